@@ -1,0 +1,1 @@
+"""Entities, typed edges and attack chains."""

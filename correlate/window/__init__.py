@@ -1,0 +1,1 @@
+"""Sigma correlations under event time: one `Logic` per correlation type."""

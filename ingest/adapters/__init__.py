@@ -1,0 +1,1 @@
+"""One pure file per product, each with an `ADAPTER`; found by `contract.plugins.load`."""

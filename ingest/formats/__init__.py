@@ -1,0 +1,1 @@
+"""Tokenizers that several adapters share: syslog headers, key-value, JSON, CEF, LEEF."""

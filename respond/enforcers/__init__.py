@@ -1,0 +1,1 @@
+"""One file per enforcement point, each with an `ENFORCER`; found by `contract.plugins.load`."""
