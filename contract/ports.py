@@ -34,12 +34,15 @@ class Context:
         sender: address of the peer that sent it, or empty.
         state: what the adapter remembers between records of one stream (a Zeek header, an unfinished
             audit event). JSON values only: it is saved with the source's position.
+        options: the source's settings for its adapter, as written there (enrolled keys, a policy of
+            measurements); never changed by the adapter.
     """
 
     received_us: int
     zone: tzinfo = UTC
     sender: str = ""
     state: dict[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)
