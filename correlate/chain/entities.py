@@ -214,7 +214,7 @@ _NAMES: tuple[tuple[str, EntityType, Role], ...] = (
     ("destination.domain", "domain", "target"), ("source.domain", "domain", "source"),
     ("tls.client.server_name", "domain", "target"), ("url.full", "url", "object"),
     ("container.id", "workload", "subject"), ("kubernetes.pod.uid", "workload", "subject"),
-    ("attestation.key", "key", "subject"),
+    ("opsonin.attestation.attester", "key", "subject"),
 )  # fmt: skip
 
 _Reader = Callable[[Fields, str], Found]
@@ -242,8 +242,13 @@ JOIN_FIELDS: frozenset[str] = frozenset().union(*(read for _, read in _READERS))
     "winlog.event_data.LogonGuid", "winlog.logon.guid",
     "registry.data.strings", "zeek.session_id", "zeek.uid", "zeek.connection.uid",
     "dhcp.assigned_ip", "agent.id", "rule.id", "rule.name",
-    "attestation.attester", "attestation.verifier", "attestation.result", "attestation.key",
-    "attestation.failure",
+    "opsonin.attestation.attester",
+    "opsonin.attestation.verifier",
+    "opsonin.attestation.evidence",
+    "opsonin.attestation.result",
+    "opsonin.attestation.level",
+    "opsonin.attestation.reason",
+    "rule.category",
 }  # fmt: skip
 """Names of the fields that joins read: what an observation, and an alert's agreed fields, should keep."""
 
