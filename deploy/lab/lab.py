@@ -1,0 +1,145 @@
+"""One command for the lab: four network namespaces with a real firewall, a real IDS, and an attacker.
+
+    lab.py up          make it (root); `status` says what runs and where the logs and the EVE socket are
+    lab.py attack scan exploit brute
+    lab.py exec router -- nft list ruleset
+    lab.py record --out examples/webshop
+    lab.py down        remove it; twice is no fault
+
+Nothing is done to the host's own network. Several labs can stand side by side (`--prefix`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import attack
+import record
+from services import Services
+from state import LabError, State, own_netns
+from suricata import Suricata
+from topology import ADMIN, ATTACKER, HERE, HOSTS, TARGET, Topology, require_root
+
+DEFAULT_PREFIX = "opl"
+_PREFIX = re.compile(r"[a-z][a-z0-9]{0,15}")
+
+
+class Lab:
+    """A lab by its prefix: made, used and removed through one object."""
+
+    def __init__(self, prefix: str = DEFAULT_PREFIX) -> None:
+        if not _PREFIX.fullmatch(prefix):
+            raise LabError(
+                f"prefix {prefix!r}: expected a letter, then at most 15 letters or digits"
+            )
+        require_root()
+        self.state = State.load(prefix) or State(prefix, own_netns())
+        self.topology = Topology(self.state)
+        self.services = Services(self.topology)
+        self.suricata = Suricata(self.topology)
+
+    def up(self, *, sensor: bool = True) -> None:
+        """Make the lab; on a fault, what was made is removed again.
+
+        Args:
+            sensor: with Suricata.
+
+        Raises:
+            LabError: it stands already, or cannot be made.
+        """
+        if self.state.namespaces:
+            raise LabError(f"lab {self.state.prefix} is up; `down` removes it")
+        shutil.rmtree(self.state.folder, ignore_errors=True)
+        try:
+            self.state.save()
+            self.topology.up()
+            self.services.start()
+            if sensor:
+                self.suricata.start()
+        except BaseException:
+            self.down()
+            raise
+
+    def down(self) -> None:
+        """End the lab's processes and remove its namespaces; logs stay in its folder until the next `up`."""
+        for process in list(self.state.processes):
+            self.state.stop(process.name)
+        self.topology.down()
+
+    def attack(self, act: str, source: str = ATTACKER) -> str:
+        """Do one of `attack.ACTS` from a source address and return what it printed."""
+        script = [sys.executable, str(HERE / "attack.py"), act, source, TARGET]
+        return self.topology.run("attacker", *script)
+
+    def status(self) -> dict[str, object]:
+        """Say what stands, as JSON values."""
+        return {
+            "prefix": self.state.prefix,
+            "up": bool(self.state.namespaces),
+            "namespaces": {host: self.topology.name(host) for host in HOSTS},
+            "addresses": {"attacker": ATTACKER, "target": TARGET, "admin": ADMIN},
+            "processes": {p.name: p.pid for p in self.state.processes if p.is_running()},
+            "missing": self.services.missing(),
+            "eve_socket": str(self.suricata.socket),
+            "eve": str(self.suricata.eve),
+            "netfilter_log": str(self.services.netfilter_log),
+            "auth_log": str(self.services.auth_log),
+        }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do one command; 0 done, 1 the lab refuses, 2 wrong use."""
+    given = _parser().parse_args(arguments)
+    try:
+        lab = Lab(given.prefix)
+        if given.command == "up":
+            lab.up(sensor=not given.no_sensor)
+        elif given.command == "down":
+            lab.down()
+        elif given.command == "attack":
+            for act in given.act:
+                print(lab.attack(act, given.source or (ADMIN if act == "spoof" else ATTACKER)))
+        elif given.command == "exec":
+            line = lab.topology.within(given.host, *given.line)
+            os.execvp(line[0], line)  # noqa: S606 - becoming the command is the purpose
+        elif given.command == "record":
+            record.record(lab, given.out)
+        if given.command in ("up", "status"):
+            print(json.dumps(lab.status(), indent=1))
+    except LabError as error:
+        print(f"lab.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--prefix", default=DEFAULT_PREFIX, help="of the namespaces (%(default)s)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="make the lab")
+    up.add_argument("--no-sensor", action="store_true", help="without Suricata")
+    commands.add_parser("down", help="remove the lab")
+    commands.add_parser("status", help="what runs, and where")
+    attacks = commands.add_parser("attack", help="do something to the target")
+    attacks.add_argument("act", nargs="+", choices=attack.ACTS)
+    attacks.add_argument(
+        "--from", dest="source", help=f"source address ({ATTACKER}; spoof {ADMIN})"
+    )
+    inside = commands.add_parser("exec", help="run a command on one of the hosts")
+    inside.add_argument("host", choices=HOSTS)
+    inside.add_argument("line", nargs="+", metavar="-- COMMAND")
+    recorder = commands.add_parser("record", help="record an attack into a folder of examples")
+    recorder.add_argument("--out", type=Path, default=Path("examples/webshop"))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
