@@ -1,0 +1,109 @@
+"""Pick the events that tell who is who and who did what, whether or not a rule matched them.
+
+Two alerts are often joined by an event that is none: the process between them, the logon, the flow that both
+ends saw. Only such events pass: process start, network connection of a known process or through NAT, address
+lease, successful logon, file written, service, task and autostart made, attestation result. All others are turned
+away after one or two dict lookups, because this stands in the path of every event.
+
+Source: ECS 9.4 categorization fields (`event.category`, `event.type`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from contract.event import Event, Fields, Observation
+from correlate.chain.entities import keep
+
+_AUTOSTARTS = (
+    "\\currentversion\\run", "\\services\\", "\\image file execution options\\",
+    "\\inprocserver32", "\\winlogon\\", "\\schedule\\taskcache\\", "\\appinit_dlls",
+)  # fmt: skip
+"""Registry paths from which Windows starts or loads files; writes elsewhere join nothing."""
+
+
+def _has(fields: Fields, name: str, *values: str) -> bool:
+    found: Any = fields.get(name)
+    if isinstance(found, list):
+        return any(value in found for value in values)
+    return found in values
+
+
+def _process(fields: Fields) -> bool:
+    return _has(fields, "event.type", "start", "creation") and (
+        "process.entity_id" in fields or "process.pid" in fields
+    )
+
+
+def _network(fields: Fields) -> bool:
+    if "process.entity_id" in fields or "process.pid" in fields:
+        return "destination.ip" in fields
+    return (
+        "source.nat.ip" in fields
+        or "destination.nat.ip" in fields
+        or fields.get("network.protocol") == "dhcp"
+    )
+
+
+def _logon(fields: Fields) -> bool:
+    return fields.get("event.outcome") != "failure" and "user.name" in fields
+
+
+def _file(fields: Fields) -> bool:
+    return (
+        "file.path" in fields
+        and ("process.entity_id" in fields or "process.pid" in fields)
+        and _has(fields, "event.type", "creation", "change")
+    )
+
+
+def _registry(fields: Fields) -> bool:
+    path = fields.get("registry.path")
+    if not isinstance(path, str) or not _has(fields, "event.type", "creation", "change"):
+        return False
+    lower = path.lower()
+    return any(part in lower for part in _AUTOSTARTS)
+
+
+def _made(fields: Fields) -> bool:
+    return "service.name" in fields or "winlog.event_data.TaskName" in fields
+
+
+def _attested(fields: Fields) -> bool:
+    return "opsonin.attestation.result" in fields
+
+
+_CHECKS: dict[str, Callable[[Fields], bool]] = {
+    "process": _process,
+    "network": _network,
+    "authentication": _logon,
+    "session": _logon,
+    "file": _file,
+    "registry": _registry,
+    "configuration": _made,
+    "host": _attested,
+}
+
+
+def observe(event: Event) -> Observation | None:
+    """Return what joins may need of the event, or None when it tells nothing of that kind.
+
+    Pure. Under 0.5 µs for an event that is turned away.
+    """
+    fields = event.fields
+    category = fields.get("event.category")
+    if category is None:
+        return None
+    if isinstance(category, str):
+        check = _CHECKS.get(category)
+        if check is None or not check(fields):
+            return None
+    else:
+        for one in category:
+            check = _CHECKS.get(one)
+            if check is not None and check(fields):
+                break
+        else:
+            return None
+    return Observation(event.id, event.time_us, keep(fields))
