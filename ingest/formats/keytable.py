@@ -1,0 +1,110 @@
+"""A vendor's keys to ECS names, planned once for a sequence of keys and then applied at the cost of a `zip`.
+
+What a table does not name is kept under the vendor's own prefix, so that no key is lost. A key that
+stands several times gives its first value to ECS and all of them, as a list, to the vendor's name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from contract.event import Fields
+from ingest.tables.ecs_integers import INTEGERS
+
+MAX_KEY = 128
+"""Longer vendor keys are cut: they would be field names in an index."""
+
+_UNFIT = re.compile(r"[^\w\-]+").sub
+
+
+@dataclass(slots=True, frozen=True)
+class Plan:
+    """Where the values of one sequence of keys belong.
+
+    Attributes:
+        names: field of each value, in the order of the keys.
+        integers: those among `names` whose ECS type is a whole number.
+        repeated: by vendor's name, the places of a key that stands several times.
+    """
+
+    names: tuple[str, ...]
+    integers: tuple[str, ...]
+    repeated: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+
+class KeyTable:
+    """One product's keys.
+
+    Args:
+        prefix: `<vendor>.<product>.`, of keys that `names` lacks.
+        names: field by key; a field may also be under `prefix`, for the adapter to take up.
+        nulls: values that say nothing; the empty text always does.
+    """
+
+    def __init__(
+        self, prefix: str, names: Mapping[str, str], nulls: Collection[str] = ("", "N/A")
+    ) -> None:
+        self.prefix = prefix
+        self._names = names
+        self._nulls = frozenset(nulls) | {""}
+
+    def own(self, key: str) -> str:
+        """Return the field of a key under the vendor's prefix."""
+        return self.prefix + _UNFIT("_", key)[:MAX_KEY]
+
+    def plan(self, keys: Sequence[str]) -> Plan:
+        """Return the plan of a sequence of keys. O(keys)."""
+        names: list[str] = []
+        places: dict[str, list[int]] = {}
+        taken: set[str] = set()
+        for place, key in enumerate(keys):
+            places.setdefault(key, []).append(place)
+            name = self._names.get(key) or self.own(key)
+            if name in taken:
+                name = self.own(key)
+            taken.add(name)
+            names.append(name)
+        repeated = tuple((self.own(key), tuple(at)) for key, at in places.items() if len(at) > 1)
+        for name, at in repeated:
+            for place in at[1:]:
+                names[place] = name
+        integers = tuple(dict.fromkeys(name for name in names if name in INTEGERS))
+        return Plan(tuple(names), integers, repeated)
+
+    def fill(self, plan: Plan, values: Sequence[str], start: Fields) -> Fields:
+        """Return a new record: `start`, then the values that say something; whole numbers as such.
+
+        A value that should be a whole number and is none moves to `<prefix><last part of its name>`.
+        """
+        nulls = self._nulls
+        fields = start | {
+            name: value
+            for name, value in zip(plan.names, values, strict=True)
+            if value not in nulls
+        }
+        for name in plan.integers:
+            value = fields.get(name)
+            if value is not None:
+                try:
+                    fields[name] = int(value)
+                except ValueError:
+                    self._move(fields, name)
+        for name, at in plan.repeated:
+            said = [values[place] for place in at if values[place] not in nulls]
+            if len(said) > 1:
+                fields[name] = said
+        return fields
+
+    def _move(self, fields: Fields, name: str) -> None:
+        value = fields.pop(name)
+        try:
+            # Some products write counts with decimals ("14.0").
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if number.is_integer() and abs(number) < 2**53:
+            fields[name] = int(number)
+        else:
+            fields[self.own(name.replace(".", "_"))] = value

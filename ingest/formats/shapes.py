@@ -1,0 +1,167 @@
+r"""Key=value lines read by learned shapes: the key sequence that a device repeats becomes one pattern.
+
+A firewall writes the same few sequences of keys millions of times. Finding the pairs anew costs
+several times what one anchored pattern costs that already names every key, so after a sequence was
+seen `LEARN_AFTER` times its pattern is compiled and tried first. A shape gives exactly what the plain
+reading gives, since a pattern has as many `=` as keys and is tried only on lines with as many.
+
+Bounded against hostile input: at most `MAX_SHAPES` patterns are ever compiled, each of at most
+`MAX_KEYS` keys, and a line is tried against at most `MAX_TRIES` of them; all else takes the plain
+reading. Every pattern is linear, since each group is followed by a character it excludes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeAlias, TypeVar
+
+PlanT = TypeVar("PlanT")
+Keys: TypeAlias = tuple[str, ...]
+Values: TypeAlias = Sequence[str]
+Matcher: TypeAlias = Callable[[str, int], "re.Match[str] | None"]
+
+MAX_SHAPES = 256
+MAX_KEYS = 192
+MAX_TRIES = 6
+MAX_PLANS = 4096
+"""Key sequences whose plan is remembered; when full, all are forgotten at once."""
+LEARN_AFTER = 4
+
+
+@dataclass(slots=True, frozen=True)
+class Grammar:
+    """How pairs stand in a line.
+
+    Attributes:
+        pairs: the keys and values of a text from a place on.
+        source: a pattern of texts with the same keys, a group for each value; None: not to be learnt.
+    """
+
+    pairs: Callable[[str, int], tuple[list[str], list[str]]]
+    source: Callable[[str, int], str | None]
+
+
+class Shapes(Generic[PlanT]):
+    """Reads the lines of one grammar.
+
+    Args:
+        grammar: how pairs stand in a line.
+        plan: makes, once for a sequence of keys, whatever the caller needs to place the values.
+    """
+
+    def __init__(self, grammar: Grammar, plan: Callable[[Keys], PlanT]) -> None:
+        self._grammar = grammar
+        self._plan = plan
+        self._plans: dict[Keys, PlanT] = {}
+        self._seen: dict[Keys, int] = {}
+        self._shapes: dict[int, list[tuple[Matcher, PlanT]]] = {}
+        self._count = 0
+
+    def read(self, text: str, start: int = 0) -> tuple[PlanT, Values]:
+        """Return the plan of the line's keys, and the values in the order of the keys.
+
+        Text that is no pair is passed over. O(length).
+        """
+        shapes = self._shapes.get(text.count("=", start))
+        if shapes is not None:
+            for match, plan in shapes:
+                found = match(text, start)
+                if found is not None:
+                    return plan, found.groups()
+        return self._read_plainly(text, start)
+
+    def _read_plainly(self, text: str, start: int) -> tuple[PlanT, Values]:
+        found, values = self._grammar.pairs(text, start)
+        keys = tuple(found)
+        plan = self._plans.get(keys)
+        if plan is None:
+            if len(self._plans) >= MAX_PLANS:
+                self._plans.clear()
+                self._seen.clear()
+            plan = self._plans[keys] = self._plan(keys)
+            self._seen[keys] = 0
+        elif self._count < MAX_SHAPES and len(keys) <= MAX_KEYS:
+            self._seen[keys] = seen = self._seen[keys] + 1
+            if seen % LEARN_AFTER == 0:
+                self._learn(text, start, plan, len(keys))
+        return plan, values
+
+    def _learn(self, text: str, start: int, plan: PlanT, keys: int) -> None:
+        shapes = self._shapes.setdefault(keys, [])
+        if len(shapes) >= MAX_TRIES or text.count("=", start) != keys:
+            return
+        source = self._grammar.source(text, start)
+        if source is not None:
+            shapes.append((re.compile(source, re.DOTALL).match, plan))
+            self._count += 1
+
+
+# ------------------------------------------------------------------ key=value key="value with blanks"
+
+_PAIR = re.compile(r'([A-Za-z0-9_][\w.\-/]*):?=("[^"]*(?:"|$)|[^\s"]\S*|)')
+_BLANK = re.compile(r"[\s,;]*").fullmatch
+
+
+def _quoted_pairs(text: str, start: int) -> tuple[list[str], list[str]]:
+    keys, values = [], []
+    for key, value in _PAIR.findall(text, start):
+        keys.append(key)
+        values.append(value.strip('"') if value[:1] == '"' else value)
+    return keys, values
+
+
+def _quoted_source(text: str, start: int) -> str | None:
+    source, at = [], start
+    for pair in _PAIR.finditer(text, start):
+        between = text[at : pair.start()]
+        # Words between pairs vary; such a line would need a shape of its own each time.
+        if at != start and not _BLANK(between):
+            return None
+        assign = text[pair.end(1) : pair.start(2)]
+        quoted = pair[2][:1] == '"'
+        if quoted and not pair[2].endswith('"', 1):
+            return None
+        source.append(re.escape(between + pair[1] + assign))
+        source.append('"([^"]*+)"' if quoted else r'([^\s"]*+)')
+        at = pair.end()
+    return "".join(source) + r"[\s,;]*+\Z" if _BLANK(text, at) else None
+
+
+QUOTED: Final = Grammar(_quoted_pairs, _quoted_source)
+"""Quotes around a value are cut; an unclosed quote holds the rest of the text."""
+
+# ------------------------------------------------------------------ key=value with blanks key2=value
+
+_KEY = re.compile(r"(?:^|(?<=\s))([A-Za-z0-9_][\w.\-\[\]]*)=")
+
+
+def _trailing_keys(text: str, start: int) -> Iterator[re.Match[str]]:
+    return _KEY.finditer(text, start)
+
+
+def _trailing_pairs(text: str, start: int) -> tuple[list[str], list[str]]:
+    keys, values, begin = [], [], -1
+    for found in _trailing_keys(text, start):
+        if begin >= 0:
+            values.append(text[begin : found.start()].strip())
+        keys.append(found[1])
+        begin = found.end()
+    if begin >= 0:
+        values.append(text[begin:].strip())
+    return keys, values
+
+
+def _trailing_source(text: str, start: int) -> str | None:
+    keys = [found[1] for found in _trailing_keys(text, start)]
+    if "\\" in text:
+        return None
+    return r"\s*+" + r"([^=]*)\s".join(re.escape(key) + "=" for key in keys) + "([^=]*)"
+
+
+TRAILING: Final = Grammar(_trailing_pairs, _trailing_source)
+"""Blanks may stand in a value, which ends where the next `key=` begins (CEF). Escapes stay as they are.
+
+A learnt shape keeps blanks around a value; cut them where they matter.
+"""
