@@ -1,0 +1,270 @@
+"""Raw records to events: calls the adapter, completes and checks what it says, and never raises.
+
+Every record ends as events or as a dead letter; nothing is dropped silently. What an adapter leaves
+open is filled here in one way for all: id, version, arrival for a missing time, types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from operator import itemgetter
+from typing import Annotated, Final, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contract.errors import ParseError
+from contract.event import ECS_VERSION, Event, Fields
+from contract.ids import derive_id, event_id
+from contract.meter import MemoryMeter
+from contract.ports import Adapter, Context, Meter
+from contract.records import DeadLetter
+from contract.timespan import Timespan
+from contract.timestamps import iso, microseconds, to_datetime
+from ingest.ecs_types import MISFIT, Check, check_of
+from ingest.formats.time import canonical_us
+
+Enricher: TypeAlias = Callable[[Fields], None]
+"""Adds to the fields of one event in place; must not fail."""
+
+MAX_KNOWN_NAMES: Final = 65_536
+"""Field names whose type is remembered; beyond, it is looked up each time."""
+
+
+class NormalizeSettings(BaseModel):
+    """Bounds of what one record may be.
+
+    Attributes:
+        max_record_bytes: longer records become dead letters unread.
+        max_fields: of one event.
+        max_name_length: of one field's name.
+        max_future: how far an event may lie after its arrival; a clock that runs ahead further is wrong.
+        max_age: how long before its arrival an event may lie; None: any, so that old logs can be replayed.
+        earliest_year: events before are of a clock that was never set.
+        keep_original: keep the raw record, as text, in `event.original`.
+        stamp_ingested: set `event.ingested` to the arrival; off, since a replay then differs from live.
+        dead_letter_bytes: of a dead letter's raw record, kept.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_record_bytes: Annotated[int, Field(ge=64, le=268_435_456)] = 1_048_576
+    max_fields: Annotated[int, Field(ge=16, le=65_536)] = 4_096
+    max_name_length: Annotated[int, Field(ge=16, le=32_766)] = 512
+    max_future: Timespan = timedelta(days=1)
+    max_age: Timespan | None = None
+    earliest_year: Annotated[int, Field(ge=1970, le=9999)] = 1971
+    keep_original: bool = False
+    stamp_ingested: bool = False
+    dead_letter_bytes: Annotated[int, Field(ge=0, le=16_777_216)] = 65_536
+
+
+# What an adapter may raise beside ParseError on input that its author did not foresee.
+_FAULTS: Final = (
+    ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError,
+    ArithmeticError,
+)  # fmt: skip
+_NUMBERS: Final = (int, float)
+
+
+class Normalizer:
+    """Turns the raw records of one source into events and dead letters.
+
+    Args:
+        adapter: reads one record.
+        source: name of the configured source; its watermark is kept by this name.
+        settings: bounds.
+        meter: counts `field_misfits`, values that are not of their ECS type.
+        enrichers: called in order on each event's fields before they are checked.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        source: str,
+        *,
+        settings: NormalizeSettings | None = None,
+        meter: Meter | None = None,
+        enrichers: Sequence[Enricher] = (),
+    ) -> None:
+        self._adapter = adapter
+        self._source = source
+        self._settings = settings or NormalizeSettings()
+        self._meter = meter or MemoryMeter()
+        self._enrichers = tuple(enrichers)
+        self._max_future_us = microseconds(self._settings.max_future)
+        age = self._settings.max_age
+        self._max_age_us = None if age is None else microseconds(age)
+        self._earliest_us = canonical_us(f"{self._settings.earliest_year:04d}-01-01T00:00:00Z")
+        self._untyped: set[str] = set()
+        self._checks: dict[str, Check] = {}
+
+    def take(self, raw: bytes, context: Context) -> list[Event | DeadLetter]:
+        """Read one record; never raises on account of its content. O(length).
+
+        `context.state` is changed by adapters that remember. An unfinished record gives an empty
+        list; it comes with a later record, or with `flush`.
+        """
+        if len(raw) > self._settings.max_record_bytes:
+            bound = self._settings.max_record_bytes
+            return [self._dead(f"record of {len(raw)} bytes; the bound is {bound}", raw, context)]
+        try:
+            found = self._adapter.parse(raw, context)
+        except ParseError as error:
+            return [self._dead(str(error), raw, context)]
+        except _FAULTS as error:
+            return [self._dead(_reason(error), raw, context)]
+        return self._complete_all(found, raw, context)
+
+    def flush(self, context: Context) -> list[Event | DeadLetter]:
+        """Return what the adapter still holds of a stream that has ended."""
+        if self._adapter.flush is None:
+            return []
+        try:
+            found = self._adapter.flush(context)
+        except (ParseError, *_FAULTS) as error:
+            return [self._dead(f"at the end of the stream: {_reason(error)}", b"", context)]
+        made: list[Event | DeadLetter] = []
+        for fields in found:
+            # There is no one raw record behind these; the fields themselves are the cause.
+            made.extend(
+                self._complete_all([fields], repr(sorted(fields.items())).encode(), context)
+            )
+        return made
+
+    def _complete_all(
+        self, found: Iterable[Fields], raw: bytes, context: Context
+    ) -> list[Event | DeadLetter]:
+        made: list[Event | DeadLetter] = []
+        for part, fields in enumerate(found):
+            try:
+                made.append(self._complete(fields, raw, part, context))
+            except ParseError as error:
+                made.append(self._dead(str(error), raw, context, part))
+            except _FAULTS as error:
+                made.append(self._dead(_reason(error), raw, context, part))
+        return made
+
+    def _complete(self, fields: Fields, raw: bytes, part: int, context: Context) -> Event:
+        for enrich in self._enrichers:
+            enrich(fields)
+        time_us = self._time(fields, context.received_us)
+        id_ = fields.get("event.id")
+        if not id_ or type(id_) is not str:
+            id_ = fields["event.id"] = event_id(self._adapter.name, raw, part)
+        fields["ecs.version"] = ECS_VERSION
+        settings = self._settings
+        if settings.keep_original:
+            fields.setdefault("event.original", raw.decode("utf-8", "backslashreplace"))
+        if settings.stamp_ingested:
+            fields["event.ingested"] = iso(context.received_us)
+        self._check(fields)
+        return Event.of(fields, id=id_, time_us=time_us, source=self._source)
+
+    def _check(self, fields: Fields) -> None:
+        """Drop empty values, bring typed ones to their form, move misfits aside.
+
+        Raises:
+            ParseError: too many fields, or too long a name.
+        """
+        bound = self._settings.max_fields
+        if len(fields) > bound:
+            raise ParseError(f"{len(fields)} fields in one event; the bound is {bound}")
+        empty = [
+            name
+            for name, value in fields.items()
+            if not value and type(value) not in _NUMBERS and value is not False
+        ]
+        for name in empty:
+            del fields[name]
+        misfits: list[tuple[str, Check]] = []
+        for name in fields.keys() - self._untyped:
+            check = self._checks.get(name) or self._learn(name)
+            if check is not None:
+                value = fields[name]
+                good = check(value)
+                if good is MISFIT:
+                    misfits.append((name, check))
+                elif good is not value:
+                    fields[name] = good
+        for name, check in sorted(
+            misfits, key=itemgetter(0)
+        ):  # a set has no order, what is written must have one
+            self._misfit(fields, name, check)
+
+    def _time(self, fields: Fields, received_us: int) -> int:
+        """Return the event's time and make its text canonical.
+
+        Raises:
+            ParseError: not a time, or outside the bounds.
+        """
+        text = fields.get("@timestamp")
+        if not text:
+            fields["@timestamp"] = fields["event.created"] = iso(received_us)
+            return received_us
+        try:
+            time_us = canonical_us(text)
+            if len(text) != 27 or text[26] != "Z":  # noqa: PLR2004 - the length of contract.timestamps.iso
+                fields["@timestamp"] = iso(time_us)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ParseError(f"@timestamp: {error}") from None
+        if time_us > received_us + self._max_future_us:
+            raise ParseError(
+                f"@timestamp {text} is later than arrival {iso(received_us)} and max_future"
+            )
+        if time_us < self._earliest_us:
+            raise ParseError(
+                f"@timestamp {text} is before {self._settings.earliest_year}: a clock not set"
+            )
+        if self._max_age_us is not None and time_us < received_us - self._max_age_us:
+            raise ParseError(
+                f"@timestamp {text} is older than max_age at arrival {iso(received_us)}"
+            )
+        return time_us
+
+    def _learn(self, name: str) -> Check | None:
+        """Return the check of a name met for the first time (or beyond what is remembered)."""
+        if len(name) > self._settings.max_name_length:
+            raise ParseError(
+                f"a field's name of {len(name)} characters; the bound is {self._settings.max_name_length}"
+            )
+        check = check_of(name)
+        if len(self._untyped) + len(self._checks) < MAX_KNOWN_NAMES:
+            if check is None:
+                self._untyped.add(name)
+            else:
+                self._checks[name] = check
+        return check
+
+    def _misfit(self, fields: Fields, name: str, check: Check) -> None:
+        """Keep of a list what fits; put the rest under `labels`, as text."""
+        value = fields.pop(name)
+        bad = [value]
+        if type(value) is list:
+            checked = [(item, check(item)) for item in value]
+            bad = [item for item, good in checked if good is MISFIT]
+            fits = [good for _, good in checked if good is not MISFIT]
+            if fits:
+                fields[name] = fits
+            if not bad:
+                return
+        self._meter.add("field_misfits", len(bad), source=self._source, field=name)
+        fields["labels." + name.replace(".", "_")] = " ".join(str(item) for item in bad)
+
+    def _dead(self, reason: str, raw: bytes, context: Context, part: int = 0) -> DeadLetter:
+        kept = self._settings.dead_letter_bytes
+        return DeadLetter(
+            id=derive_id("dead_letter", self._source, self._adapter.name, str(part), raw),
+            time=to_datetime(context.received_us),
+            stage="ingest",
+            source=self._source,
+            adapter=self._adapter.name,
+            reason=reason,
+            raw=raw[:kept],
+            size_bytes=len(raw),
+            truncated=len(raw) > kept,
+        )
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
