@@ -1,0 +1,217 @@
+"""Which rules an event is tried on: its log sources, and its fields' names in them.
+
+An event may have several log sources. A rule fits one when each attribute it states is equal there;
+so a rule that names only a product, or only a category, fits every source of that product or category.
+An event of which nothing is known fits every rule: what cannot be told must not be missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from typing_extensions import override
+
+from correlate.sigma import taxonomy
+from correlate.sigma.taxonomy import Names, Source
+from correlate.sigma.text import text_of
+
+MAX_KEYS = 65_536
+"""Remembered combinations of routing fields; all are forgotten when there are more."""
+
+_ECS_FIELDS = tuple(sorted({name for row in taxonomy.ROWS for name in row.when}))
+_PLAIN = Names()
+_NXLOG = Names(taxonomy.NXLOG)
+_WINLOG = Names(taxonomy.WINLOG, taxonomy.WINLOG_DATA)
+_WINLOG_ID = Names(taxonomy.WINLOG | {"EventID": "winlog.event_id"}, taxonomy.WINLOG_DATA)
+
+
+@dataclass(frozen=True)
+class Route:
+    """What is known of an event's origin.
+
+    Attributes:
+        sources: log sources with their field names; empty: unknown, every rule fits.
+        shape: how field names are found where the rule is not bound to one of `sources`.
+    """
+
+    sources: tuple[tuple[Source, Names], ...] = ()
+    shape: Names = _PLAIN
+
+    @override
+    def __hash__(self) -> int:
+        """Hash by the sources; their names are data, and equal where the sources and shape are."""
+        return hash(tuple([source for source, _ in self.sources]))
+
+    def names_for(self, wanted: Source) -> list[Names]:
+        """Return the ways in which a rule of this log source reads the event; none: it does not fit."""
+        if not self.sources:
+            return [self.shape]
+        found: list[Names] = []
+        for source, names in self.sources:
+            if fits(wanted, source) and names not in found:
+                found.append(names)
+        return found
+
+
+def fits(wanted: Source, source: Source) -> bool:
+    """Tell whether each attribute that a rule states is equal in `source`."""
+    return all(not mine or mine == theirs for mine, theirs in zip(wanted, source, strict=True))
+
+
+def _windows_sources(channel: str, code: str, names: Names) -> list[tuple[Source, Names]]:
+    services = taxonomy.SERVICES.get(channel, ())
+    categories = taxonomy.CATEGORIES.get((channel, code), ())
+    if channel.startswith(taxonomy.KERNEL_FILE):
+        categories = (*categories, *taxonomy.KERNEL_FILE_CATEGORIES)
+    sources = [(Source("windows"), names)]
+    sources += [(Source("windows", "", service), names) for service in services]
+    for category in categories:
+        renamed = names
+        if channel == "security":
+            renamed = Names(
+                {
+                    **names.fields,
+                    **{
+                        mine: names.fields.get(theirs, names.prefix + theirs)
+                        for mine, theirs in taxonomy.PROCESS_AUDIT.items()
+                    },
+                },
+                names.prefix,
+            )
+        sources += [
+            (Source("windows", category, service), renamed) for service in services or ("",)
+        ]
+    return sources
+
+
+def _ecs_rows(values: Mapping[str, frozenset[str]]) -> list[tuple[Source, Names]]:
+    return [
+        (row.source, row.names)
+        for row in taxonomy.ROWS
+        if all(values.get(name, frozenset()) & wanted for name, wanted in row.when.items())
+    ]
+
+
+def _with_product(sources: list[tuple[Source, Names]]) -> list[tuple[Source, Names]]:
+    """Add each category under each product of the event: `linux` + `process_creation` is both."""
+    products = {source.product for source, _ in sources if source.product}
+    made = list(sources)
+    for source, names in sources:
+        if not source.product:
+            made += [(source._replace(product=product), names) for product in sorted(products)]
+    return made
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if type(value) is list else value
+
+
+def _texts(value: Any) -> frozenset[str]:
+    values = value if type(value) in (list, tuple) else [value]
+    return frozenset(text for one in values if (text := text_of(one)) is not None)
+
+
+class Router:
+    """Tells the route of an event; remembers it by the few fields that decide.
+
+    Args:
+        stated: the log source of all events, as a user states it; what it leaves open is told from
+            the event where possible.
+        match_unknown: an event of which nothing is known fits every rule (else none).
+    """
+
+    def __init__(self, stated: Source | None = None, *, match_unknown: bool = True) -> None:
+        self._stated = stated
+        self._unknown = Route() if match_unknown else Route(((Source("\0", "\0", "\0"), _PLAIN),))
+        self._by_key: dict[Any, Route] = {}
+        self._routes: dict[Route, Route] = {self._unknown: self._unknown}
+
+    def route(self, event: Mapping[str, Any]) -> Route:
+        """Return the route of a flat event; equal routes are the same object."""
+        get = event.get
+        channel = get("Channel")
+        key: Any
+        if channel is not None or "EventID" in event:
+            key = (channel, get("EventID"), "SourceName" in event, get("Provider_Name"))
+            make: Callable[[Mapping[str, Any]], Route] = _windows_flat
+        elif "winlog.channel" in event:
+            key = (1, get("winlog.channel"), get("event.code"), get("winlog.event_id"))
+            make = _winlog
+        else:
+            key = tuple([get(name) for name in _ECS_FIELDS])
+            make = self._ecs
+        try:
+            found = self._by_key.get(key)
+        except TypeError:
+            key = _hashable(list(key))
+            try:
+                found = self._by_key.get(key)
+            except TypeError:  # an object where a text belongs
+                return self._unknown
+        if found is None:
+            found = self._remember(key, make(event))
+        return found
+
+    def _remember(self, key: Any, route: Route) -> Route:
+        if self._stated is not None:
+            route = _restricted(route, self._stated)
+        if len(self._by_key) >= MAX_KEYS:
+            self._by_key.clear()
+        route = self._routes.setdefault(route, route)
+        self._by_key[key] = route
+        return route
+
+    def _ecs(self, event: Mapping[str, Any]) -> Route:
+        values = {name: _texts(event[name]) for name in _ECS_FIELDS if event.get(name) is not None}
+        sources = _with_product(_ecs_rows(values))
+        if sources:
+            return _route(sources)
+        if "event.module" in event or "event.dataset" in event:
+            # A sensor that no row knows: rules of its own name as product, and nothing else.
+            modules = _texts(event.get("event.module") or str(event["event.dataset"]).split(".")[0])
+            return _route([(Source(module), _PLAIN) for module in sorted(modules)])
+        return self._unknown
+
+
+def _route(sources: list[tuple[Source, Names]]) -> Route:
+    unique = {(source, id(names)): (source, names) for source, names in sources}
+    return Route(tuple(unique.values()))
+
+
+def _restricted(route: Route, stated: Source) -> Route:
+    kept = [(source, names) for source, names in route.sources if fits(stated, source)]
+    shape = route.sources[0][1] if route.sources else route.shape
+    if stated not in (source for source, _ in kept):
+        names = next((names for source, names in kept if fits(stated, source)), shape)
+        kept.append((stated, names))
+    return Route(tuple(kept))
+
+
+def _windows_flat(event: Mapping[str, Any]) -> Route:
+    names = _NXLOG if "SourceName" in event else _PLAIN
+    channel = event.get("Channel") or taxonomy.PROVIDER_CHANNELS.get(
+        (text_of(event.get("Provider_Name") or event.get("SourceName")) or "").lower(), ""
+    )
+    if not channel and "EventID" not in event:
+        return Route()
+    code = text_of(event.get("EventID")) or ""
+    return _route(_windows_sources((text_of(channel) or "").lower(), code, names))
+
+
+def _winlog(event: Mapping[str, Any]) -> Route:
+    names = _WINLOG
+    code = text_of(event.get("event.code", event.get("winlog.event_id"))) or ""
+    if "event.code" not in event:
+        names = _WINLOG_ID
+    channel = (text_of(event["winlog.channel"]) or "").lower()
+    return _route(_windows_sources(channel, code, names))
+
+
+def rename(name: str, names: Names) -> str:
+    """Return a rule's field as the event calls it."""
+    renamed = names.fields.get(name)
+    if renamed is not None:
+        return renamed
+    return names.prefix + name if names.prefix and "." not in name else name
