@@ -15,12 +15,10 @@ import argparse
 import contextlib
 import ipaddress
 import json
-import os
 import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -34,7 +32,7 @@ sys.path.insert(0, str(ROOT / "deploy" / "lab"))
 import attack  # noqa: E402 - found by the path above
 from lab import Lab  # noqa: E402
 from state import LabError  # noqa: E402
-from topology import ADMIN, TARGET  # noqa: E402
+from topology import TARGET  # noqa: E402
 
 SIGNATURE = 9000001
 SCAN_PORTS = range(1000, 1025)  # 25 attempts; the lab's scan rule asks for 20

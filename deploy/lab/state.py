@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -80,16 +79,20 @@ class State:
 
     def start(self, name: str, command: Sequence[str], *, environment: dict[str, str]) -> Process:
         """Start a daemon in a session of its own; its output goes to `NAME.out` in the folder."""
-        with (self.folder / f"{name}.out").open("ab") as out:
-            child = subprocess.Popen(
-                list(command),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-                env=environment,
-            )
-        process = Process(name, child.pid, _started(child.pid) or 0)
+        out = str(self.folder / f"{name}.out")
+        # Not subprocess.Popen: its object would have to live as long as the daemon, which outlives this process.
+        pid = os.posix_spawnp(
+            command[0],
+            list(command),
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        process = Process(name, pid, _started(pid) or 0)
         self.processes.append(process)
         self.save()
         return process
