@@ -1,0 +1,56 @@
+"""What all tests share: asking for real parts, and where the shared test data is."""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+def require(found: bool, reason: str) -> None:
+    """Skip with a reason, or fail with it where `OPSONIN_REQUIRE=all` says that every part must be there."""
+    if found:
+        return
+    if os.environ.get("OPSONIN_REQUIRE") == "all":
+        pytest.fail(f"required by OPSONIN_REQUIRE=all: {reason}")
+    pytest.skip(reason)
+
+
+_NEEDS = {
+    "root": lambda: (
+        os.geteuid() == 0 and shutil.which("ip") is not None,
+        "needs root and iproute2 (network namespaces)",
+    ),
+    "nftables": lambda: (
+        os.geteuid() == 0
+        and shutil.which("nft") is not None
+        and ctypes.util.find_library("nftables") is not None,
+        "needs root, nft and libnftables (Debian: nftables)",
+    ),
+    "suricata": lambda: (
+        shutil.which("suricata") is not None,
+        "needs Suricata 7 (Debian: suricata from backports)",
+    ),
+    "shared": lambda: (SHARED.is_dir(), "needs the shared test data beside the checkout"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _parts_for_marks(request: pytest.FixtureRequest) -> None:
+    for name, probe in _NEEDS.items():
+        if request.node.get_closest_marker(name):
+            found, reason = probe()
+            require(found, reason)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared test data."""
+    require(SHARED.is_dir(), "needs the shared test data beside the checkout")
+    return SHARED
