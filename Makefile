@@ -1,0 +1,60 @@
+# The two commands a newcomer needs: `make run` and `make test`. Both make the environment first.
+# PYTHON chooses the interpreter (3.11 or newer); nothing is installed outside .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+UV := $(BIN)/uv
+STAMP := $(VENV)/.installed
+WHEEL_VENV := $(VENV)/wheel
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check lint types imports wheel format clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## make .venv from the lock
+
+$(STAMP): pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; say which: make PYTHON=/path/to/python3.x install" >&2; exit 2; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) \
+	  || { echo "Python's venv module is missing (Debian, Ubuntu: apt install python3-venv)" >&2; exit 2; }
+	@test -x $(UV) || $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(UV) sync --quiet --frozen --inexact
+	@touch $(STAMP)
+
+run: install ## start the engine and play the recorded attack into it
+	$(BIN)/opsonin run --config examples/run.toml --play examples/webshop
+
+test: install ## the whole test suite
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: lint types imports wheel ## everything but the suite in the checkout
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+wheel: install ## build the wheel and run the suite against it
+	rm -rf dist $(WHEEL_VENV)
+	$(UV) build --quiet --wheel
+	$(UV) venv --quiet --python $(BIN)/python $(WHEEL_VENV)
+	$(UV) export --quiet --frozen --no-emit-project --output-file $(VENV)/requirements.txt
+	$(UV) pip install --quiet --python $(WHEEL_VENV)/bin/python -r $(VENV)/requirements.txt dist/*.whl
+	$(WHEEL_VENV)/bin/pytest $(PYTEST_ARGS)
+
+format: install ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove what make made
+	rm -rf $(VENV) dist build var
