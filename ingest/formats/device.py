@@ -6,6 +6,7 @@ Reading it once and copying the fields is several times cheaper than reading it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import tzinfo
 from functools import lru_cache
@@ -20,6 +21,13 @@ MAX_HEAD = 512
 """A longer head than that is no syslog header; it is not read, and kept by the caller's message alone."""
 _STEP_US = 600_000_000
 """Arrival is rounded to ten minutes, so that headers can be remembered; only year and repeated hour hang on it."""
+
+_TOLERATED_US = 86_400_000_000
+"""How far a clock may run ahead before a stamp without year is taken for last year's."""
+_HALF_YEAR_US = 182 * 86_400_000_000
+_LONG_MONTH = re.compile(
+    r"^(<\d{1,3}>)?(Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)\b"
+).sub
 
 
 class Device:
@@ -49,7 +57,14 @@ class Device:
 
     def _read(self, head: str, step: int, zone: tzinfo) -> Fields:
         fields = dict(self._constant)
-        header = syslog.read(head, step * _STEP_US + _STEP_US // 2, zone)
+        head = _LONG_MONTH(r"\1\2", head)
+        received_us = step * _STEP_US + _STEP_US // 2
+        header = syslog.read(head, received_us, zone)
+        if header.time_us is not None and header.time_us > received_us + _TOLERATED_US:
+            # The nearest year may be the next one; no device speaks of a day to come.
+            earlier = syslog.read(head, received_us - _HALF_YEAR_US, zone)
+            if earlier.time_us is not None and earlier.time_us < received_us:
+                header = earlier
         if self._tag_is_host and header.app and not header.host and not header.pid:
             header.host, header.app = header.app, ""
         syslog.add_fields(fields, header)

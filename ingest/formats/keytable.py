@@ -7,14 +7,19 @@ stands several times gives its first value to ECS and all of them, as a list, to
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from contract.event import Fields
 from ingest.tables.ecs_integers import INTEGERS
 
+Step: TypeAlias = tuple[Collection[str], Callable[[Fields], None]]
+"""Fields of which one must be planned, and what is then to be done with a record."""
+
 MAX_KEY = 128
 """Longer vendor keys are cut: they would be field names in an index."""
+_LARGEST_EXACT = 2**53  # of a float's whole numbers
 
 _UNFIT = re.compile(r"[^\w\-]+").sub
 
@@ -27,11 +32,15 @@ class Plan:
         names: field of each value, in the order of the keys.
         integers: those among `names` whose ECS type is a whole number.
         repeated: by vendor's name, the places of a key that stands several times.
+        known: how many of the keys the table names.
+        steps: those of the table's steps that concern these fields, in the table's order.
     """
 
     names: tuple[str, ...]
     integers: tuple[str, ...]
-    repeated: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    repeated: tuple[tuple[str, tuple[int, ...]], ...]
+    known: int
+    steps: tuple[Callable[[Fields], None], ...]
 
 
 class KeyTable:
@@ -39,16 +48,22 @@ class KeyTable:
 
     Args:
         prefix: `<vendor>.<product>.`, of keys that `names` lacks.
-        names: field by key; a field may also be under `prefix`, for the adapter to take up.
-        nulls: values that say nothing; the empty text always does.
+        names: field by key; a field may also be under `prefix`, for a step to take up.
+        nulls: values that say nothing, beside the empty text, which the normalizer takes out.
+        steps: what records need that hold certain fields.
     """
 
     def __init__(
-        self, prefix: str, names: Mapping[str, str], nulls: Collection[str] = ("", "N/A")
+        self,
+        prefix: str,
+        names: Mapping[str, str],
+        nulls: Collection[str] = ("N/A",),
+        steps: Iterable[Step] = (),
     ) -> None:
         self.prefix = prefix
         self._names = names
-        self._nulls = frozenset(nulls) | {""}
+        self._nulls = frozenset(nulls)
+        self._steps = tuple((frozenset(wanted), step) for wanted, step in steps)
 
     def own(self, key: str) -> str:
         """Return the field of a key under the vendor's prefix."""
@@ -70,32 +85,52 @@ class KeyTable:
         for name, at in repeated:
             for place in at[1:]:
                 names[place] = name
-        integers = tuple(dict.fromkeys(name for name in names if name in INTEGERS))
-        return Plan(tuple(names), integers, repeated)
+        return Plan(
+            tuple(names),
+            tuple(dict.fromkeys(name for name in names if name in INTEGERS)),
+            repeated,
+            sum(key in self._names for key in keys),
+            tuple(step for wanted, step in self._steps if not wanted.isdisjoint(names)),
+        )
 
-    def fill(self, plan: Plan, values: Sequence[str], start: Fields) -> Fields:
-        """Return a new record: `start`, then the values that say something; whole numbers as such.
+    def fill(self, plan: Plan, values: Sequence[str], start: Fields, text: str) -> Fields:
+        """Return a new record: `start`, then the values; whole numbers as such.
 
-        A value that should be a whole number and is none moves to `<prefix><last part of its name>`.
+        A value that should be a whole number and is none moves to `<prefix><name with _ for .>`.
+
+        Args:
+            plan: of the keys.
+            values: in the order of the keys.
+            start: not changed.
+            text: the whole line, where the values that say nothing are looked for first.
         """
-        nulls = self._nulls
-        fields = start | {
-            name: value
-            for name, value in zip(plan.names, values, strict=True)
-            if value not in nulls
-        }
+        fields = start.copy()
+        fields.update(zip(plan.names, values, strict=True))
+        for null in self._nulls:
+            if null in text:
+                self._drop(fields)
+                break
         for name in plan.integers:
             value = fields.get(name)
-            if value is not None:
+            if value:
                 try:
                     fields[name] = int(value)
                 except ValueError:
                     self._move(fields, name)
         for name, at in plan.repeated:
-            said = [values[place] for place in at if values[place] not in nulls]
+            said = [
+                values[place] for place in at if values[place] and values[place] not in self._nulls
+            ]
             if len(said) > 1:
                 fields[name] = said
         return fields
+
+    def _drop(self, fields: Fields) -> None:
+        nulls = self._nulls
+        for name in [
+            name for name, value in fields.items() if type(value) is str and value in nulls
+        ]:
+            del fields[name]
 
     def _move(self, fields: Fields, name: str) -> None:
         value = fields.pop(name)
@@ -104,7 +139,7 @@ class KeyTable:
             number = float(value)
         except ValueError:
             number = float("nan")
-        if number.is_integer() and abs(number) < 2**53:
+        if number.is_integer() and abs(number) < _LARGEST_EXACT:
             fields[name] = int(number)
         else:
             fields[self.own(name.replace(".", "_"))] = value

@@ -44,9 +44,16 @@ NUMBERS: Final[dict[str, str]] = {name: number for number, name in TRANSPORTS.it
 """Number by name in lower case, names that products use instead of IANA's included."""
 
 
-def transport_fields(protocol: str) -> Fields:
-    """Return `network.transport` and `network.iana_number` of a name or number; empty when unknown."""
-    number = protocol if protocol in TRANSPORTS else NUMBERS.get(protocol.lower())
-    if number is None:
-        return {}
+def _fields(number: str) -> Fields:
     return {"network.transport": TRANSPORTS[number], "network.iana_number": number}
+
+
+_FIELDS: Final = {number: _fields(number) for number in TRANSPORTS} | {
+    name: _fields(number) for name, number in NUMBERS.items()
+}
+_UNKNOWN: Final[Fields] = {}
+
+
+def transport_fields(protocol: str) -> Fields:
+    """Return `network.transport` and `network.iana_number` of a name or number, not to be changed; empty when unknown."""
+    return _FIELDS.get(protocol) or _FIELDS.get(protocol.lower(), _UNKNOWN)

@@ -1,0 +1,243 @@
+"""FortiOS log fields as ECS, and FortiOS's own CEF names as FortiOS fields.
+
+Source: FortiOS Log Message Reference 6.4 to 7.6 (log field format, CEF support); FortiWeb and FortiMail
+log references for the names that those products add.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PREFIX: Final = "fortinet.fortigate."
+
+NAMES: Final = {
+    # header
+    "devname": "observer.name",
+    "devid": "observer.serial_number",
+    "device_id": "observer.serial_number",
+    "dev_id": "observer.serial_number",
+    "logid": "event.code",
+    "log_id": "event.code",
+    "level": "log.level",
+    "pri": "log.level",
+    "action": "event.action",
+    "status": "fortinet.fortigate.status",
+    "result": "fortinet.fortigate.result",
+    "msg": "message",
+    "reason": "event.reason",
+    "logdesc": "rule.description",
+    # flow
+    "srcip": "source.ip",
+    "src": "source.ip",
+    "src_ip": "source.ip",
+    "client_ip": "source.ip",
+    "remip": "source.ip",
+    "userip": "source.ip",
+    "dstip": "destination.ip",
+    "dst": "destination.ip",
+    "dst_ip": "destination.ip",
+    "locip": "destination.ip",
+    "srcport": "source.port",
+    "src_port": "source.port",
+    "remport": "source.port",
+    "dstport": "destination.port",
+    "dst_port": "destination.port",
+    "locport": "destination.port",
+    "srcmac": "source.mac",
+    "dstmac": "destination.mac",
+    "srcname": "source.domain",
+    "client_name": "source.domain",
+    "dstname": "destination.domain",
+    "srccountry": "source.geo.country_name",
+    "dstcountry": "destination.geo.country_name",
+    "srccity": "source.geo.city_name",
+    "dstcity": "destination.geo.city_name",
+    "srcregion": "source.geo.region_name",
+    "dstregion": "destination.geo.region_name",
+    "sentbyte": "source.bytes",
+    "rcvdbyte": "destination.bytes",
+    "sentpkt": "source.packets",
+    "rcvdpkt": "destination.packets",
+    "transip": "source.nat.ip",
+    "transport": "source.nat.port",
+    "trans_src": "source.nat.ip",
+    "trans_src_port": "source.nat.port",
+    "tranip": "destination.nat.ip",
+    "tranport": "destination.nat.port",
+    "trans_dst": "destination.nat.ip",
+    "trans_dst_port": "destination.nat.port",
+    "service": "network.protocol",
+    "app": "network.application",
+    "vlan": "network.vlan.id",
+    "vlanid": "network.vlan.id",
+    "srcintf": "observer.ingress.interface.name",
+    "dstintf": "observer.egress.interface.name",
+    "srczone": "observer.ingress.zone",
+    "dstzone": "observer.egress.zone",
+    "forwardedfor": "network.forwarded_ip",
+    # who
+    "user": "source.user.name",
+    "user_name": "source.user.name",
+    "logon_user": "source.user.name",
+    "unauthuser": "source.user.name",
+    "suser": "source.user.name",
+    "duser": "destination.user.name",
+    "dstuser": "destination.user.name",
+    "group": "source.user.group.name",
+    "usrgrp": "source.user.group.name",
+    "pid": "process.pid",
+    "app_name": "process.name",
+    # rule
+    "policyid": "rule.id",
+    "polid": "rule.id",
+    "poluuid": "rule.uuid",
+    "policyname": "rule.name",
+    "policy": "rule.name",
+    "policytype": "rule.ruleset",
+    "catdesc": "rule.category",
+    "appcat": "rule.category",
+    "ref": "rule.reference",
+    "cve": "vulnerability.id",
+    # content
+    "hostname": "destination.domain",
+    "http_host": "destination.domain",
+    "url": "url.original",
+    "http_url": "url.original",
+    "agent": "user_agent.original",
+    "http_agent": "user_agent.original",
+    "httpmethod": "http.request.method",
+    "http_method": "http.request.method",
+    "http_retcode": "http.response.status_code",
+    "http_version": "http.version",
+    "referralurl": "http.request.referrer",
+    "http_refer": "http.request.referrer",
+    "http_referer": "http.request.referrer",
+    "contenttype": "http.response.mime_type",
+    "filename": "file.name",
+    "file": "file.name",
+    "filesize": "file.size",
+    "filehash": "file.hash.sha256",
+    "analyticscksum": "file.hash.sha256",
+    "filetype": "file.type",
+    "qname": "dns.question.name",
+    "qtype": "dns.question.type",
+    "qclass": "dns.question.class",
+    "xid": "dns.id",
+    "ipaddr": "dns.resolved_ip",
+    "rcode": "dns.response_code",
+    "from": "email.from.address",
+    "sender": "email.from.address",
+    "to": "email.to.address",
+    "recipient": "email.to.address",
+    "subject": "email.subject",
+    "cc": "email.cc.address",
+    "sni": "tls.client.server_name",
+    "tlsver": "tls.version",
+    "scertcname": "tls.server.x509.subject.common_name",
+    "scertissuer": "tls.server.issuer",
+}
+
+CEF_NAMES: Final = {
+    "deviceExternalId": "devid",
+    "dvchost": "devname",
+    "act": "action",
+    "outcome": "status",
+    "cn1": "duration",
+    "cn2": "sentpkt",
+    "cn3": "rcvdpkt",
+    "cs5": "policyid",
+    "src": "srcip",
+    "spt": "srcport",
+    "smac": "srcmac",
+    "shost": "srcname",
+    "dst": "dstip",
+    "dpt": "dstport",
+    "dmac": "dstmac",
+    "dhost": "hostname",
+    "out": "sentbyte",
+    "in": "rcvdbyte",
+    "sourceTranslatedAddress": "transip",
+    "sourceTranslatedPort": "transport",
+    "destinationTranslatedAddress": "tranip",
+    "destinationTranslatedPort": "tranport",
+    "deviceInboundInterface": "srcintf",
+    "deviceOutboundInterface": "dstintf",
+    "app": "service",
+    "externalId": "sessionid",
+    "request": "url",
+    "requestMethod": "httpmethod",
+    "requestContext": "catdesc",
+    "requestClientApplication": "agent",
+    "fname": "filename",
+    "fsize": "filesize",
+    "sproc": "ui",
+    "cat": "logtype",
+    "deviceDirection": "direction",
+    "cnt": "count",
+    "cs1": "virus",
+    "cs2": "ref",
+}
+"""FortiOS field by CEF key, as FortiOS maps them; the numbered custom fields as it labels them."""
+
+CEF_LABELS: Final = {
+    "Duration": "cn1",
+    "Packets Sent": "cn2",
+    "Packets Received": "cn3",
+    "Policy Id": "cs5",
+    "Virus": "cs1",
+    "Reference": "cs2",
+}
+
+LEVELS: Final = {
+    "emergency": 0, "alert": 1, "critical": 2, "error": 3, "warning": 4, "notice": 5, "notification": 5,
+    "information": 6, "debug": 7,
+}  # fmt: skip
+
+OUTCOMES: Final = {
+    "success": "success", "succeeded": "success", "ok": "success", "failure": "failure", "failed": "failure",
+    "fail": "failure", "error": "failure", "denied": "failure",
+}  # fmt: skip
+
+DENIED: Final = frozenset(
+    [
+        "deny",
+        "block",
+        "blocked",
+        "dropped",
+        "drop",
+        "reset",
+        "reset_client",
+        "reset_server",
+        "clear_session",
+        "quarantined",
+        "exempt-hash",
+        "ip-conn-error",
+        "violation",
+        "ssl-anomaly",
+    ]
+)
+ENDED: Final = frozenset("close client-rst server-rst timeout ip-conn dns".split())  # noqa: SIM905 - a list of words
+
+ALERTS: Final = frozenset("virus ips anomaly waf attack file-filter ztna-violation".split())  # noqa: SIM905 - a list of words
+"""Subtypes in which FortiGate itself says that something is malicious."""
+
+EVENT_CATEGORIES: Final[dict[str, list[str]]] = {
+    "user": ["authentication"],
+    "vpn": ["network", "session"],
+    "system": ["configuration"],
+    "router": ["network"],
+    "wireless": ["network"],
+    "endpoint": ["host"],
+    "ha": ["host"],
+    "security-rating": ["configuration"],
+    "compliance-check": ["configuration"],
+    "connector": ["network"],
+}
+ALERT_CATEGORIES: Final[dict[str, list[str]]] = {
+    "virus": ["malware", "network"],
+    "ips": ["intrusion_detection", "network"],
+    "anomaly": ["intrusion_detection", "network"],
+    "waf": ["intrusion_detection", "web"],
+    "attack": ["intrusion_detection", "web"],
+}
+WEB_SUBTYPES: Final = frozenset(("webfilter", "app-ctrl", "slb_http"))
