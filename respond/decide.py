@@ -1,0 +1,413 @@
+"""The stage `decide`: chains in, decisions out; people's commands and points' outcomes in. Pure, event time only.
+
+One logic serves a site, since the caps and the ledger speak of all that is in force. A decision belongs to one chain,
+one playbook, one target; decisions of several chains on the same target are one element of the ledger. Whatever an
+outcome says, it makes no decision, so an answer can never cause what it answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+from contract.event import Notice
+from contract.ports import Logic, Parts, Stage
+from contract.records import Chain, Command, Decision, Outcome, Target
+from contract.timestamps import from_datetime
+from respond.claim import Answer, Claim, decision_id
+from respond.claims import Claims
+from respond.guard import Guard
+from respond.ledger import Key
+from respond.playbook import Playbook
+from respond.verdict import (
+    DecideSettings,
+    Point,
+    Rails,
+    Situation,
+    grounds,
+    judge,
+    points_of,
+)
+
+KEY = "site"
+
+In: TypeAlias = Chain | Outcome | Command
+Out: TypeAlias = Decision | Notice
+
+
+def decide(
+    playbooks: Sequence[Playbook],
+    guard: Guard,
+    points: Sequence[Point],
+    settings: DecideSettings,
+) -> Stage[In, Out]:
+    """Return the stage; `playbooks` in the order in which they are asked (`respond.playbook.load` sorts them)."""
+
+    def open(key: str, parts: Mapping[str, bytes]) -> Logic[In, Out]:
+        return Decider(tuple(playbooks), guard, tuple(points), settings, parts)
+
+    return Stage("decide", lambda _: (KEY,), open)
+
+
+@dataclass(slots=True, frozen=True)
+class _Request:
+    """What a playbook asks about one target of a chain; `id` is that of the decision."""
+
+    id: str
+    playbook: Playbook
+    target: Target
+
+
+class Decider:
+    """The `contract.ports.Logic` of `decide`."""
+
+    def __init__(
+        self,
+        playbooks: tuple[Playbook, ...],
+        guard: Guard,
+        points: tuple[Point, ...],
+        settings: DecideSettings,
+        parts: Mapping[str, bytes],
+    ) -> None:
+        self._playbooks = playbooks
+        self._guard = guard
+        self._points = points
+        self._settings = settings
+        self._rails = Rails(guard, settings)
+        self._claims = Claims(settings, guard.settings.rate_window, parts)
+        # A never-touch list that grew while the engine was down also binds what was approved before.
+        self._forbidden = sorted(
+            claim.decision.id
+            for claim in self._claims
+            if claim.is_open and guard.refusal(claim.decision.target) is not None
+        )
+
+    # -------------------------------------------------------------- the port
+
+    def on_item(self, item: In) -> Iterable[Out]:
+        """Take a chain's revision, a command or an outcome."""
+        if isinstance(item, Chain):
+            return self._chain(item)
+        if isinstance(item, Command):
+            return self._command(item)
+        return self._outcome(item)
+
+    def on_time(self, now_us: int) -> Iterable[Out]:
+        """Expire what is due, forget what was over long ago, refuse what a new guard forbids."""
+        for id in self._forbidden:
+            claim = self._claims.get(id)
+            if claim is not None and claim.is_open:
+                why = self._guard.refusal(claim.decision.target)
+                yield self._emit(claim.revise(state="refused", reason=f"refused: {why}", by=""))
+        self._forbidden = []
+        for claim in self._claims.due(now_us):
+            if claim.is_open:
+                was = "waited in vain" if claim.decision.state == "proposed" else "its time is over"
+                yield self._emit(claim.revise(state="expired", reason=f"expired: {was}", by=""))
+            else:
+                self._claims.forget(claim.decision.id)
+
+    def wake_at(self) -> int | None:
+        """Return when the next decision expires or is forgotten."""
+        return 0 if self._forbidden else self._claims.next_due()
+
+    def snapshot(self) -> Parts:
+        """Return the claims that changed, each as a part."""
+        return self._claims.snapshot()
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing is in force, waiting or remembered."""
+        return len(self._claims) == 0
+
+    # -------------------------------------------------------------- chains
+
+    def _chain(self, chain: Chain) -> Iterator[Out]:
+        own = self._claims.of_chain(chain.id)
+        if any(claim.seen >= chain.revision for claim in own):
+            return  # an older revision, or the same again after a restart
+        if chain.merged_into is not None:
+            yield from self._merge(chain, chain.merged_into, own)
+            return
+        requests: dict[str, _Request] = {}
+        for found in self._requests(chain):
+            if isinstance(found, Notice):
+                yield found
+            else:
+                requests[found.id] = found
+        for request in requests.values():
+            yield from self._ask(chain, request)
+        keys = {(one.playbook.action, one.target) for one in requests.values()}
+        for claim in own:
+            if claim.decision.id not in requests:
+                taken = (claim.decision.action, claim.decision.target) in keys
+                yield from self._unask(chain, claim, taken=taken)
+
+    def _requests(self, chain: Chain) -> Iterator[_Request | Notice]:
+        """Yield what the playbooks ask of a chain; of two that want the same, the first by priority."""
+        taken: set[tuple[str, str, str]] = set()
+        for playbook in self._playbooks:
+            if not playbook.asks(chain):
+                continue
+            targets, faults = playbook.targets(chain)
+            for fault in faults:
+                yield Notice("decide_targets_unusable_total", 1, playbook.name, fault)
+            limit = playbook.target.limit
+            if len(targets) > limit:
+                text = (
+                    f"chain {chain.id} names {len(targets)} targets, {playbook.name} allows {limit}"
+                )
+                yield Notice("decide_over_limit_total", 1, playbook.name, text)
+            for target in targets:
+                id = decision_id(playbook.name, playbook.action, target, chain.id)
+                key = (playbook.action, target.type, target.value)
+                if key in taken or (len(targets) > limit and id not in self._claims):
+                    continue
+                taken.add(key)
+                yield _Request(id, playbook, target)
+
+    def _ask(self, chain: Chain, request: _Request) -> Iterator[Out]:
+        claim = self._claims.get(request.id)
+        if claim is None:
+            if not self._claims.make_room():
+                yield Notice("decide_claims_full_total", 1, "", "too many decisions are open")
+                return
+        else:
+            claim = claim.model_copy(
+                update={"seen": chain.revision, "score": chain.score, "heir": ""}
+            )
+            self._claims.keep(claim)
+            if claim.decision.state == "approved":
+                yield from self._renew(chain, claim)
+                return
+            if not claim.is_open and not self._may_ask_again(chain, claim):
+                return
+        draft = self._draft(chain, request, claim)
+        if claim is None or not claim.is_open:
+            yield from self._settle(draft, fresh=True)
+        elif draft.decision.state != "proposed" or self._is_later(draft, claim):
+            yield self._emit(draft)
+
+    def _is_later(self, draft: Claim, claim: Claim) -> bool:
+        least = self._settings.patience * self._settings.renew_ratio
+        gain = draft.decision.expires - claim.decision.expires
+        return gain > timedelta(0) and gain >= least
+
+    def _may_ask_again(self, chain: Chain, claim: Claim) -> bool:
+        """Tell whether what is over may be asked anew because of this revision of its chain."""
+        if claim.settled is not None:
+            return chain.score >= claim.settled * self._settings.again
+        decision = claim.decision
+        if decision.state == "refused":
+            return self._guard.refusal(decision.target) is None
+        if decision.state == "expired":
+            return from_datetime(chain.last) > claim.basis_us and (
+                chain.last + claim.duration > decision.expires
+            )
+        return True  # the engine itself took it back
+
+    def _draft(self, chain: Chain, request: _Request, old: Claim | None) -> Claim:
+        """Return the claim's next state, not yet emitted."""
+        playbook, at_us = request.playbook, from_datetime(chain.last)
+        points = points_of(playbook, self._points)
+        settled = old.settled if old is not None else None
+        situation = self._situation(request, at_us, settled=settled is not None)
+        verdict = judge(playbook, request.target, points, situation, self._rails)
+        span = playbook.duration if verdict.state == "approved" else self._settings.patience
+        decision = Decision(
+            id=request.id,
+            revision=old.decision.revision + 1 if old is not None else 1,
+            chain=chain.id,
+            playbook=playbook.name,
+            action=playbook.action,
+            target=request.target,
+            points=points,
+            made=chain.last,
+            expires=chain.last + span,
+            state=verdict.state,
+            reason=f"{grounds(playbook, chain)}; {verdict.reason}",
+        )
+        approved_us = old.approved_us if old is not None else ()
+        if verdict.state == "approved":
+            approved_us = self._claims.within_window((*approved_us, at_us))
+        return Claim(
+            decision=decision,
+            duration=playbook.duration,
+            high=playbook.impact == "high",
+            score=chain.score,
+            seen=chain.revision,
+            basis_us=at_us,
+            approved_us=approved_us,
+            settled=settled,
+        )
+
+    def _situation(self, request: _Request, at_us: int, *, settled: bool) -> Situation:
+        target = request.target
+        return Situation(
+            live=self._claims.ledger.targets(),
+            live_of_playbook=self._claims.live_of(request.playbook.name),
+            recent=self._claims.recent(at_us),
+            held=Key(request.playbook.action, target.type, target.value) in self._claims.ledger,
+            settled=settled,
+        )
+
+    def _renew(self, chain: Chain, claim: Claim) -> Iterator[Out]:
+        """Let what is in force last as the chain goes on; what a person alone may approve is not renewed."""
+        expires = chain.last + claim.duration
+        least = claim.duration * self._settings.renew_ratio
+        if claim.high or expires <= claim.decision.expires:
+            return
+        if expires - claim.decision.expires >= least:
+            reason = (
+                f"{claim.decision.reason.partition('; renewed')[0]}; renewed: the chain goes on"
+            )
+            later = claim.revise(expires=expires, reason=reason)
+            yield self._emit(later.model_copy(update={"basis_us": from_datetime(chain.last)}))
+
+    def _unask(self, chain: Chain, claim: Claim, *, taken: bool) -> Iterator[Out]:
+        """Take back what the chain no longer asks for; a person's approval stands until its expiry."""
+        claim = claim.model_copy(update={"seen": chain.revision, "score": chain.score, "heir": ""})
+        self._claims.keep(claim)
+        decision = claim.decision
+        if not claim.is_open or (decision.state == "approved" and decision.by):
+            return
+        if not taken and self._still_asks(chain, claim):
+            return
+        why = "another playbook asks the same" if taken else "the chain no longer asks for it"
+        yield self._emit(claim.revise(state="reverted", reason=f"withdrawn: {why}", by=""))
+
+    def _still_asks(self, chain: Chain, claim: Claim) -> bool:
+        ratio = self._settings.release_ratio
+        return any(
+            playbook.name == claim.decision.playbook
+            and playbook.asks(chain, ratio)
+            and claim.decision.target in playbook.targets(chain)[0]
+            for playbook in self._playbooks
+        )
+
+    # -------------------------------------------------------------- merged chains
+
+    def _merge(self, chain: Chain, heir: str, own: list[Claim]) -> Iterator[Out]:
+        """Hand a chain's claims to the chain that took it in; what is in force stays in force."""
+        for claim in own:
+            self._claims.keep(claim.model_copy(update={"seen": chain.revision, "heir": heir}))
+        for claim in self._claims.of_heir(chain.id):
+            self._claims.keep(claim.model_copy(update={"heir": heir}))
+        for claim in self._claims.of_heir(heir):
+            decision = claim.decision
+            id = decision_id(decision.playbook, decision.action, decision.target, heir)
+            taker = self._claims.get(id)
+            if taker is not None and taker.is_open:
+                yield from self._settle(taker, fresh=False)
+            elif decision.state == "proposed":
+                yield self._emit(
+                    claim.revise(state="reverted", reason=f"withdrawn: merged into chain {heir}")
+                )
+
+    def _settle(self, taker: Claim, *, fresh: bool) -> Iterator[Out]:
+        """Apply to `taker` what was said of the same target for chains merged into its own; emit what changed.
+
+        A fresh taker was not emitted yet.
+        """
+        heirs = [
+            claim
+            for claim in self._claims.of_heir(taker.decision.chain)
+            if claim.key == taker.key and claim.decision.playbook == taker.decision.playbook
+        ]
+        now = taker
+        for claim in heirs:
+            now = self._inherit(now, claim)
+        if fresh:
+            yield self._emit(now)
+        elif now is not taker:
+            yield self._emit(now.revise())
+        for claim in heirs:
+            done = claim.decision.state == "approved" and now.decision.state == "approved"
+            if done or claim.decision.state == "proposed":
+                reason = (
+                    f"withdrawn: decision {now.decision.id} of chain {now.decision.chain} holds it"
+                )
+                yield self._emit(claim.revise(state="reverted", reason=reason, by=""))
+
+    def _inherit(self, taker: Claim, old: Claim) -> Claim:
+        """Return `taker` with a person's word on `old` carried over, at the same revision."""
+        mine, theirs = taker.decision, old.decision
+        if not taker.is_open or mine.by:
+            return taker
+        changes: dict[str, object] = {}
+        extra: dict[str, object] = {}
+        if old.settled is not None and taker.score < old.settled * self._settings.again:
+            state = "rejected" if mine.state == "proposed" else "reverted"
+            changes = {"state": state, "by": theirs.by, "reason": f"as for decision {theirs.id}"}
+            extra = {"settled": old.settled}
+        elif theirs.state == "approved" and (mine.state == "proposed" or theirs.by):
+            last = max(theirs.expires, mine.expires if mine.state == "approved" else theirs.expires)
+            reason = f"{mine.reason.partition('; ')[0]}; approved as decision {theirs.id} was"
+            changes = {"state": "approved", "by": theirs.by, "expires": last, "reason": reason}
+        if not changes:
+            return taker
+        extra["decision"] = mine.model_copy(update=changes)
+        return taker.model_copy(update=extra)
+
+    # -------------------------------------------------------------- people and points
+
+    def _command(self, command: Command) -> Iterator[Out]:
+        claim = self._claims.get(command.decision)
+        if claim is None:
+            yield _unfit(command, "no such decision is remembered")
+            return
+        state = claim.decision.state
+        note = f": {command.note}" if command.note else ""
+        if command.verb == "approve" and state == "proposed":
+            yield from self._approve(command, claim, note)
+        elif (command.verb, state) in (("reject", "proposed"), ("revert", "approved")):
+            word = "rejected" if command.verb == "reject" else "reverted"
+            revised = claim.revise(
+                state=word, by=command.by, reason=f"{word} by {command.by}{note}"
+            )
+            yield self._emit(revised.model_copy(update={"settled": claim.score}))
+        else:
+            yield _unfit(command, f"the decision is {state}")
+
+    def _approve(self, command: Command, claim: Claim, note: str) -> Iterator[Out]:
+        if self._settings.mode == "observe":
+            yield _unfit(command, "the mode is observe; set mode to approve or enforce")
+            return
+        refusal = self._guard.refusal(claim.decision.target)
+        if refusal is not None:
+            yield self._emit(claim.revise(state="refused", reason=f"refused: {refusal}", by=""))
+            return
+        start = max(command.time, claim.decision.made)
+        why = claim.decision.reason.partition("; waits for")[0]
+        revised = claim.revise(
+            state="approved",
+            by=command.by,
+            expires=start + claim.duration,
+            reason=f"{why}; approved by {command.by}{note}",
+        )
+        yield self._emit(revised.model_copy(update={"settled": None}))
+
+    def _outcome(self, outcome: Outcome) -> Iterator[Out]:
+        claim = self._claims.get(outcome.decision)
+        if claim is None or outcome.point not in claim.decision.points:
+            yield Notice("decide_outcomes_unknown_total", 1, outcome.point)
+            return
+        answer = Answer(revision=outcome.revision, result=outcome.result)
+        known = claim.answers.get(outcome.point)
+        if known == answer or (known is not None and known.revision > answer.revision):
+            return
+        answers = {**claim.answers, outcome.point: answer}
+        self._claims.keep(claim.model_copy(update={"answers": dict(sorted(answers.items()))}))
+        if outcome.result in ("failed", "unsupported") and claim.decision.state == "approved":
+            text = f"{outcome.point} answers {outcome.result}: {outcome.detail}"
+            yield Notice("decide_unenforced_total", 1, outcome.point, text)
+
+    def _emit(self, claim: Claim) -> Decision:
+        self._claims.keep(claim)
+        return claim.decision
+
+
+def _unfit(command: Command, why: str) -> Notice:
+    text = f"cannot {command.verb} decision {command.decision} for {command.by}: {why}"
+    return Notice("decide_commands_refused_total", 1, command.verb, text)

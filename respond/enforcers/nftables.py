@@ -1,0 +1,340 @@
+"""nftables on the engine's own machine, or in one of its network namespaces: denies addresses and networks.
+
+Everything is in a table of its own, so that no other ruleset is touched and `nft delete table inet opsonin` undoes
+all. Elements carry their timeouts: they expire in the kernel even when the engine is dead. Calls run in one worker
+thread, which alone enters the namespace. Source: nft(8) and libnftables(3) 1.0.6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Literal, TypeVar
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
+
+from contract.errors import PointError
+from contract.ports import Enforcer, EnforcerType, Meter
+from contract.records import Decision, Target
+from respond.converge import Converger, Held
+from respond.guard import GuardSettings
+from respond.ledger import Element, Key
+from respond.nft import table
+from respond.nft.library import CommandError, Library
+from respond.target import Network, network_of, of_network
+
+T = TypeVar("T")
+
+_GET_AT_ONCE = 64
+"""Elements asked for one by one; beyond, listing the whole set is cheaper."""
+
+log = structlog.get_logger()
+
+
+class NftablesSettings(BaseModel):
+    """The settings of a point of kind `nftables`.
+
+    Attributes:
+        table: name of our table, of family `inet`; whatever else bears it is replaced.
+        netns: name of a network namespace (`ip netns`); empty: the engine's own.
+        hooks: where packets are dropped; `forward` for a router, `input` and `output` for the machine itself.
+        priority: of our chains; below 0 stands before the usual `filter` chains and their `ct established accept`.
+        counters: whether nft counts what each element dropped.
+        log_group: NFLOG group that gets a sample of what is dropped (20 a second); None: no log.
+        max_elements: a set takes no more; what passes it is a failed outcome.
+        guard: guard rails of the installation; the runtime sets them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,63}$")] = "opsonin"
+    netns: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,200}$")] = ""
+    hooks: Annotated[
+        tuple[Literal["forward", "input", "output"], ...], Field(min_length=1, max_length=3)
+    ] = ("forward", "input", "output")
+    priority: Annotated[int, Field(ge=-1_000, le=1_000)] = -10
+    counters: bool = True
+    log_group: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    max_elements: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
+    guard: GuardSettings = GuardSettings()
+
+
+class NftablesDevice:
+    """A `respond.converge.Device` over libnftables."""
+
+    def __init__(
+        self, point: str, settings: NftablesSettings, meter: Meter, clock: Callable[[], int]
+    ) -> None:
+        self._point = point
+        self._netns = settings.netns
+        self._layout = table.Layout(
+            table=settings.table,
+            hooks=tuple(dict.fromkeys(settings.hooks)),
+            priority=settings.priority,
+            counters=settings.counters,
+            log_group=settings.log_group,
+            max_elements=settings.max_elements,
+            never_touch=(*settings.guard.admin_networks, *settings.guard.never_touch),
+        )
+        self._meter = meter
+        self._clock = clock
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"nft-{point}")
+        self._library: Library | None = None
+        self._shape = ""
+        self._nets: dict[Network, Element] = {}
+
+    def refuses(self, decision: Decision) -> str | None:
+        """Return why: only `deny` of addresses and networks can be expressed."""
+        if decision.action != "deny":
+            return f"nftables cannot {decision.action}; it denies addresses and networks"
+        try:
+            if network_of(decision.target) is not None:
+                return None
+        except ValueError as error:
+            return str(error)
+        return f"nftables cannot deny a target of type {decision.target.type}"
+
+    async def read(self, keys: Sequence[Key] | None) -> dict[Key, Held]:
+        """See the port."""
+        return await self._in_worker(lambda: self._read(keys))
+
+    async def write(
+        self, puts: Sequence[Element], takes: Sequence[Key], now_us: int
+    ) -> dict[Key, str]:
+        """See the port."""
+        return await self._in_worker(lambda: self._write(puts, takes, now_us))
+
+    async def close(self) -> None:
+        """See the port; elements stay until their time."""
+        if self._library is not None:
+            await self._in_worker(self._library.close)
+            self._library = None
+        self._worker.shutdown()
+
+    async def _in_worker(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, call)
+
+    # -------------------------------------------------------------- in the worker thread
+
+    def _nft(self) -> Library:
+        """Return the library, with our table in place: at first use, or when it was taken away."""
+        if self._library is None:
+            library = Library(self._netns)
+            try:
+                self._rebuild(library, self._list(library))
+            except PointError:
+                library.close()
+                raise
+            self._library = library
+        return self._library
+
+    def _list(self, library: Library) -> table.Listing | None:
+        """Return our table as it is, or None when there is none."""
+        try:
+            text = library.run(f"list table inet {self._layout.table}", json=True)
+        except CommandError:
+            return None
+        return table.from_json(text)
+
+    def _rebuild(self, library: Library, old: table.Listing | None) -> None:
+        """Put our table in place in one transaction, keeping elements that are ours and still have time."""
+        now_us = self._clock()
+        kept: list[tuple[Network, Element]] = []
+        for net, entry in (old.entries if old is not None else {}).items():
+            if entry.decision and entry.expires_ms:
+                expires_us = now_us + entry.expires_ms * 1_000
+                element = Element(
+                    _key(net), of_network(net), entry.decision, entry.revision, expires_us
+                )
+                kept.append((net, element))
+        library.run(table.build(self._layout) + "\n" + table.add(self._layout, kept, now_us))
+        fresh = self._list(library)
+        if fresh is None:
+            raise PointError(f"table inet {self._layout.table} vanished while it was made")
+        self._shape = fresh.shape
+        self._nets = {net: one for net, one in kept if net.prefixlen != net.max_prefixlen}
+        log.info("point.table_built", point=self._point, table=self._layout.table, kept=len(kept))
+
+    def _read(self, keys: Sequence[Key] | None) -> dict[Key, Held]:
+        library = self._nft()
+        if keys is not None:
+            nets = [net for key in keys if (net := _net(key)) is not None]
+            return self._holding(self._some(library, nets), nets, intact=True)
+        listing = self._list(library)
+        intact = listing is not None and listing.shape == self._shape
+        if not intact:
+            self._meter.add("point_rebuilds_total", point=self._point)
+            log.warning("point.table_changed_by_others", point=self._point)
+            wanted = self._nets
+            self._rebuild(library, listing)
+            self._nets = {**wanted, **self._nets}
+        entries = listing.entries if listing is not None else {}
+        return self._holding(entries, [*entries, *self._nets], intact=intact)
+
+    def _some(self, library: Library, nets: Sequence[Network]) -> dict[Network, table.Entry]:
+        """Return the entries of some networks: single ones by `get`, interval sets whole (they are small)."""
+        found: dict[Network, table.Entry] = {}
+        for name in sorted({table.set_of(net) for net in nets}):
+            mine = [net for net in nets if table.set_of(net) == name]
+            if name.startswith("deny") and len(mine) <= _GET_AT_ONCE:
+                found.update(self._get(library, mine))
+            else:
+                found.update(self._list_set(library, name))
+        return found
+
+    def _list_set(self, library: Library, name: str) -> Mapping[Network, table.Entry]:
+        try:
+            text = library.run(f"list set inet {self._layout.table} {name}", json=True)
+        except CommandError:
+            return {}  # no table: nothing is held
+        return table.from_json(text).entries
+
+    def _get(self, library: Library, nets: Sequence[Network]) -> dict[Network, table.Entry]:
+        """Return the entries of single addresses; a missing one fails the query, which is then split."""
+        try:
+            return table.from_text(library.run(table.bare("get", self._layout, nets)))
+        except CommandError:
+            if len(nets) == 1:
+                return {}
+            half = len(nets) // 2
+            return {**self._get(library, nets[:half]), **self._get(library, nets[half:])}
+
+    def _holding(
+        self, entries: Mapping[Network, table.Entry], nets: Iterable[Network], *, intact: bool
+    ) -> dict[Key, Held]:
+        """Return what is held of these networks; one that lies in a wider held one is held by that."""
+        now_us = self._clock()
+        found: dict[Key, Held] = {}
+        for net in nets:
+            entry = entries.get(net)
+            wanted = self._nets.get(net)
+            if entry is not None and entry.expires_ms is not None:
+                expires_us = now_us + entry.expires_ms * 1_000
+                found[_key(net)] = Held(entry.decision, entry.revision, expires_us, intact)
+            elif entry is not None:
+                found[_key(net)] = Held(intact=intact)  # without end: none of ours
+            elif wanted is not None and wanted.expires_us > now_us and _cover(net, entries):
+                found[_key(net)] = Held(wanted.decision, wanted.revision, wanted.expires_us, intact)
+        return found
+
+    def _write(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> dict[Key, str]:
+        library = self._nft()
+        try:
+            self._transact(library, puts, takes, now_us)
+        except CommandError as error:
+            if (
+                self._list(library) is None
+            ):  # deleted under us; what else it held comes back by converging
+                self._rebuild(library, None)
+            elif len(puts) + len(takes) == 1:
+                return {(puts[0].key if puts else takes[0]): str(error)}
+            return self._one_by_one(library, puts, takes, now_us)
+        return {}
+
+    def _one_by_one(
+        self, library: Library, puts: Sequence[Element], takes: Sequence[Key], now_us: int
+    ) -> dict[Key, str]:
+        """Do what a failed transaction should have done, so that one fault spoils nothing else."""
+        failures: dict[Key, str] = {}
+        for key in takes:
+            try:
+                self._transact(library, (), (key,), now_us)
+            except CommandError as error:
+                failures[key] = str(error)
+        for element in puts:
+            try:
+                self._transact(library, (element,), (), now_us)
+            except CommandError as error:
+                failures[element.key] = str(error)
+        return failures
+
+    def _transact(
+        self, library: Library, puts: Sequence[Element], takes: Sequence[Key], now_us: int
+    ) -> None:
+        hosts: list[tuple[Network, Element]] = []
+        wide: dict[Network, Element] = {}
+        for element in puts:
+            net = _net(element.key)
+            if net is not None and net.prefixlen == net.max_prefixlen:
+                hosts.append((net, element))
+            elif net is not None:
+                wide[net] = element
+        gone = [net for key in takes if (net := _net(key)) is not None]
+        touched = [net for net, _ in hosts]
+        touched += [net for net in gone if net.prefixlen == net.max_prefixlen]
+        gone = [net for net in gone if net.prefixlen != net.max_prefixlen]
+        layout = self._layout
+        # Deleting what is absent fails the transaction, and adding leaves an old timeout alone: add, delete, add.
+        commands = table.bare("add", layout, touched) + table.bare("delete", layout, touched)
+        commands += table.add(layout, hosts, now_us)
+        nets = self._nets
+        if wide or gone:
+            nets = {net: one for net, one in nets.items() if one.expires_us > now_us}
+            nets = {net: one for net, one in (nets | wide).items() if net not in gone}
+            commands += self._intervals(library, nets, wide, gone, now_us)
+        if commands:
+            library.run(commands)
+        self._nets = nets
+
+    def _intervals(
+        self,
+        library: Library,
+        nets: Mapping[Network, Element],
+        wide: Mapping[Network, Element],
+        gone: Sequence[Network],
+        now_us: int,
+    ) -> str:
+        """Return the commands that bring the interval sets to the widest of `nets`: they cannot overlap there."""
+        names = {table.set_of(net) for net in (*wide, *gone)}
+        held: dict[Network, table.Entry] = {}
+        for name in sorted(names):
+            held.update(self._list_set(library, name))
+        wanted = {net: one for net, one in nets.items() if not _cover(net, nets)}
+        fresh = {
+            net: one
+            for net, one in wanted.items()
+            if table.set_of(net) in names and (net in wide or net not in held)
+        }
+        stale = [
+            net
+            for net in held
+            if net in gone
+            or net in fresh
+            or _cover(net, fresh)
+            or any(_inside(f, net) for f in fresh)
+        ]
+        return table.bare("delete", self._layout, stale) + table.add(
+            self._layout, fresh.items(), now_us
+        )
+
+
+def _net(key: Key) -> Network | None:
+    return network_of(Target.model_validate({"type": key.type, "value": key.value}))
+
+
+def _key(net: Network) -> Key:
+    target = of_network(net)
+    return Key("deny", target.type, target.value)
+
+
+def _inside(net: Network, other: Network) -> bool:
+    """Tell whether `net` is a part of `other`, and not the same."""
+    if isinstance(net, IPv4Network):
+        return isinstance(other, IPv4Network) and net != other and net.subnet_of(other)
+    return isinstance(other, IPv6Network) and net != other and net.subnet_of(other)
+
+
+def _cover(net: Network, others: Iterable[Network]) -> bool:
+    return any(_inside(net, other) for other in others)
+
+
+def open(name: str, settings: NftablesSettings, meter: Meter, clock: Callable[[], int]) -> Enforcer:
+    """Return the enforcer; nothing is touched before its first call."""
+    device = NftablesDevice(name, settings, meter, clock)
+    return Converger(name, device, settings.guard, meter, clock)
+
+
+ENFORCER = EnforcerType("nftables", NftablesSettings, open)
