@@ -1,0 +1,72 @@
+"""The Community ID of a flow: one value that all sensors that saw it share.
+
+Source: Corelight community-id specification, version 1 (2019): SHA-1 over seed, addresses, protocol, a
+zero byte and ports, the smaller endpoint first; ICMP types stand for ports.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from hashlib import sha1
+from typing import Final
+
+from ingest.formats.address import packed_ip
+
+ICMP: Final = 1
+ICMP6: Final = 58
+_WITH_PORTS: Final = frozenset((6, 17, 132))  # TCP, UDP, SCTP
+_LARGEST_PORT: Final = 65_535
+
+
+def _both_ways(pairs: tuple[tuple[int, int], ...]) -> dict[int, int]:
+    return dict(pairs) | {answer: question for question, answer in pairs}
+
+
+# Types that answer each other make one flow; all others are one-way and keep their direction.
+_ANSWERS: Final = {
+    ICMP: _both_ways(((8, 0), (13, 14), (15, 16), (10, 9), (17, 18))),
+    ICMP6: _both_ways(((128, 129), (133, 134), (135, 136), (130, 131), (139, 140), (144, 145))),
+}
+
+
+def community_id(
+    source: str,
+    destination: str,
+    protocol: int,
+    ports: tuple[int, int] | None = None,
+    *,
+    seed: int = 0,
+) -> str | None:
+    """Return e.g. `1:LQU9qZlK+B5F3KDmev6m5PMibrg=`, or None where an address or port is missing or wrong.
+
+    Args:
+        source: address as text.
+        destination: address as text.
+        protocol: IANA number.
+        ports: source and destination port; of ICMP, type and code.
+        seed: 0 unless the site agreed on another.
+    """
+    first, second = packed_ip(source), packed_ip(destination)
+    if first is None or second is None or len(first) != len(second):
+        return None
+    if protocol in _WITH_PORTS or protocol in _ANSWERS:
+        if ports is None:
+            return None
+        left, right = ports
+        ordered = True
+        if protocol in _ANSWERS:
+            answer = _ANSWERS[protocol].get(left)
+            ordered = answer is not None
+            right = right if answer is None else answer
+        if not (0 <= left <= _LARGEST_PORT and 0 <= right <= _LARGEST_PORT):
+            return None
+        if ordered and (first > second or (first == second and left > right)):
+            first, second, left, right = second, first, right, left
+        tail = (protocol << 40 | left << 16 | right).to_bytes(6, "big")
+    else:
+        if first > second:
+            first, second = second, first
+        tail = bytes((protocol & 0xFF, 0))
+    data = seed.to_bytes(2, "big") + first + second + tail
+    digest = sha1(data, usedforsecurity=False).digest()
+    return "1:" + b2a_base64(digest, newline=False).decode()
