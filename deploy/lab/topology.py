@@ -23,6 +23,8 @@ HERE = Path(__file__).parent
 HOSTS = ("attacker", "router", "target", "admin")
 ATTACKER, TARGET, ADMIN = "198.51.100.10", "203.0.113.10", "192.0.2.10"
 SOURCES = "198.18.0.0/15"
+# A next hop counts as a gateway, which no decision may touch; so the way back to SOURCES is not by ATTACKER.
+UPSTREAM = "198.51.100.9"
 HOME_NET = "203.0.113.0/24"
 NEEDED = ("ip", "nft", "ethtool")
 _OFFLOADS = ("tx", "rx", "gro", "gso", "tso")
@@ -90,8 +92,9 @@ class Topology:
             self._add(host)
         for wire in WIRES:
             self._connect(wire)
+        self.run("attacker", "ip", "address", "add", f"{UPSTREAM}/24", "dev", "eth0")
         self.run("attacker", "ip", "route", "add", "local", SOURCES, "dev", "lo")
-        self.run("router", "ip", "route", "add", SOURCES, "via", ATTACKER)
+        self.run("router", "ip", "route", "add", SOURCES, "via", UPSTREAM)
         # A spoofed source arrives on the wrong wire; the lab is there to show what then happens.
         for key in ("net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0"):
             self.run("router", "sysctl", "-qw", key)
