@@ -1,0 +1,261 @@
+"""Palo Alto Networks PAN-OS and Panorama: syslog CSV of every log type, and the logging service's JSON and CEF.
+
+Source: PAN-OS 8.1 to 11.2 "Syslog Field Descriptions". Columns are appended from release to release, so a
+line may be shorter or longer than the table; what is beyond it is kept as `paloalto.panos.more`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from contract.errors import ParseError
+from contract.event import Fields
+from contract.ports import Adapter, Context
+from ingest.formats import cef, csv_line
+from ingest.formats.device import Device, name
+from ingest.formats.json import load_object
+from ingest.formats.keytable import KeyTable, Plan
+from ingest.formats.panos import STEPS, is_alert, read_message, read_time
+from ingest.formats.shapes import TRAILING, Shapes
+from ingest.formats.sides import add_totals
+from ingest.formats.text import decode
+from ingest.tables import paloalto_panos as table
+
+_OWN = table.PREFIX
+_TYPE, _SUBTYPE, _SEVERITY = _OWN + "LogType", _OWN + "Subtype", _OWN + "Severity"
+_SECOND_NS = 1_000_000_000
+_FEWEST = 7  # the columns that every log type has
+_DEVICE = Device(
+    {
+        "event.module": "paloalto",
+        "event.dataset": "paloalto.panos",
+        "observer.vendor": "Palo Alto Networks",
+        "observer.product": "PAN-OS",
+        "observer.type": "firewall",
+    }
+)
+_TABLE = KeyTable(_OWN, table.NAMES, ("N/A", "null"), STEPS)
+
+
+def parse(raw: bytes, context: Context) -> list[Fields]:
+    """Read one record.
+
+    Raises:
+        ParseError: neither PAN-OS CSV nor its JSON or CEF.
+    """
+    text = decode(raw)
+    if "|Palo Alto Networks|" in text[:512]:
+        header = cef.read(text)
+        if header is not None:
+            return [_of_cef(text, header, context)]
+    first = text.find(",")
+    if first < 0:
+        raise ParseError("expected comma-separated values, JSON or CEF, came none")
+    brace = text.find("{", 0, first)
+    if brace >= 0:
+        return [_of_json(text, brace, context)]
+    start = max(text.rfind(" ", 0, first), text.rfind(">", 0, first)) + 1
+    return [_of_csv(text, start, context)]
+
+
+# ------------------------------------------------------------------ syslog CSV
+
+
+@lru_cache
+def _csv_plan(kind: str) -> Plan:
+    plan = _TABLE.plan(table.COLUMNS[kind].split())
+    # Columns for future use share one name, so that one deletion takes them all out.
+    names = tuple("" if name == _OWN + "-" else name for name in plan.names)
+    return Plan(names, plan.integers, (), plan.known, plan.steps)
+
+
+def _of_csv(text: str, start: int, context: Context) -> Fields:
+    values = csv_line.split(text[start:])
+    kind = values[3] if len(values) >= _FEWEST else ""
+    if kind not in table.COLUMNS:
+        if not kind.isalpha() or not kind.isupper():
+            raise ParseError("no PAN-OS log type stands in the fourth column")
+        fields = _DEVICE.start(text[:start], context) | {_TYPE: kind, _SUBTYPE: values[4]}
+        fields[_OWN + "more"] = values[_FEWEST:]
+        fields[_OWN + "TimeGenerated"] = values[6]
+        fields["observer.serial_number"] = values[2]
+        return _complete(fields, (), context)
+    if kind == "CONFIG" and not _is_flags(values, 15):
+        kind = "CONFIG+"
+    plan = _csv_plan(kind)
+    fields = _DEVICE.start(text[:start], context) | {
+        name: value for name, value in zip(plan.names, values, strict=False) if value
+    }
+    fields.pop("", None)
+    if len(values) > len(plan.names):
+        fields[_OWN + "more"] = [value for value in values[len(plan.names) :] if value]
+    for integer in plan.integers:
+        value = fields.get(integer)
+        if value is not None and value.isdecimal():
+            fields[integer] = int(value)
+    if "N/A" in text:
+        for column in [column for column, value in fields.items() if value == "N/A"]:
+            del fields[column]
+    return _complete(fields, plan.steps, context)
+
+
+def _is_flags(values: list[str], place: int) -> bool:
+    return len(values) > place and values[place].startswith("0x")
+
+
+# ------------------------------------------------------------------ JSON
+
+
+def _of_json(text: str, brace: int, context: Context) -> Fields:
+    record: dict[str, Any] = load_object(text[brace:])
+    if "LogType" not in record:
+        raise ParseError("expected LogType in a JSON record of PAN-OS")
+    record.pop("SubType", None)
+    said = {key: value for key, value in record.items() if value not in (None, "", [])}
+    plan = _TABLE.plan(tuple(said))
+    fields = dict(_DEVICE.start(text[:brace], context))
+    fields.update(zip(plan.names, said.values(), strict=True))
+    severity = fields.pop(_OWN + "VendorSeverity", None)
+    if severity:
+        fields[_SEVERITY] = str(severity)
+    return _complete(fields, plan.steps, context)
+
+
+# ------------------------------------------------------------------ CEF
+
+
+def _cef_plan(keys: tuple[str, ...]) -> Plan:
+    return _TABLE.plan([table.CEF_NAMES.get(key) or (key.removeprefix("PanOS")) for key in keys])
+
+
+_CEF_LINES: Shapes[Plan] = Shapes(TRAILING, _cef_plan)
+_CUSTOM = (
+    "cs1",
+    "cs2",
+    "cs3",
+    "cs4",
+    "cs5",
+    "cs6",
+    "cn1",
+    "cn2",
+    "cn3",
+    "flexString1",
+    "flexString2",
+)
+
+
+def _of_cef(text: str, header: cef.Cef, context: Context) -> Fields:
+    plan, values = _CEF_LINES.read(text, header.extension)
+    cleaned = [cef.unescape(value.strip()) for value in values]
+    fields = _TABLE.fill(plan, cleaned, _DEVICE.start(text[: header.start], context), text)
+    for key in _CUSTOM:
+        label = fields.pop(f"{_OWN}{key}Label", "")
+        value = fields.pop(_OWN + key, "")
+        if value and label:
+            fields[table.NAMES.get(label) or _TABLE.own(label)] = value
+    fields[_TYPE], fields[_SUBTYPE] = header.event_class, header.name
+    severity = cef.severity_number(header.severity)
+    if severity is not None:
+        fields["event.severity"] = severity
+    return _complete(
+        {key: value for key, value in fields.items() if value != ""}, plan.steps, context
+    )
+
+
+# ------------------------------------------------------------------ all
+
+
+def _complete(fields: Fields, steps: tuple[Any, ...], context: Context) -> Fields:
+    read_time(fields, context)
+    for step in steps:
+        step(fields)
+    kind, subtype = fields.get(_TYPE, ""), fields.get(_SUBTYPE, "")
+    add_totals(fields)
+    seconds = fields.get("event.duration")
+    if seconds is not None:
+        fields["event.duration"] = int(seconds) * _SECOND_NS if str(seconds).isdecimal() else None
+    severity = fields.pop(_SEVERITY, None)
+    if severity is not None:
+        fields["log.level"] = severity.lower()
+        fields.setdefault("event.severity", table.SEVERITIES.get(severity.lower()))
+    machine = fields.get("host.name")
+    device = fields.get("observer.name")
+    if device:
+        name(fields, device)
+        if machine:
+            fields["host.name"] = fields["host.hostname"] = machine
+    message = fields.get("message")
+    if message:
+        read_message(fields, message)
+    said = str(fields.get(_OWN + "EventName") or fields.get(_OWN + "EventIDValue") or "")
+    fields.update(
+        _classes(
+            kind,
+            str(subtype),
+            str(fields.get("event.action", "")),
+            fields.get("rule.category", ""),
+            said or kind,
+        )
+    )
+    status = fields.get(_OWN + "EventStatus")
+    if status in ("success", "failure"):
+        fields["event.outcome"] = status
+    return fields
+
+
+@lru_cache(4096)
+def _classes(kind: str, subtype: str, action: str, category: str, event: str) -> Fields:
+    fields: Fields = {"event.kind": "event", "event.category": ["network"], "event.type": ["info"]}
+    if kind == "TRAFFIC":
+        types = ["connection"]
+        if subtype in ("start", "end"):
+            types.append(subtype)
+        types.append(
+            "denied" if action in table.DENIED or subtype in ("drop", "deny") else "allowed"
+        )
+        fields |= {"event.type": types, "event.outcome": "success"}
+    elif kind in ("THREAT", "DECRYPTION"):
+        fields |= _threat_classes(subtype, action, category)
+    elif kind in ("USERID", "AUTH", "AUTHENTICATION", "GLOBALPROTECT", "SYSTEM"):
+        fields |= _logon_classes(kind, subtype, event.lower())
+    elif kind == "CONFIG":
+        fields |= {"event.category": ["configuration"], "event.type": ["change"]}
+    elif kind == "CORRELATION":
+        fields |= {"event.kind": "alert", "event.category": ["intrusion_detection"]}
+    elif kind == "HIPMATCH":
+        fields["event.category"] = ["host"]
+    return fields
+
+
+def _threat_classes(subtype: str, action: str, category: str) -> Fields:
+    fields: Fields = {
+        "event.type": ["info", "denied" if action in table.DENIED else "allowed"],
+        "event.outcome": "success",
+    }
+    if is_alert(subtype, category):
+        fields |= {"event.kind": "alert", "event.category": table.ALERTS[subtype]}
+    elif subtype == "url":
+        fields["event.category"] = ["network", "web"]
+    elif subtype in ("file", "data"):
+        fields["event.category"] = ["file", "network"]
+    return fields
+
+
+def _logon_classes(kind: str, subtype: str, event: str) -> Fields:
+    if kind == "SYSTEM" and subtype not in ("auth", "globalprotect") and "auth" not in event:
+        return {"event.category": ["host"] if subtype == "general" else ["network"]}
+    words = f"{subtype} {event}".lower()
+    fields: Fields = {"event.category": ["authentication"], "event.action": event}
+    if kind == "GLOBALPROTECT" and not any(word in words for word in ("auth", "login", "logout")):
+        fields["event.category"] = ["network", "session"]
+    ended = "logout" in words
+    fields["event.type"] = (
+        ["end"] if ended else ["start"] if "log" in words or "auth" in words else ["info"]
+    )
+    failed = any(word in words for word in ("fail", "timeout", "invalid", "error"))
+    fields["event.outcome"] = "failure" if failed else "success"
+    return fields
+
+
+ADAPTER = Adapter(name="paloalto.panos", parse=parse)
