@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 AGENT = "7c1d9a52-0f5e-4b1c-9a57-3d1f0c2b8e10"
 CUSTOMER = "198.18.0.25"
 PAUSE_S = 2.0
+ADAPTERS = {
+    "eve.json": "suricata.eve",
+    "netfilter.log": "linux.netfilter",
+    "auth.log": "linux.auth",
+    "keylime.json": "keylime.verifier",
+}
 MAX_BYTES = 1_500_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,6 +62,8 @@ def record(lab: Lab, out: Path) -> None:
     finally:
         lab.down()
     (out / "keylime.json").write_text(json.dumps(notification(_now())) + "\n", encoding="utf-8")
+    listing = "".join(f"{name} {adapter}\n" for name, adapter in ADAPTERS.items())
+    (out / "adapters").write_text(listing, encoding="utf-8")
     _check(out)
     (out / "README.md").write_text(_readme(out, steps), encoding="utf-8")
 
@@ -204,11 +212,15 @@ Recorded on {day} in the network-namespace lab (`deploy/lab/`, documentation add
 | `auth.log` | `linux.auth` | {auth} lines of the target's sshd, by syslog |
 | `keylime.json` | `keylime.verifier` | one webhook body of a Keylime verifier: **composed**, in Keylime's form; the lab has no TPM |
 
+`adapters` names the adapter of each file, for `opsonin run --play` and `opsonin play`.
+
 All but `keylime.json` is what the programs wrote, unedited: {versions}.
 
-Replay it on its own clock:
+Replay it on its own clock, or send it to a running engine's sockets:
 
-    opsonin replay --adapter suricata.eve --final examples/{name}/eve.json
+    cd examples/{name}
+    opsonin replay --final suricata.eve=eve.json linux.netfilter=netfilter.log linux.auth=auth.log keylime.verifier=keylime.json
+    opsonin play --config ../run.toml .
 
 Record it again (root; Suricata, nftables, nmap, openssh-server, ulogd2, ethtool):
 
