@@ -1,0 +1,131 @@
+"""The enforcement points that every enforcer test runs against."""
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contract.meter import MemoryMeter
+from contract.ports import Enforcer
+from respond.converge import Converger, Held
+from respond.enforcers import memory, nftables
+from respond.guard import GuardSettings
+from respond.ledger import Key
+
+GUARD = GuardSettings.model_validate({"never_touch": ["198.51.100.1"]})
+
+
+@dataclass
+class Bench:
+    """A point under test with a clock that a test moves, and ways to interfere from outside.
+
+    Kernel timers follow the real clock, so the bench's clock starts at the real time and `wait` moves both.
+    """
+
+    enforcer: Enforcer
+    now: datetime
+    flush: Callable[[], None]
+    delete: Callable[[str], None]
+    plant: Callable[[str], None]
+    held: Callable[[], set[str]]
+    meter: MemoryMeter = field(default_factory=MemoryMeter)
+
+    def clock(self) -> int:
+        return int(self.now.timestamp() * 1_000_000)
+
+    def reopen(self) -> None:
+        """Replace the enforcer by a new one over the same device state, as a restart does."""
+        raise NotImplementedError
+
+
+class MemoryBench(Bench):
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)  # noqa: TID251
+        self.meter = MemoryMeter()
+        self.device = memory.MemoryDevice(self.clock)
+        self.reopen()
+        self.flush = self.device.held.clear
+        self.delete = lambda value: self.device.held.pop(_key(value), None) and None
+        self.plant = lambda value: self.device.held.update({_key(value): Held()})
+
+    def reopen(self) -> None:
+        self.enforcer = Converger("point", self.device, GUARD, self.meter, self.clock)
+
+    def held(self) -> set[str]:  # type: ignore[override]
+        return {key.value for key in self.device.held}
+
+
+class NftBench(Bench):
+    def __init__(self, netns: str, **settings: Any) -> None:
+        self.now = datetime.now(UTC)  # noqa: TID251
+        self.meter = MemoryMeter()
+        self.netns = netns
+        self.settings = nftables.NftablesSettings(netns=netns, guard=GUARD, **settings)
+        self.reopen()
+        self.flush = lambda: self.nft("flush ruleset") and None
+        self.delete = lambda value: self.nft(f"delete element {_place(value)}") and None
+        self.plant = lambda value: self.nft(f"add element {_place(value)}") and None
+
+    def reopen(self) -> None:
+        self.enforcer = nftables.ENFORCER.open("point", self.settings, self.meter, self.clock)
+
+    def nft(self, commands: str) -> str:
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.netns, "nft", "-f", "-"],
+            input=commands, check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def held(self) -> set[str]:  # type: ignore[override]
+        listing = nftables.table.from_json(
+            subprocess.run(
+                ["ip", "netns", "exec", self.netns, "nft", "-j", "list table inet opsonin"],
+                check=True, capture_output=True, text=True,
+            ).stdout
+        )  # fmt: skip
+        return {nftables.table.canonical(net) for net in listing.entries}
+
+
+def _key(value: str) -> Key:
+    return Key("deny", "ipv6_net" if ":" in value else "ipv4_net", value)
+
+
+def _place(value: str) -> str:
+    kind = "net" if "/" in value else "deny"
+    return f"inet opsonin {kind}{6 if ':' in value else 4} {{ {value} }}"
+
+
+@pytest.fixture(params=["memory", pytest.param("nftables", marks=pytest.mark.nftables)])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    if request.param == "memory":
+        return MemoryBench()
+    return NftBench(request.getfixturevalue("new_netns")())
+
+
+@pytest.fixture
+def nft_bench(new_netns: Callable[[], str]) -> NftBench:
+    return NftBench(new_netns())
+
+
+@pytest.fixture
+def deny(bench: Bench, make_decision: Callable[..., Any]) -> Callable[..., Any]:
+    """A denial made at the bench's present time."""
+
+    def make(value: str = "203.0.113.9", revision: int = 1, **changes: Any) -> Any:
+        return make_decision(value, revision, start=bench.now, **changes)
+
+    return make
+
+
+@pytest.fixture
+def later(bench: Bench) -> Callable[[float], None]:
+    """Move the bench's clock on."""
+
+    def move(seconds: float) -> None:
+        bench.now += timedelta(seconds=seconds)
+
+    return move
