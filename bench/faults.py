@@ -1,0 +1,184 @@
+"""Kill the engine at random, many times, and compare what it ends with to a run that nobody disturbed.
+
+    python bench/faults.py --host embedded --kills 50 --seed 1
+
+The recorded intrusion of `examples/` is repeated with other addresses and later times until there is enough to do;
+three files (EVE, netfilter, auth) feed one `opsonin run`, which is ended by SIGKILL at random moments after it began to read
+and started again until it reaches the end. Prints one JSON object as its last line:
+
+    kills     SIGKILLs that hit a running engine
+    lost      events, alerts, chains, decisions of the undisturbed run that are missing or differ
+    repeated  those that only the disturbed run has
+    equal     neither
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "examples" / "webshop"
+FILES = {"eve": "suricata.eve", "netfilter": "linux.netfilter", "auth": "linux.auth"}
+ENDINGS = {"eve": "json", "netfilter": "log", "auth": "log"}
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
+_START_LIMIT_S = 60
+
+
+def workload(folder: Path, rounds: int) -> int:
+    """Write the example `rounds` times, two minutes apart, each with an attacker of its own; return the lines."""
+    lines = 0
+    for name in FILES:
+        text = (EXAMPLE / f"{name}.{ENDINGS[name]}").read_text()
+        with (folder / f"{name}.log").open("w") as out:
+            for number in range(rounds):
+                shift = timedelta(minutes=2 * number)
+
+                def later(found: re.Match[str], shift: timedelta = shift) -> str:
+                    return (datetime.fromisoformat(found[0]) + shift).isoformat(
+                        timespec="microseconds"
+                    )
+
+                attacker = f"198.51.{100 + number // 250}.{1 + number % 250}"
+                out.write(_ISO.sub(later, text).replace("198.51.100.10", attacker))
+                lines += text.count("\n")
+    return lines
+
+
+def config(folder: Path, data: str) -> Path:
+    """Write the settings of one run."""
+    sources = "".join(
+        f'[[source]]\nname = "{name}"\ntype = "file"\nadapter = "{adapter}"\npaths = ["{name}.log"]\nfollow = false\n'
+        for name, adapter in FILES.items()
+    )
+    path = folder / f"{data}.toml"
+    path.write_text(
+        f'[engine]\ndata_dir = "{data}"\nstop_at_end = true\nidle_after = "1h"\n[policy]\nmode = "enforce"\n'
+        f'[web]\nport = 0\n[log]\nformat = "json"\n{sources}[[point]]\nname = "memory"\ntype = "memory"\n'
+    )
+    return path
+
+
+def start(path: Path) -> subprocess.Popen[bytes]:
+    """Start the engine; return once it reads."""
+    opsonin = Path(sys.executable).with_name("opsonin")
+    log = path.with_suffix(".log").open("wb")
+    engine = subprocess.Popen(
+        [opsonin, "run", "--quiet", "--config", path], stdout=subprocess.DEVNULL, stderr=log
+    )
+    log.close()
+    deadline = time.monotonic() + _START_LIMIT_S
+    while b"engine.started" not in path.with_suffix(".log").read_bytes():
+        if engine.poll() is not None or time.monotonic() > deadline:
+            sys.exit(path.with_suffix(".log").read_text())
+        time.sleep(0.005)
+    return engine
+
+
+def disturbed(path: Path, kills: int, rng: random.Random, longest_s: float) -> int:
+    """Run to the end through up to `kills` SIGKILLs; return how many hit."""
+    hit = 0
+    while True:
+        engine = start(path)
+        if hit < kills:
+            time.sleep(rng.uniform(0, longest_s))
+            if engine.poll() is None:
+                engine.send_signal(signal.SIGKILL)
+                engine.wait()
+                hit += 1
+                print(f"\r{hit} kills", end="", file=sys.stderr, flush=True)
+                continue
+        if engine.wait():
+            sys.exit(path.with_suffix(".log").read_text())
+        print(file=sys.stderr)
+        return hit
+
+
+def outcome(data: Path) -> dict[tuple[str, str], str]:
+    """Return what a store ends with: events by id, records by kind and id, without revision numbers."""
+    found: dict[tuple[str, str], str] = {}
+    with sqlite3.connect(data / "opsonin.db") as db:
+        for id, body in db.execute(
+            "SELECT id, json FROM event WHERE json NOT LIKE '%\"opsonin.outcome\"%'"
+        ):
+            found["event", id] = body
+        for kind, id, body in db.execute(
+            "SELECT kind, id, json FROM record WHERE kind != 'outcome'"
+        ):
+            record = json.loads(body)
+            del record["revision"]
+            found[kind, id] = json.dumps(record, sort_keys=True)
+    db.close()
+    return found
+
+
+def main() -> None:
+    """Run the bench."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--host", choices=("embedded",), default="embedded")
+    options.add_argument("--kills", type=int, default=50)
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument(
+        "--rounds", type=int, default=0, help="repetitions of the example (default: by --kills)"
+    )
+    options.add_argument("--keep", type=Path, help="folder for the stores, kept")
+    given = options.parse_args()
+    rng = random.Random(given.seed)  # noqa: S311 - repeatable moments, not secrets
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = workload(folder, given.rounds or 20 + 4 * given.kills)
+        began = time.monotonic()
+        calm_path, wild_path = config(folder, "calm"), config(folder, "wild")
+        if start(calm_path).wait():
+            sys.exit(calm_path.with_suffix(".log").read_text())
+        seconds = time.monotonic() - began
+        kills = disturbed(
+            wild_path, given.kills, rng, longest_s=1.5 * seconds / max(1, given.kills)
+        )
+        calm, wild = outcome(folder / "calm"), outcome(folder / "wild")
+    lost = [place for place in calm if wild.get(place) != calm[place]]
+    repeated = [place for place in wild if place not in calm]
+    for place in (*lost[:5], *repeated[:5]):
+        print(
+            place,
+            calm.get(place, "-")[:2000],
+            wild.get(place, "-")[:2000],
+            sep="\n  ",
+            file=sys.stderr,
+        )
+    kinds = {
+        kind: sum(1 for one, _ in calm if one == kind)
+        for kind in ("event", "alert", "chain", "decision")
+    }
+    print(
+        json.dumps(
+            {
+                "kills": kills,
+                "lost": len(lost),
+                "repeated": len(repeated),
+                "equal": not lost and not repeated,
+                "lines": lines,
+                "undisturbed_s": round(seconds, 1),
+                **kinds,
+                "cpus": os.cpu_count(),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

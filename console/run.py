@@ -1,0 +1,147 @@
+"""`opsonin run`: the engine in one process, until Ctrl-C; the next start goes on where this one ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+
+import click
+import structlog
+from rich.console import Console
+
+from console.places import config_option, open_store, settings_of
+from console.play import Line, read_lines, send
+from console.view import View
+from contract.errors import OpsoninError, SettingsError
+from runtime import clock, log
+from runtime.compose import compose
+from runtime.embedded import Embedded
+from runtime.metrics import PrometheusMeter
+from runtime.settings import Settings
+from runtime.surroundings import detect
+from runtime.web import SOCKET_NAME, Faces, control_app, observe_app
+
+logger = structlog.get_logger()
+
+_STOP_LIMIT_S = 20
+
+
+@click.command(epilog="Example: opsonin run --config /etc/opsonin/opsonin.toml")
+@config_option
+@click.option(
+    "--play",
+    "recordings",
+    multiple=True,
+    help="also send these recorded logs (FOLDER or ADAPTER=PATH) to the sources, re-dated",
+)
+@click.option(
+    "--speed", default=4.0, show_default=True, help="of --play, times as fast as recorded"
+)
+@click.option("--quiet", is_flag=True, help="no view on standard output, only the log")
+def run(config: Path | None, recordings: tuple[str, ...], speed: float, quiet: bool) -> None:
+    """Run sources, detection, chains and policy in this process until Ctrl-C."""
+    settings = settings_of(config).guarded(detect())
+    console = Console()
+    view = None if quiet else View(console, lambda: _notes(settings, config))
+    screen = view is not None and console.is_terminal
+    log.configure(
+        "error" if screen and settings.log.level != "debug" else settings.log.level,
+        settings.log.format,
+    )
+    composition = compose(settings)
+    if composition.errors and settings.engine.stop_on_broken_rules:
+        for error in composition.errors:
+            click.echo(f"opsonin: {error}", err=True)
+        raise SettingsError(
+            f"{len(composition.errors)} broken rules, named above; mend them, or set engine.stop_on_broken_rules = false"
+        )
+    lines = read_lines(recordings) if recordings else []
+    meter = PrometheusMeter()
+    store = open_store(settings, read_only=False)
+    host = Embedded(
+        settings, composition.pipeline, store, meter, clock.now_us, view.watch if view else None
+    )
+    try:
+        asyncio.run(_run(host, meter, settings, view, lines, speed))
+    except OSError as error:
+        raise OpsoninError(f"cannot start: {error}") from error
+    finally:
+        store.close()
+
+
+async def _run(
+    host: Embedded,
+    meter: PrometheusMeter,
+    settings: Settings,
+    view: View | None,
+    lines: list[Line],
+    speed: float,
+) -> None:
+    loop = asyncio.get_running_loop()
+    engine = asyncio.create_task(host.run(), name="engine")
+    stop_requested = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop_requested.set)
+    faces = Faces()
+    side: list[asyncio.Task[object]] = []
+    try:
+        await faces.listen_unix(
+            control_app(host, meter, clock.now_us), settings.engine.data_dir / SOCKET_NAME
+        )
+        port = await faces.listen_tcp(
+            observe_app(host, meter), settings.web.host, settings.web.port
+        )
+        logger.info("web.listening", host=settings.web.host, port=port)
+        ready = asyncio.create_task(host.ready.wait(), name="ready")
+        await asyncio.wait({engine, ready}, return_when=asyncio.FIRST_COMPLETED)
+        side.append(ready)
+        if view:
+            side.append(asyncio.create_task(view.run(), name="view"))
+        if lines:
+            side.append(asyncio.create_task(_play(settings, lines, speed, view), name="play"))
+        elif view:
+            view.say_notes()
+        waiting = asyncio.create_task(stop_requested.wait(), name="signal")
+        await asyncio.wait({engine, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not engine.done():
+            await host.stop()
+        await asyncio.wait_for(engine, _STOP_LIMIT_S)
+    finally:
+        for task in side:
+            task.cancel()
+        await asyncio.gather(*side, return_exceptions=True)
+        await faces.close()
+        if not engine.done():
+            engine.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await engine
+
+
+async def _play(settings: Settings, lines: list[Line], speed: float, view: View | None) -> None:
+    await send(settings, lines, speed)
+    if view:
+        view.say_notes()
+
+
+def _notes(settings: Settings, config: Path | None) -> list[str]:
+    """Return how to point one's own sensors and firewall at this engine."""
+    option = f" --config {config}" if config else ""
+    listening = [f"  {one.adapter.name:18} {_address(one)}" for one in settings.sources]
+    return [
+        f"mode {settings.policy.mode}; store {settings.engine.data_dir}. Point your own sensors at:",
+        *listening,
+        f"Your firewall: a [[point]] of type nftables and policy.mode in the settings; then opsonin policy list{option}. Ctrl-C ends.",
+    ]
+
+
+def _address(config: object) -> str:
+    settings = getattr(config, "settings")  # noqa: B009
+    parts = [
+        str(getattr(settings, name))
+        for name in ("host", "port", "path", "paths")
+        if getattr(settings, name, None) is not None
+    ]
+    return f"{getattr(config, 'type').name} {':'.join(parts)}"  # noqa: B009

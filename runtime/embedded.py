@@ -1,0 +1,303 @@
+"""The embedded host: one process, one SQLite file, exact over a kill.
+
+Sources are read by tasks into one bounded queue; the flow takes batch after batch; an epoch (outputs, state, positions)
+is written in one transaction by a writer thread, at the latest after `engine.epoch`, at once when a decision was
+made. Decisions go to the enforcement points after their epoch is durable; answers come back through the same queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import structlog
+
+from contract.event import Event
+from contract.ports import Batch, Meter, Source
+from contract.records import Command, DeadLetter, Decision, Outcome
+from contract.timestamps import from_datetime, microseconds
+from runtime.enforcement import Enforcement
+from runtime.engine import Engine, Pipeline
+from runtime.flow import Flow, Watch
+from runtime.intake import Intake
+from runtime.record_queue import RecordQueue
+from runtime.settings import Settings, SourceConfig
+from runtime.store import Epoch, Store, dead_letters, records
+from runtime.watermark import Watermarks
+
+log = structlog.get_logger()
+
+_SLICE = 200
+"""Records taken before other tasks get a turn: about 5 ms."""
+_PRUNE_ROWS = 2_000
+
+
+@dataclass(slots=True)
+class _Read:
+    intake: Intake
+    batch: Batch
+
+
+@dataclass(slots=True)
+class _Ended:
+    intake: Intake
+
+
+@dataclass(slots=True)
+class _Told:
+    command: Command
+    answer: asyncio.Future[list[Decision]]
+
+
+@dataclass(slots=True)
+class _Revive:
+    answer: asyncio.Future[tuple[int, int]]
+
+
+_Input: TypeAlias = _Read | _Ended | _Told | _Revive | Outcome
+
+
+class Embedded:
+    """The engine in one process.
+
+    Args:
+        settings: checked.
+        pipeline: compiled.
+        store: opened for writing; owned by the host while it runs.
+        meter: for counts.
+        clock: wall clock, microseconds.
+        watch: sees every record as it comes to be.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: Pipeline,
+        store: Store,
+        meter: Meter,
+        clock: Callable[[], int],
+        watch: Watch | None = None,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._meter = meter
+        self._clock = clock
+        engine = settings.engine
+        marks = Watermarks(microseconds(engine.lateness), microseconds(engine.idle_after))
+        self.flow = Flow(Engine(pipeline), marks, meter, watch)
+        self._queue: RecordQueue[_Input] = RecordQueue(engine.queue_records)
+        self._positions: dict[str, Any] = {}
+        self._writer = ThreadPoolExecutor(1, "writer")
+        self._writing: asyncio.Task[None] | None = None
+        self._sealed_us = 0
+        self._open_sources: dict[str, Source] = {}
+        self._stopping = False
+        self.enforcement = Enforcement(settings, meter, clock, self._answered)
+        self.ready = asyncio.Event()
+        self._readers: list[asyncio.Task[None]] = []
+        self._intakes: list[Intake] = []
+        self._open_count = 0
+        self._is_finished = False
+
+    # -------------------------------------------------------------- life
+
+    async def run(self) -> None:
+        """Run until stopped, or until every source has ended where `engine.stop_at_end` says so.
+
+        Raises:
+            StoreError: the store failed; what was committed before stands.
+            OSError: a source could not be opened (address in use, no such file).
+        """
+        self._restore()
+        self._readers = [
+            asyncio.create_task(self._read(config, intake), name=f"read {config.name}")
+            for config, intake in zip(self._settings.sources, self._intakes, strict=True)
+        ]
+        self._open_count = len(self._readers)
+        try:
+            await self.enforcement.start(self._approved())
+            self._sealed_us = self._clock()
+            self.ready.set()
+            log.info(
+                "engine.started", sources=len(self._readers), points=len(self._settings.points)
+            )
+            await self._pump()
+            await self._commit()
+            await self._written()
+        finally:
+            self.ready.clear()
+            for reader in self._readers:
+                reader.cancel()
+            await asyncio.gather(*self._readers, return_exceptions=True)
+            await self.enforcement.close()
+            self._writer.shutdown(wait=True)
+            log.info("engine.stopped")
+
+    async def stop(self) -> None:
+        """Take what was received, write it, end."""
+        self._stopping = True
+        for source in self._open_sources.values():
+            await source.close()
+        self._queue.wake()
+
+    async def command(self, command: Command) -> list[Decision]:
+        """Carry out a person's word on a decision; return what it changed, durable."""
+        answer: asyncio.Future[list[Decision]] = asyncio.get_running_loop().create_future()
+        await self._queue.put(_Told(command, answer), 1)
+        return await answer
+
+    async def revive(self) -> tuple[int, int]:
+        """Take all dead letters again, as if they came now; return how many could be read and how many not."""
+        answer: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+        await self._queue.put(_Revive(answer), 1)
+        return await answer
+
+    # -------------------------------------------------------------- input
+
+    def _restore(self) -> None:
+        saved = self._store.positions()
+        self._positions = dict(saved)
+        self.flow.restore(self._store.state(), self._store.meta("watermark_us"))
+        now = self._clock()
+        self._intakes = [
+            Intake(config, self._settings.normalize, self._meter, saved.get(config.name))
+            for config in self._settings.sources
+        ]
+        for intake in self._intakes:
+            self.flow.watermarks.open(intake.config.name, now, intake.reached_us)
+
+    def _approved(self) -> list[Decision]:
+        return [
+            one
+            for one in records(self._store, "decision")
+            if isinstance(one, Decision) and one.state == "approved"
+        ]
+
+    async def _read(self, config: SourceConfig, intake: Intake) -> None:
+        source = config.type.open(config.name, config.settings, self._meter, self._clock)
+        self._open_sources[config.name] = source
+        async for batch in source.batches(intake.resume_at):
+            await self._queue.put(_Read(intake, batch), len(batch.records))
+        await self._queue.put(_Ended(intake), 1)
+
+    def _answered(self, outcome: Outcome) -> None:
+        self._queue.put_now(outcome, 1)
+
+    # -------------------------------------------------------------- the loop
+
+    async def _pump(self) -> None:
+        epoch_us = microseconds(self._settings.engine.epoch)
+        while not self._is_finished:
+            item = await self._queue.get(self._settings.engine.epoch.total_seconds())
+            await self._dispatch(item)
+            self._raise_failures()
+            now = self._clock()
+            if self.flow.decisions or self._is_full() or now - self._sealed_us >= epoch_us:
+                if self.flow.has_changed():
+                    await self._commit()
+                self._sealed_us = now
+
+    async def _dispatch(self, item: _Input | None) -> None:
+        match item:
+            case None:
+                self._is_finished = self._stopping and not self._queue
+                self.flow.advance(self._clock())
+            case _Read():
+                await self._take(item)
+            case _Told():
+                await self._obey(item)
+            case _Revive():
+                await self._revive(item)
+            case Outcome():
+                self._close_loop(item)
+            case _Ended():
+                self._end(item.intake)
+
+    async def _take(self, item: _Read) -> None:
+        name = item.intake.config.name
+        arrived = item.batch.received_us
+        for count, one in enumerate(item.intake.take(item.batch), 1):
+            self.flow.take(one, arrived)
+            if count % _SLICE == 0:
+                await asyncio.sleep(0)
+        self._positions[name] = item.intake.position(item.batch.position)
+
+    def _end(self, intake: Intake) -> None:
+        now = self._clock()
+        self._open_count -= 1
+        for one in intake.flush(now):
+            self.flow.take(one, now)
+        self.flow.watermarks.close(intake.config.name)
+        if not self._open_count and self._settings.engine.stop_at_end:
+            self.flow.finish(now)
+            self._is_finished = True
+
+    async def _obey(self, item: _Told) -> None:
+        before = len(self.flow.decisions)
+        self.flow.respond(item.command)
+        changed = self.flow.decisions[before:]
+        await self._commit()
+        await self._written()
+        if not item.answer.done():
+            item.answer.set_result(changed)
+
+    async def _revive(self, item: _Revive) -> None:
+        intakes = {one.config.name: one for one in self._intakes}
+        await self._written()
+        read = dead = 0
+        for letter in list(dead_letters(self._store)):
+            intake = intakes.get(letter.source)
+            batch = Batch(letter.source, [letter.raw], from_datetime(letter.time))
+            items = list(intake.take(batch)) if intake and not letter.truncated else [letter]
+            if any(isinstance(one, DeadLetter) for one in items):
+                dead += 1
+                continue
+            read += 1
+            for one in items:
+                self.flow.take(one, self._clock())
+            self.flow.revived(letter.id)
+        await self._commit()
+        await self._written()
+        item.answer.set_result((read, dead))
+
+    def _close_loop(self, outcome: Outcome) -> None:
+        now = self._clock()
+        self.flow.respond(outcome)
+        event = self.enforcement.event_of(outcome)
+        if isinstance(event, Event):
+            self.flow.take(event, now)
+
+    def _is_full(self) -> bool:
+        return self.flow.pending() >= self._settings.engine.epoch_records
+
+    def _raise_failures(self) -> None:
+        for task in (*self._readers, self._writing):
+            if task is not None and task.done() and not task.cancelled() and task.exception():
+                raise task.exception()  # type: ignore[misc]
+
+    # -------------------------------------------------------------- epochs
+
+    async def _commit(self) -> None:
+        await self._written()
+        decisions, self.flow.decisions = self.flow.decisions, []
+        epoch = self.flow.seal(dict(self._positions))
+        self._writing = asyncio.create_task(self._write(epoch, decisions), name="write")
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            await self._writing
+
+    async def _write(self, epoch: Epoch, decisions: list[Decision]) -> None:
+        loop = asyncio.get_running_loop()
+        duplicates = await loop.run_in_executor(self._writer, self._store.commit, epoch)
+        if duplicates:
+            self._meter.add("events_duplicate_total", duplicates)
+        self._meter.add("epochs_total")
+        if decisions:
+            self.enforcement.submit(decisions)
+        before = self._clock() - microseconds(self._settings.engine.keep_events)
+        rows = max(_PRUNE_ROWS, 2 * len(epoch.events))
+        await loop.run_in_executor(self._writer, self._store.prune, before, rows)

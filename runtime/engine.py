@@ -1,0 +1,109 @@
+"""The engine without a host: event in, records out, in one order that a replay repeats.
+
+    event ─▶ detect ─▶ aggregate ─▶ link ─▶ decide
+                └▶ observe ──────────▲        ▲ outcomes, commands
+
+Source: design, section 3 "Stages are state machines"; both hosts run these same stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from contract.event import Event, Match, Notice, Observation
+from contract.ids import derive_id
+from contract.ports import Stage
+from contract.records import Alert, Chain, Command, Decision, Outcome
+from runtime.stage_runner import NEVER, Changes, StageRunner
+
+Output: TypeAlias = Match | Alert | Chain | Decision | Notice
+
+
+@dataclass(slots=True, frozen=True)
+class Pipeline:
+    """The engine's parts, compiled from rules and settings.
+
+    Attributes:
+        match: rules that hold for an event; stateless.
+        observe: what an event tells about entities, if anything.
+    """
+
+    match: Callable[[Event], list[Match]]
+    observe: Callable[[Event], Observation | None]
+    aggregate: Stage[Match | Alert, Alert | Notice]
+    link: Stage[Alert | Observation, Chain | Notice]
+    decide: Stage[Chain | Outcome | Command, Decision | Notice]
+
+
+class Engine:
+    """Runs a pipeline over events in order; holds all its state."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._match = pipeline.match
+        self._observe = pipeline.observe
+        self.aggregate = StageRunner(pipeline.aggregate)
+        self.link = StageRunner(pipeline.link)
+        self.decide = StageRunner(pipeline.decide)
+
+    @property
+    def stages(self) -> tuple[StageRunner[Any, Any], ...]:
+        """All stages with state, in order of flow."""
+        return self.aggregate, self.link, self.decide
+
+    def take(self, event: Event) -> Iterator[Output]:
+        """Run one event through all stages; yield each record as it comes to be."""
+        seen = self._observe(event)
+        if seen is not None:
+            yield from self._linked(self.link.take(seen))
+        for match in self._match(event):
+            yield match
+            yield from self._aggregated(self.aggregate.take(match))
+
+    def respond(self, item: Outcome | Command) -> Iterator[Output]:
+        """Take what an enforcement point answered, or what a person said."""
+        yield from self.decide.take(item)
+
+    def advance(self, now_us: int) -> Iterator[Output]:
+        """Take the watermark: deadlines fire, windows close, decisions expire."""
+        yield from self._aggregated(self.aggregate.advance(now_us))
+        yield from self._linked(self.link.advance(now_us))
+        yield from self.decide.advance(now_us)
+
+    def next_wake(self) -> int:
+        """Return the event time before which `advance` has nothing to do."""
+        return min(self.aggregate.next_wake(), self.link.next_wake(), self.decide.next_wake())
+
+    def finish(self, now_us: int) -> Iterator[Output]:
+        """Let all windows and chains come to rest as if time went on without events; decisions see only `now_us`."""
+        yield from self._aggregated(self.aggregate.advance(NEVER - 1))
+        yield from self._linked(self.link.advance(NEVER - 1))
+        yield from self.decide.advance(now_us)
+
+    def changes(self) -> Changes:
+        """Return the state parts that changed since the last call."""
+        return {part: data for stage in self.stages for part, data in stage.changes().items()}
+
+    def restore(self, saved: Mapping[str, Mapping[str, Mapping[str, bytes]]], now_us: int) -> None:
+        """Go on from stored state: stage to key to part to bytes."""
+        for stage in self.stages:
+            stage.restore(saved.get(stage.stage.name, {}).items(), now_us)
+
+    def _aggregated(self, outputs: Iterable[Alert | Notice]) -> Iterator[Output]:
+        for output in outputs:
+            yield output
+            if isinstance(output, Alert):
+                yield from self._aggregated(self.aggregate.take(output))
+                yield from self._linked(self.link.take(output))
+
+    def _linked(self, outputs: Iterable[Chain | Notice]) -> Iterator[Output]:
+        for output in outputs:
+            yield output
+            if isinstance(output, Chain):
+                yield from self.decide.take(output)
+
+
+def match_id(match: Match) -> str:
+    """Return the derived id of a match."""
+    return derive_id("match", match.rule, match.event.id)

@@ -1,0 +1,148 @@
+"""What every one-process host does with an input: engine, time, and the epoch that grows. No I/O, no waiting.
+
+The live host and the replay drive this same code, so a recorded day gives what the live day gave.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+import structlog
+
+from contract.event import Event, Match, Notice
+from contract.ports import Meter
+from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcome
+from runtime.engine import Engine, Output
+from runtime.store import Epoch, State
+from runtime.watermark import Watermarks
+
+log = structlog.get_logger()
+
+Seen: TypeAlias = Event | DeadLetter | Outcome | Output
+Watch: TypeAlias = Callable[[Seen], None]
+
+_NOTICE_EVERY = 1_000
+"""A notice with text is logged the first time and then at every this many of the same name and label."""
+
+
+class Flow:
+    """Runs inputs through the engine and gathers the epoch.
+
+    Args:
+        engine: with its stages.
+        watermarks: of the sources.
+        meter: is told counts once an epoch.
+        watch: sees every record as it comes to be (the console, `replay`'s output); must be quick.
+    """
+
+    def __init__(
+        self, engine: Engine, watermarks: Watermarks, meter: Meter, watch: Watch | None = None
+    ) -> None:
+        self.engine = engine
+        self.watermarks = watermarks
+        self._meter = meter
+        self._watch = watch
+        self._epoch = Epoch()
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._notices: Counter[tuple[str, str]] = Counter()
+        self.decisions: list[Decision] = []
+
+    def restore(self, state: State, watermark_us: int) -> None:
+        """Go on from what a store holds."""
+        self.watermarks.restore(watermark_us)
+        self.engine.restore(state, watermark_us)
+
+    def take(self, item: Event | DeadLetter, arrived_us: int) -> None:
+        """Take one event, or note one dead letter."""
+        if self._watch:
+            self._watch(item)
+        if isinstance(item, DeadLetter):
+            self._epoch.dead_letters.append(item)
+            return
+        self._epoch.events.append(item)
+        self.watermarks.saw(item.source, item.time_us, arrived_us)
+        self.advance(arrived_us)
+        self._gather(self.engine.take(item))
+
+    def respond(self, item: Outcome | Command) -> None:
+        """Take an enforcement point's answer or a person's word."""
+        if isinstance(item, Outcome):
+            self._epoch.records.append(item)
+            self._counts["outcomes_total", "result", item.result] += 1
+            if self._watch:
+                self._watch(item)
+        self._gather(self.engine.respond(item))
+
+    def revived(self, dead_letter: str) -> None:
+        """Note that a stored dead letter has been taken after all."""
+        self._epoch.revived.append(dead_letter)
+
+    def advance(self, now_us: int) -> None:
+        """Tell the stages how far time is, at this wall-clock moment, if one of them waits for it."""
+        low = self.watermarks.low(now_us)
+        if low >= self.engine.next_wake():
+            self._gather(self.engine.advance(low))
+
+    def finish(self, now_us: int) -> None:
+        """No input will follow: close what is open."""
+        self._gather(self.engine.finish(self.watermarks.low(now_us)))
+
+    def seal(self, positions: dict[str, object]) -> Epoch:
+        """Return the epoch with all state changes, and begin the next."""
+        epoch = self._epoch
+        epoch.state = self.engine.changes()
+        epoch.positions = positions
+        epoch.watermark_us = self.watermarks.low(0)
+        self._epoch = Epoch()
+        for (name, label, value), amount in self._counts.items():
+            self._meter.add(name, amount, **{label: value})
+        self._counts.clear()
+        for stage in self.engine.stages:
+            self._meter.set("stage_keys", len(stage), stage=stage.stage.name)
+        self._meter.set("watermark_seconds", epoch.watermark_us / 1e6)
+        return epoch
+
+    def pending(self) -> int:
+        """Return how many records the growing epoch holds."""
+        return len(self._epoch.events) + len(self._epoch.records) + len(self._epoch.dead_letters)
+
+    def has_changed(self) -> bool:
+        """Tell whether an epoch now would write anything."""
+        return bool(self.pending() or any(one.is_dirty() for one in self.engine.stages))
+
+    def _gather(self, outputs: Iterable[Output]) -> None:
+        watch = self._watch
+        for output in outputs:
+            match output:
+                case Match():
+                    self._counts["matches_total", "rule", output.rule] += 1
+                case Alert() | Chain():
+                    self._epoch.records.append(output)
+                    self._counts[
+                        f"{output.kind}s_total", "new", str(output.revision == 1).lower()
+                    ] += 1
+                case Decision():
+                    self._epoch.records.append(output)
+                    self.decisions.append(output)
+                    self._counts["decisions_total", "state", output.state] += 1
+                case Notice():
+                    self._note(output)
+            if watch:
+                watch(output)
+
+    def _note(self, notice: Notice) -> None:
+        self._counts[notice.name, "label", notice.label] += notice.amount
+        if not notice.text:
+            return
+        seen = self._notices[notice.name, notice.label]
+        self._notices[notice.name, notice.label] += notice.amount
+        if seen == 0 or seen // _NOTICE_EVERY != (seen + notice.amount) // _NOTICE_EVERY:
+            log.warning(
+                "stage.noticed",
+                notice=notice.name,
+                label=notice.label,
+                text=notice.text,
+                count=seen + 1,
+            )

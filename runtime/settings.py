@@ -1,0 +1,359 @@
+"""All settings: one TOML file and `OPSONIN_` variables over it, checked whole before anything opens.
+
+Unknown keys are refused. Each source's and point's own keys are checked by the model that its file declares.
+`docs/settings.md` lists every key; a test compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta, tzinfo
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from contract.errors import PluginError, SettingsError
+from contract.plugins import load_named
+from contract.ports import Adapter, EnforcerType, SourceType
+from contract.timespan import Timespan
+from correlate.chain.settings import LinkSettings
+from correlate.window.settings import WindowSettings
+from ingest.normalize import NormalizeSettings
+from respond.guard import GuardSettings
+from respond.target import network
+from respond.verdict import DecideSettings
+from runtime import toml_file
+from runtime.log import Format, LogLevel
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"no time zone is named {name!r}") from error
+    return name
+
+
+class Part(BaseModel):
+    """A table of the settings; frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EngineSettings(Part):
+    """How the engine runs.
+
+    Attributes:
+        data_dir: folder of the store and the control socket; relative to the settings file.
+        rules: folders or files of rules; empty: those that ship.
+        lateness: how much earlier than the latest an event of the same source may come.
+        idle_after: a source silent for so long holds back nobody's time.
+        epoch: longest time between two commits.
+        epoch_records: most raw records between two commits.
+        queue_records: raw records read ahead of the engine, over all sources.
+        stop_on_broken_rules: `opsonin run` refuses to start while a rule, pattern or playbook is broken; false leaves
+            it out and goes on.
+        stop_at_end: end when every source has ended (files that are not followed).
+        keep_events: events older than this are deleted from the store.
+        converge_every: each enforcement point is compared with what is desired this often.
+    """
+
+    data_dir: Path = Path("var")
+    rules: tuple[Path, ...] = ()
+    lateness: Timespan = timedelta(seconds=30)
+    idle_after: Timespan = timedelta(seconds=10)
+    epoch: Timespan = timedelta(milliseconds=200)
+    epoch_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
+    queue_records: Annotated[int, Field(ge=100, le=10_000_000)] = 20_000
+    stop_on_broken_rules: bool = True
+    stop_at_end: bool = False
+    keep_events: Timespan = timedelta(days=30)
+    converge_every: Timespan = timedelta(seconds=30)
+
+
+class LogSettings(Part):
+    """What the engine says of itself, on standard error.
+
+    Attributes:
+        level: debug, info, warning or error.
+        format: text, json, or auto: text on a terminal, JSON elsewhere.
+    """
+
+    level: LogLevel = "info"
+    format: Format = "auto"
+
+
+class WebSettings(Part):
+    """Metrics and health over HTTP. Only loopback: nothing here is authenticated.
+
+    Attributes:
+        host: a loopback address.
+        port: 0 takes a free one, said in the log.
+    """
+
+    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9464
+
+
+class SourceEntry(BaseModel):
+    """What every `[[source]]` has; its other keys belong to its type.
+
+    Attributes:
+        name: lower case; its position and watermark are kept by it.
+        type: the transport: a file in `ingest/sources/`.
+        adapter: what reads its records: a file in `ingest/adapters/`, e.g. `suricata.eve`.
+        zone: of time stamps that name none, e.g. `Europe/Vienna`.
+        options: for the adapter; see its file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    type: str
+    adapter: str
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    options: dict[str, Any] = {}
+
+
+class PointEntry(BaseModel):
+    """What every `[[point]]` (enforcement point) has; its other keys belong to its type.
+
+    Attributes:
+        name: lower case; playbooks and decisions name it.
+        type: its kind: a file in `respond/enforcers/`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    type: str
+
+
+class File(Part):
+    """The settings file as written."""
+
+    engine: EngineSettings = EngineSettings()
+    normalize: NormalizeSettings = NormalizeSettings()
+    correlate: WindowSettings = WindowSettings()
+    link: LinkSettings = LinkSettings()
+    policy: DecideSettings = DecideSettings()
+    guard: GuardSettings = GuardSettings()
+    log: LogSettings = LogSettings()
+    web: WebSettings = WebSettings()
+    source: tuple[SourceEntry, ...] = ()
+    point: tuple[PointEntry, ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class Reading:
+    """How records of one source are read.
+
+    Attributes:
+        zone: of time stamps that name none.
+        options: for the adapter; see its file.
+    """
+
+    name: str
+    adapter: Adapter
+    zone: tzinfo
+    options: Mapping[str, Any]
+
+
+@dataclass(slots=True, frozen=True)
+class SourceConfig(Reading):
+    """One source, ready to open."""
+
+    type: SourceType
+    settings: BaseModel
+
+
+@dataclass(slots=True, frozen=True)
+class PointConfig:
+    """One enforcement point, ready to open."""
+
+    name: str
+    type: EnforcerType
+    settings: BaseModel
+
+
+@dataclass(slots=True, frozen=True)
+class Settings:
+    """The checked settings, plugins resolved, paths absolute."""
+
+    engine: EngineSettings
+    normalize: NormalizeSettings
+    correlate: WindowSettings
+    link: LinkSettings
+    policy: DecideSettings
+    guard: GuardSettings
+    log: LogSettings
+    web: WebSettings
+    sources: tuple[SourceConfig, ...]
+    points: tuple[PointConfig, ...]
+
+    def guarded(self, detected: Mapping[str, list[str]]) -> Settings:
+        """Return the settings with what was found on this machine on the never-touch list, points included."""
+        found = tuple(network(one) for kind in sorted(detected) for one in detected[kind])
+        never = tuple(dict.fromkeys((*self.guard.never_touch, *found)))
+        guard = self.guard.model_copy(update={"never_touch": never})
+        points = tuple(
+            replace(one, settings=one.settings.model_copy(update={"guard": guard}))
+            for one in self.points
+        )
+        return replace(self, guard=guard, points=points)
+
+
+Where: TypeAlias = tuple[str, dict[toml_file.Path, int]]
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read and check everything.
+
+    Args:
+        path: the TOML file, or None for defaults and variables alone.
+        environment: usually `os.environ`.
+
+    Raises:
+        SettingsError: the first fault: file, line, key, what was expected.
+    """
+    text, name = "", "environment"
+    if path is not None:
+        name = str(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"cannot be read: {error}", file=name) from error
+    where = (name, toml_file.lines(text))
+    tree = toml_file.merge(toml_file.read(text, name), toml_file.from_environment(environment))
+    return resolve(tree, where, path.parent if path else Path())
+
+
+def resolve(
+    tree: Mapping[str, Any], where: Where = ("settings", {}), folder: Path = Path()
+) -> Settings:
+    """Check a mapping as `load` does a file; paths in it are relative to `folder`.
+
+    Raises:
+        SettingsError: as `load`.
+    """
+    file = _validate(File, tree, (), where)
+    engine = file.engine.model_copy(
+        update={
+            "data_dir": (folder / file.engine.data_dir).absolute(),
+            "rules": tuple((folder / one).absolute() for one in file.engine.rules),
+        }
+    )
+    return Settings(
+        engine=engine,
+        normalize=file.normalize,
+        correlate=file.correlate,
+        link=file.link,
+        policy=file.policy,
+        guard=file.guard,
+        log=file.log,
+        web=file.web,
+        sources=_sources(file.source, where),
+        points=_points(file.point, where),
+    )
+
+
+def _sources(entries: tuple[SourceEntry, ...], where: Where) -> tuple[SourceConfig, ...]:
+    _refuse_twice("source", [one.name for one in entries], where)
+    found = []
+    for index, entry in enumerate(entries):
+        at = ("source", index)
+        kind = _plugin("ingest.sources", entry.type, "SOURCE", SourceType, (*at, "type"), where)
+        adapter = _plugin(
+            "ingest.adapters", entry.adapter, "ADAPTER", Adapter, (*at, "adapter"), where
+        )
+        own = _validate(kind.settings, entry.model_extra or {}, at, where)
+        found.append(
+            SourceConfig(entry.name, adapter, ZoneInfo(entry.zone), entry.options, kind, own)
+        )
+    return tuple(found)
+
+
+def _points(entries: tuple[PointEntry, ...], where: Where) -> tuple[PointConfig, ...]:
+    _refuse_twice("point", [one.name for one in entries], where)
+    found = []
+    for index, entry in enumerate(entries):
+        at = ("point", index)
+        kind = _plugin(
+            "respond.enforcers", entry.type, "ENFORCER", EnforcerType, (*at, "type"), where
+        )
+        found.append(
+            PointConfig(
+                entry.name, kind, _validate(kind.settings, entry.model_extra or {}, at, where)
+            )
+        )
+    return tuple(found)
+
+
+def _plugin(
+    package: str, name: str, attribute: str, expected: Any, at: toml_file.Path, where: Where
+) -> Any:
+    try:
+        return load_named(package, name, attribute, expected)
+    except PluginError as error:
+        raise _fault(error.message, at, where) from error
+
+
+def _refuse_twice(table: str, names: list[str], where: Where) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise _fault(
+                f"{name!r} stands twice; expected names to differ", (table, index, "name"), where
+            )
+
+
+def _validate(model: type[Any], data: Mapping[str, Any], at: toml_file.Path, where: Where) -> Any:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = f"unknown key; expected one of {', '.join(_keys_near(model, first['loc']))}"
+        elif first["type"] != "missing":
+            message += _came(first)
+        raise _fault(message, (*at, *first["loc"]), where) from error
+
+
+def _keys_near(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    for part in path[:-1]:
+        field = model.model_fields.get(str(part))
+        if (
+            field is None
+            or not isinstance(field.annotation, type)
+            or not issubclass(field.annotation, BaseModel)
+        ):
+            break
+        model = field.annotation
+    return sorted(model.model_fields)
+
+
+def _fault(message: str, at: toml_file.Path, where: Where) -> SettingsError:
+    file, known = where
+    line = 0
+    for end in range(len(at), 0, -1):
+        if at[:end] in known:
+            line = known[at[:end]]
+            break
+    return SettingsError(f"{_dotted(at)}: {message}", file=file, line=line)
+
+
+def _dotted(at: toml_file.Path) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in at).lstrip(".")
+
+
+_SECRET_WORDS = ("token", "secret", "password", "key")
+
+
+def _came(error: Mapping[str, Any]) -> str:
+    """Return what came, unless it may be a secret."""
+    if any(word in str(part) for part in error["loc"] for word in _SECRET_WORDS):
+        return ""
+    return f"; came {str(error['input'])[:80]!r}"

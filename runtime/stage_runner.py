@@ -1,0 +1,115 @@
+"""Hosts one stage: opens the logic of each key, wakes it in time, collects what changed. Used by every host."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Generic, TypeAlias
+
+from contract.errors import ClockError
+from contract.ports import In, Logic, Out, Stage
+
+Changes: TypeAlias = dict[tuple[str, str, str], bytes | None]
+"""(stage, key, part) to its new state; None: gone."""
+
+NEVER = 2**63 - 1
+"""A time that no watermark reaches."""
+
+
+class StageRunner(Generic[In, Out]):
+    """The keys of one stage and their timers.
+
+    Keys whose logic says that it is empty are forgotten when their changes are collected, so memory follows
+    what is open, not what was ever seen.
+    """
+
+    def __init__(self, stage: Stage[In, Out]) -> None:
+        self.stage = stage
+        self._open: dict[str, Logic[In, Out]] = {}
+        self._dirty: set[str] = set()
+        self._timers: list[tuple[int, str]] = []
+        self._wake: dict[str, int] = {}
+        self._now_us = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def restore(self, saved: Iterable[tuple[str, Mapping[str, bytes]]], now_us: int) -> None:
+        """Open every key that has state; timers start from the stored watermark."""
+        self._now_us = max(self._now_us, now_us)
+        for key, parts in saved:
+            self._open[key] = logic = self.stage.open(key, parts)
+            self._rearm(key, logic)
+
+    def take(self, item: In) -> Iterator[Out]:
+        """Give an item to the logic of each of its keys; yield what they say."""
+        for key in self.stage.keys(item):
+            logic = self._open.get(key)
+            if logic is None:
+                self._open[key] = logic = self.stage.open(key, {})
+            self._dirty.add(key)
+            yield from logic.on_item(item)
+            wake = logic.wake_at()
+            if wake != self._wake.get(key):
+                self._set_timer(key, wake)
+
+    def advance(self, now_us: int) -> Iterator[Out]:
+        """Take the watermark; wake, in order of their times, the logics that asked for it. O(woken log timers).
+
+        Raises:
+            ClockError: time went backwards.
+        """
+        if now_us < self._now_us:
+            raise ClockError(
+                f"watermark of stage {self.stage.name} went from {self._now_us} to {now_us}"
+            )
+        self._now_us = now_us
+        timers = self._timers
+        while timers and timers[0][0] <= now_us:
+            at, key = heapq.heappop(timers)
+            if self._wake.get(key) != at:
+                continue
+            del self._wake[key]
+            logic = self._open[key]
+            self._dirty.add(key)
+            yield from logic.on_time(now_us)
+            wake = logic.wake_at()
+            # A logic that asks to be woken in the past again would spin: its next turn is the next watermark.
+            if wake is not None and wake <= now_us:
+                wake = now_us + 1
+            self._set_timer(key, wake)
+
+    def next_wake(self) -> int:
+        """Return the earliest time that `advance` has work for, or later; `NEVER` when none. May be early."""
+        return self._timers[0][0] if self._timers else NEVER
+
+    def is_dirty(self) -> bool:
+        """Tell whether a logic was touched since the last `changes`."""
+        return bool(self._dirty)
+
+    def changes(self) -> Changes:
+        """Return what changed since the last call, and forget empty keys. O(changed keys)."""
+        changed: Changes = {}
+        name = self.stage.name
+        for key in sorted(self._dirty):
+            logic = self._open[key]
+            for part, data in logic.snapshot().items():
+                changed[name, key, part] = data
+            if logic.is_empty():
+                del self._open[key]
+                self._wake.pop(key, None)
+        self._dirty.clear()
+        return changed
+
+    def _rearm(self, key: str, logic: Logic[In, Out]) -> None:
+        self._set_timer(key, logic.wake_at())
+
+    def _set_timer(self, key: str, wake: int | None) -> None:
+        if wake is None:
+            self._wake.pop(key, None)
+            return
+        self._wake[key] = wake
+        heapq.heappush(self._timers, (wake, key))
+        if len(self._timers) > 64 + 4 * len(self._wake):
+            self._timers = [(at, one) for one, at in self._wake.items()]
+            heapq.heapify(self._timers)

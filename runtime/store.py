@@ -1,0 +1,316 @@
+"""The embedded store: one SQLite file holds what came out, the state of all stages and the sources' positions.
+
+An epoch is one transaction, so after a kill all three agree. Write-ahead log with `synchronous=NORMAL`: a killed
+process loses nothing that was committed; a power cut may lose the newest epochs whole (sources with a position
+are then read again from the older one), never half of one. Source: https://sqlite.org/wal.html, read 2026-11.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO, TypeAlias
+
+import msgspec
+
+from contract.errors import StoreError
+from contract.event import Event
+from contract.records import Alert, Chain, DeadLetter, Decision, Outcome
+from contract.timestamps import from_datetime
+from runtime.stage_runner import Changes
+
+FORMAT = 1
+_PAGE_BYTES = 16_384
+_BUSY_SECONDS = 10.0
+
+Stored: TypeAlias = Alert | Chain | Decision | Outcome
+State: TypeAlias = dict[str, dict[str, dict[str, bytes]]]
+
+_SCHEMA = """
+CREATE TABLE event (time_us INTEGER NOT NULL, id TEXT NOT NULL, json BLOB NOT NULL);
+CREATE UNIQUE INDEX event_key ON event (time_us, id);
+CREATE TABLE record (
+    kind TEXT NOT NULL, id TEXT NOT NULL, revision INTEGER NOT NULL, time_us INTEGER NOT NULL, json TEXT NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+CREATE INDEX record_time ON record (kind, time_us);
+CREATE TABLE decision_history (
+    id TEXT NOT NULL, revision INTEGER NOT NULL, json TEXT NOT NULL, PRIMARY KEY (id, revision)
+) WITHOUT ROWID;
+CREATE TABLE dead_letter (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, time_us INTEGER NOT NULL, json TEXT NOT NULL);
+CREATE TABLE state (
+    stage TEXT NOT NULL, key TEXT NOT NULL, part TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (stage, key, part)
+) WITHOUT ROWID;
+CREATE TABLE position (source TEXT PRIMARY KEY, json BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(slots=True)
+class Epoch:
+    """What one transaction writes; grows while inputs are taken, then is handed over whole.
+
+    Attributes:
+        revived: ids of stored dead letters that are dead no more.
+        positions: by source, JSON values.
+        watermark_us: event time that the stages have been told.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    records: list[Stored] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    revived: list[str] = field(default_factory=list)
+    state: Changes = field(default_factory=dict)
+    positions: dict[str, Any] = field(default_factory=dict)
+    watermark_us: int = 0
+
+
+class Store:
+    """Reads and writes one file. Used from one thread at a time; other processes may read meanwhile.
+
+    Args:
+        path: of the file; made with its folder, mode 0700, when absent.
+        read_only: for commands beside a running engine.
+
+    Raises:
+        StoreError: not our file, of a newer format, locked by another engine, or not writable.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self._lock_file: TextIO | None = None
+        if read_only and not path.exists():
+            raise StoreError(
+                f"{path}: no store there yet; start `opsonin run` first or set engine.data_dir"
+            )
+        try:
+            if not read_only:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._lock()
+            self.db = self._connect("ro" if read_only else "rwc")
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"{path}: {error}") from error
+        try:
+            if not read_only:
+                self._prepare()
+            self._check_format()
+        except (sqlite3.Error, StoreError) as error:
+            self.close()
+            raise (
+                error if isinstance(error, StoreError) else StoreError(f"{path}: {error}")
+            ) from error
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=_BUSY_SECONDS,
+        )
+
+    def _lock(self) -> None:
+        self._lock_file = self.path.with_suffix(".lock").open("w")
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock_file.close()
+            raise StoreError(
+                f"{self.path}: another engine is using it; stop it, or set engine.data_dir"
+            ) from error
+
+    def _prepare(self) -> None:
+        self.db.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+        self.db.execute("PRAGMA journal_mode=WAL")
+        self.db.execute("PRAGMA synchronous=NORMAL")
+        self.db.execute("PRAGMA cache_size=-65536")
+        self.db.execute("PRAGMA wal_autocheckpoint=4000")
+        if not self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            self.db.executescript(f"BEGIN; {_SCHEMA} COMMIT")
+            self.db.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
+
+    def _check_format(self) -> None:
+        try:
+            found = self.meta("format")
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"{self.path}: not a store of Opsonin ({error})") from error
+        if found != FORMAT:
+            raise StoreError(f"{self.path}: format {found}; this version reads {FORMAT}")
+
+    def meta(self, name: str) -> int:
+        """Return a number kept by name; 0 when absent."""
+        row = self.db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def commit(self, epoch: Epoch) -> int:
+        """Write an epoch, all or nothing; return how many events were already there (duplicates).
+
+        Raises:
+            StoreError: the disk is full or the file cannot be written; nothing of the epoch is.
+        """
+        db = self.db
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            before = db.total_changes
+            db.executemany(
+                "INSERT OR IGNORE INTO event VALUES (?, ?, ?)",
+                [(event.time_us, event.id, event.json) for event in epoch.events],
+            )
+            duplicates = len(epoch.events) - (db.total_changes - before)
+            self._write_records(epoch)
+            self._write_state(epoch)
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise StoreError(f"{self.path}: {error}") from error
+        return duplicates
+
+    def _write_records(self, epoch: Epoch) -> None:
+        newest: dict[tuple[str, str], Stored] = {}
+        for record in epoch.records:
+            known = newest.get((record.kind, record.id))
+            if known is None or record.revision >= known.revision:
+                newest[record.kind, record.id] = record
+        self.db.executemany(
+            "INSERT INTO record VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET"
+            " revision = excluded.revision, time_us = excluded.time_us, json = excluded.json"
+            " WHERE excluded.revision >= record.revision",
+            [
+                (one.kind, one.id, one.revision, moment_us(one), one.model_dump_json())
+                for one in newest.values()
+            ],
+        )
+        self.db.executemany(
+            "INSERT OR IGNORE INTO decision_history VALUES (?, ?, ?)",
+            [
+                (one.id, one.revision, one.model_dump_json())
+                for one in epoch.records
+                if isinstance(one, Decision)
+            ],
+        )
+        self.db.executemany(
+            "INSERT OR IGNORE INTO dead_letter (id, time_us, json) VALUES (?, ?, ?)",
+            [
+                (one.id, from_datetime(one.time), one.model_dump_json())
+                for one in epoch.dead_letters
+            ],
+        )
+        self.db.executemany("DELETE FROM dead_letter WHERE id = ?", [(id,) for id in epoch.revived])
+
+    def _write_state(self, epoch: Epoch) -> None:
+        gone = [place for place, data in epoch.state.items() if data is None]
+        kept = [(*place, data) for place, data in epoch.state.items() if data is not None]
+        self.db.executemany("DELETE FROM state WHERE stage = ? AND key = ? AND part = ?", gone)
+        self.db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)", kept)
+        self.db.executemany(
+            "INSERT OR REPLACE INTO position VALUES (?, ?)",
+            [(source, msgspec.json.encode(at)) for source, at in epoch.positions.items()],
+        )
+        self.db.execute(
+            "INSERT OR REPLACE INTO meta VALUES ('watermark_us', ?)", (epoch.watermark_us,)
+        )
+
+    def state(self) -> State:
+        """Return all stored state: stage to key to part to bytes."""
+        state: State = {}
+        for stage, key, part, data in self.db.execute(
+            "SELECT * FROM state ORDER BY stage, key, part"
+        ):
+            state.setdefault(stage, {}).setdefault(key, {})[part] = data
+        return state
+
+    def positions(self) -> dict[str, Any]:
+        """Return where each source goes on."""
+        rows = self.db.execute("SELECT source, json FROM position")
+        return {source: msgspec.json.decode(json) for source, json in rows}
+
+    def prune(self, before_us: int, rows: int) -> int:
+        """Delete at most `rows` events older than this; return how many. Records are kept."""
+        done = self.db.execute(
+            "DELETE FROM event WHERE rowid IN (SELECT rowid FROM event WHERE time_us < ? ORDER BY time_us LIMIT ?)",
+            (before_us, rows),
+        )
+        return done.rowcount
+
+    def close(self) -> None:
+        """Close the file; what was committed is there."""
+        self.db.close()
+        if self._lock_file is not None:
+            self._lock_file.close()
+
+
+def moment_us(record: Stored) -> int:
+    """Return the time that a record is listed by: its last activity."""
+    match record:
+        case Alert() | Chain():
+            return from_datetime(record.last)
+        case Decision():
+            return from_datetime(record.made)
+        case Outcome():
+            return from_datetime(record.time)
+
+
+_TYPES: dict[str, type[Stored]] = {
+    "alert": Alert,
+    "chain": Chain,
+    "decision": Decision,
+    "outcome": Outcome,
+}
+
+
+def records(
+    store: Store, kind: str, *, newest_first: bool = True, limit: int = -1
+) -> Iterator[Stored]:
+    """Yield the last revision of each record of a kind, by time. O(yielded)."""
+    order = "DESC" if newest_first else "ASC"
+    rows = store.db.execute(
+        f"SELECT json FROM record WHERE kind = ? ORDER BY time_us {order}, id LIMIT ?",  # noqa: S608 - a constant
+        (kind, limit),
+    )
+    for (json,) in rows:
+        yield _TYPES[kind].model_validate_json(json)
+
+
+def find(store: Store, kind: str, id: str) -> Stored | None:
+    """Return the record of this id, or the only one whose id starts so; None when none or several do."""
+    rows = store.db.execute(
+        "SELECT json FROM record WHERE kind = ? AND id >= ? AND id < ? LIMIT 2",
+        (kind, id, id + "\x7f"),
+    ).fetchall()
+    return _TYPES[kind].model_validate_json(rows[0][0]) if len(rows) == 1 else None
+
+
+def by_ids(store: Store, kind: str, ids: Iterable[str]) -> Iterator[Stored]:
+    """Yield the records of these ids that are there, in the ids' order."""
+    for id in ids:
+        row = store.db.execute(
+            "SELECT json FROM record WHERE kind = ? AND id = ?", (kind, id)
+        ).fetchone()
+        if row:
+            yield _TYPES[kind].model_validate_json(row[0])
+
+
+def dead_letters(store: Store, *, limit: int = -1) -> Iterator[DeadLetter]:
+    """Yield dead letters, oldest first."""
+    for (json,) in store.db.execute("SELECT json FROM dead_letter ORDER BY seq LIMIT ?", (limit,)):
+        yield DeadLetter.model_validate_json(json)
+
+
+def decision_history(store: Store, id: str) -> list[Decision]:
+    """Return all revisions of a decision, oldest first."""
+    rows = store.db.execute(
+        "SELECT json FROM decision_history WHERE id = ? ORDER BY revision", (id,)
+    )
+    return [Decision.model_validate_json(json) for (json,) in rows]
+
+
+def counts(store: Store) -> dict[str, int]:
+    """Return how many of each kind there are. O(records); events are estimated by the largest row id."""
+    found = dict(store.db.execute("SELECT kind, count(*) FROM record GROUP BY kind"))
+    found["event"] = store.db.execute("SELECT coalesce(max(rowid), 0) FROM event").fetchone()[0]
+    found["dead_letter"] = store.db.execute("SELECT count(*) FROM dead_letter").fetchone()[0]
+    return found

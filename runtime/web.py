@@ -1,0 +1,129 @@
+"""Two small HTTP faces of a running engine: metrics and health on loopback, commands on a unix socket.
+
+The socket lies in the data folder with mode 0600: who may open it may command. Metrics and health change nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from contract.ids import derive_id
+from contract.records import Command, Decision
+from contract.timestamps import to_datetime
+from runtime.embedded import Embedded
+from runtime.metrics import CONTENT_TYPE, PrometheusMeter
+
+SOCKET_NAME = "control.sock"
+_VERBS = ("approve", "reject", "revert")
+_MAX_BODY_BYTES = 65_536
+
+
+def observe_app(host: Embedded, meter: PrometheusMeter) -> web.Application:
+    """Return the application for `/metrics` and `/healthz`."""
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=meter.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def health(_: web.Request) -> web.Response:
+        status = 200 if host.ready.is_set() else 503
+        return web.json_response({"ready": host.ready.is_set()}, status=status)
+
+    app = web.Application()
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/healthz", health)
+    return app
+
+
+def control_app(
+    host: Embedded, meter: PrometheusMeter, clock: Callable[[], int]
+) -> web.Application:
+    """Return the application for commands: policy, dead letters, status."""
+
+    async def command(request: web.Request) -> web.Response:
+        verb, decision = request.match_info["verb"], request.match_info["decision"]
+        if verb not in _VERBS:
+            return web.json_response(
+                {"error": f"expected one of {', '.join(_VERBS)}, came {verb!r}"}, status=404
+            )
+        try:
+            body = msgspec.json.decode(await request.read() or b"{}", type=dict[str, str])
+        except msgspec.DecodeError as error:
+            return web.json_response({"error": f"body: {error}"}, status=400)
+        now = clock()
+        word = Command(
+            id=derive_id("command", verb, decision, str(now)),
+            verb=verb,
+            decision=decision,
+            by=body.get("by", ""),
+            note=body.get("note", ""),
+            time=to_datetime(now),
+        )
+        changed: list[Decision] = await host.command(word)
+        if not changed:
+            reason = f"no decision {decision} can be {_past(verb)} now; see `opsonin policy list`"
+            return web.json_response({"error": reason}, status=409)
+        return web.json_response([one.model_dump(mode="json") for one in changed])
+
+    async def status(_: web.Request) -> web.Response:
+        return web.json_response(
+            {"ready": host.ready.is_set(), "pid": os.getpid(), "metrics": meter.values()}
+        )
+
+    async def revive(_: web.Request) -> web.Response:
+        read, dead = await host.revive()
+        return web.json_response({"read": read, "dead": dead})
+
+    app = web.Application(client_max_size=_MAX_BODY_BYTES)
+    app.router.add_post("/dead-letters/replay", revive)
+    app.router.add_post("/policy/{decision}/{verb}", command)
+    app.router.add_get("/status", status)
+    return app
+
+
+def _past(verb: str) -> str:
+    return {"approve": "approved", "reject": "rejected", "revert": "reverted"}[verb]
+
+
+class Faces:
+    """Both applications, listening."""
+
+    def __init__(self) -> None:
+        self._runners: list[web.AppRunner] = []
+
+    async def listen_tcp(self, app: web.Application, host: str, port: int) -> int:
+        """Listen on TCP; return the port.
+
+        Raises:
+            OSError: the address is in use.
+        """
+        runner = await self._runner(app)
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        server: Any = site._server  # noqa: SLF001 - the port taken for 0 is not public in aiohttp 3.14
+        return int(server.sockets[0].getsockname()[1])
+
+    async def listen_unix(self, app: web.Application, path: Path) -> None:
+        """Listen on a socket file that only this user may open; one left by a killed engine is replaced."""
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 - at start, one system call
+        before = os.umask(0o177)
+        try:
+            await web.UnixSite(await self._runner(app), str(path)).start()
+        finally:
+            os.umask(before)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        for runner in self._runners:
+            await runner.cleanup()
+
+    async def _runner(self, app: web.Application) -> web.AppRunner:
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+        await runner.setup()
+        self._runners.append(runner)
+        return runner

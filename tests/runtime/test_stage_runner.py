@@ -1,0 +1,96 @@
+"""Hosting a stage: keys, timers, changed parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+import pytest
+
+from contract.errors import ClockError
+from contract.ports import Parts, Stage
+from runtime.stage_runner import NEVER, StageRunner
+
+
+class Adder:
+    """Adds numbers up; says the sum ten microseconds after the first, then is empty."""
+
+    def __init__(self, key: str, parts: Mapping[str, bytes]) -> None:
+        self.key = key
+        self.total, self.due = msgspec.json.decode(parts["sum"]) if parts else (0, None)
+        self.changed = False
+
+    def on_item(self, item: tuple[str, int]) -> Iterable[str]:
+        self.total += item[1]
+        self.due = self.due or 10
+        self.changed = True
+        return ()
+
+    def on_time(self, now_us: int) -> Iterable[str]:
+        said = f"{self.key}={self.total}"
+        self.total, self.due, self.changed = 0, None, True
+        return (said,)
+
+    def wake_at(self) -> int | None:
+        return self.due
+
+    def snapshot(self) -> Parts:
+        if not self.changed:
+            return {}
+        self.changed = False
+        return {"sum": None if self.is_empty() else msgspec.json.encode((self.total, self.due))}
+
+    def is_empty(self) -> bool:
+        return self.due is None
+
+
+def runner() -> StageRunner[tuple[str, int], str]:
+    return StageRunner(Stage("adder", lambda item: item[0], Adder))
+
+
+def test_an_item_goes_to_each_of_its_keys_and_deadlines_fire_in_order_of_time_then_key() -> None:
+    one = runner()
+    assert list(one.take(("ba", 1))) == []
+    assert list(one.take(("a", 2))) == []
+    assert list(one.advance(9)) == []
+    assert list(one.advance(10)) == ["a=3", "b=1"]
+    assert list(one.advance(11)) == []
+
+
+def test_changes_hold_only_what_changed_and_empty_keys_are_forgotten() -> None:
+    one = runner()
+    list(one.take(("ab", 1)))
+    assert set(one.changes()) == {("adder", "a", "sum"), ("adder", "b", "sum")}
+    assert one.changes() == {}
+    list(one.advance(10))
+    assert one.changes() == {("adder", "a", "sum"): None, ("adder", "b", "sum"): None}
+    assert len(one) == 0
+
+
+def test_a_restart_at_any_step_gives_the_same() -> None:
+    whole, said = runner(), []
+    parts: dict[str, dict[str, bytes]] = {}
+    for number in range(5):
+        list(whole.take(("xy"[number % 2], number)))
+        again = runner()
+        again.restore(parts.items(), 0)
+        list(again.take(("xy"[number % 2], number)))
+        for (_, key, part), data in again.changes().items():
+            assert data is not None
+            parts[key] = {part: data}
+        said.append(again)
+    assert list(said[-1].advance(10)) == list(whole.advance(10)) == ["x=6", "y=4"]
+
+
+def test_time_never_goes_back() -> None:
+    one = runner()
+    list(one.advance(5))
+    with pytest.raises(ClockError):
+        list(one.advance(4))
+
+
+def test_next_wake_is_never_late() -> None:
+    one = runner()
+    assert one.next_wake() == NEVER
+    list(one.take(("a", 1)))
+    assert one.next_wake() <= 10
