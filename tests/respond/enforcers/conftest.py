@@ -75,7 +75,7 @@ class NftBench(Bench):
     def nft(self, commands: str) -> str:
         done = subprocess.run(
             ["ip", "netns", "exec", self.netns, "nft", "-f", "-"],
-            input=commands, check=False, capture_output=True, text=True,
+            input=commands + "\n", check=False, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout

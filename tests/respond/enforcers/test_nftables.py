@@ -1,0 +1,402 @@
+"""The nftables point: what only it can get wrong, down to packets on a wire of virtual cables."""
+
+import asyncio
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.errors import PointError
+from contract.meter import MemoryMeter
+from contract.records import Decision, Target
+from respond.enforcers.nftables import ENFORCER, NftablesSettings
+from respond.nft import table
+from respond.nft.library import Library
+from respond.target import network
+
+Deny = Callable[..., Decision]
+
+
+@pytest.fixture
+def bench(nft_bench: Any) -> Any:
+    return nft_bench
+
+
+def run(bench: Any, dialogue: Any) -> None:
+    async def whole() -> None:
+        try:
+            await dialogue()
+        finally:
+            await bench.enforcer.close()
+
+    asyncio.run(whole())
+
+
+def results(outcomes: Any) -> list[str]:
+    return [one.result for one in outcomes]
+
+
+# ------------------------------------------------------------------ text, without root
+
+
+def test_text_and_json_of_nft_are_read_alike() -> None:
+    text = """table inet opsonin {
+	set deny4 {
+		type ipv4_addr
+		elements = { 1.1.1.2 counter packets 3 bytes 9 timeout 9h expires 1h2m3s4ms comment "opsonin:abc:2",
+			1.1.1.3 timeout 9h expires 1s comment "by, others", 1.1.1.4 }
+	}
+}
+"""
+    found = table.from_text(text)
+    assert found[network("1.1.1.2")] == table.Entry(network("1.1.1.2"), "abc", 2, 3_723_004)
+    assert found[network("1.1.1.3")] == table.Entry(network("1.1.1.3"), "", 0, 1_000)
+    assert found[network("1.1.1.4")] == table.Entry(network("1.1.1.4"), "", 0, None)
+
+
+def test_counts_and_handles_are_no_change_of_shape() -> None:
+    chain = '{{"nftables": [{{"metainfo": {{}}}}, {{"rule": {{"handle": {0}, "expr": [{{"counter": {{"packets": {0}}}}}]}}}}]}}'
+    one, two = (table.from_json(chain.format(number)).shape for number in (1, 2))
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("action", "target", "said"),
+    [
+        ("contain", {"type": "ipv4_net", "value": "192.0.2.1"}, "cannot contain"),
+        ("deny", {"type": "user", "value": "ann"}, "target of type user"),
+        ("deny", {"type": "ipv4_net", "value": "192.0.2.1/24"}, "host bits"),
+        ("deny", {"type": "ipv4_net", "value": "2001:db8::1"}, "no ipv4_net"),
+    ],
+)
+def test_what_nftables_cannot_express_is_unsupported(
+    make_decision: Deny, action: str, target: dict[str, str], said: str
+) -> None:
+    enforcer = ENFORCER.open("fw", NftablesSettings(), MemoryMeter(), lambda: 0)
+    decision = make_decision(action=action, target=Target.model_validate(target))
+    assert said in str(enforcer.refuses(decision))
+    (outcome,) = asyncio.run(enforcer.apply([decision]))
+    assert outcome.result == "unsupported"
+    asyncio.run(enforcer.close())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"table": "a b"},
+        {"table": "x; flush ruleset"},
+        {"netns": "../x"},
+        {"hooks": []},
+        {"wrong": 1},
+    ],
+)
+def test_settings_that_could_not_work_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        NftablesSettings.model_validate(settings)
+
+
+def test_an_absent_namespace_is_said() -> None:
+    with pytest.raises(PointError, match="ip netns add no-such-netns"):
+        Library("no-such-netns")
+
+
+def test_an_absent_library_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("respond.nft.library._LIBRARY", "libabsent.so.9")
+    with pytest.raises(PointError, match="install it"):
+        Library()
+
+
+@pytest.mark.nftables
+def test_without_the_capability_the_point_says_what_to_do(new_netns: Callable[[], str]) -> None:
+    netns = new_netns()
+    code = (
+        "from contract.errors import PointError\n"
+        "from respond.nft.library import Library\n"
+        "try: Library().run('list tables')\n"
+        "except PointError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        ["ip", "netns", "exec", netns, "setpriv", "--bounding-set=-net_admin",
+         "--inh-caps=-net_admin", sys.executable, "-c", code],
+        check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )  # fmt: skip
+    assert "CAP_NET_ADMIN" in done.stdout
+
+
+# ------------------------------------------------------------------ the table
+
+
+@pytest.mark.nftables
+def test_the_engine_itself_stays_outside_the_namespace(bench: Any, make_decision: Deny) -> None:
+    def namespace() -> int:
+        return Path("/proc/thread-self/ns/net").stat().st_ino
+
+    before = namespace()
+
+    async def dialogue() -> None:
+        await bench.enforcer.apply([make_decision(start=bench.now)])
+        assert namespace() == before
+
+    run(bench, dialogue)
+
+
+@pytest.mark.nftables
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete table inet opsonin",
+        "flush chain inet opsonin forward",
+        "insert rule inet opsonin forward accept",
+        "flush set inet opsonin never4",
+        "add chain inet opsonin input { policy drop; }",
+    ],
+)
+def test_a_table_that_others_changed_is_built_anew(
+    bench: Any, make_decision: Deny, damage: str
+) -> None:
+    desired = [make_decision(start=bench.now), make_decision("203.0.113.0/24", start=bench.now)]
+
+    async def dialogue() -> None:
+        await bench.enforcer.converge(desired)
+        whole = bench.nft("list table inet opsonin").count("drop")
+        bench.nft(damage)
+        assert results(await bench.enforcer.converge(desired)) == ["drifted", "drifted"]
+        assert bench.nft("list table inet opsonin").count("drop") == whole
+        assert "198.51.100.1" in bench.nft("list set inet opsonin never4")
+        assert bench.held() == {"203.0.113.9", "203.0.113.0/24"}
+        assert await bench.enforcer.converge(desired) == []
+
+    run(bench, dialogue)
+
+
+@pytest.mark.nftables
+def test_a_table_deleted_between_two_decisions_is_built_anew(
+    bench: Any, make_decision: Deny
+) -> None:
+    async def dialogue() -> None:
+        await bench.enforcer.apply([make_decision(start=bench.now)])
+        bench.nft("delete table inet opsonin")
+        (outcome,) = await bench.enforcer.apply([make_decision("192.0.2.5", start=bench.now)])
+        assert outcome.result == "applied"
+        assert bench.held() == {"192.0.2.5"}
+
+    run(bench, dialogue)
+
+
+@pytest.mark.nftables
+def test_other_tables_are_left_alone(bench: Any, make_decision: Deny) -> None:
+    bench.nft("table inet mine { set keep { type ipv4_addr; elements = { 192.0.2.1 }; }; }")
+
+    async def dialogue() -> None:
+        await bench.enforcer.apply([make_decision(start=bench.now)])
+        await bench.enforcer.converge([])
+        assert "192.0.2.1" in bench.nft("list table inet mine")
+
+    run(bench, dialogue)
+
+
+@pytest.mark.nftables
+def test_overlapping_networks_are_held_by_the_wider_and_survive_its_revert(
+    bench: Any, make_decision: Deny
+) -> None:
+    wide = make_decision("203.0.112.0/23", start=bench.now, id="aa")
+    narrow = make_decision("203.0.113.0/24", start=bench.now, id="bb")
+    bench.settings = bench.settings.model_copy(
+        update={"guard": bench.settings.guard.model_copy(update={"min_prefix_v4": 16})}
+    )
+    bench.reopen()
+
+    async def dialogue() -> None:
+        assert results(await bench.enforcer.apply([narrow])) == ["applied"]
+        assert results(await bench.enforcer.apply([wide])) == ["applied"]
+        assert bench.held() == {"203.0.112.0/23"}
+        assert await bench.enforcer.converge([wide, narrow]) == []
+        back = wide.model_copy(update={"revision": 2, "state": "reverted"})
+        assert results(await bench.enforcer.apply([back])) == ["removed"]
+        assert bench.held() == {"203.0.113.0/24"}
+        assert await bench.enforcer.converge([back, narrow]) == []
+
+    run(bench, dialogue)
+
+
+@pytest.mark.nftables
+def test_a_full_set_fails_only_what_does_not_fit(
+    new_netns: Callable[[], str], make_decision: Deny, nft_bench: Any
+) -> None:
+    nft_bench.settings = nft_bench.settings.model_copy(update={"max_elements": 2})
+    nft_bench.reopen()
+
+    async def dialogue() -> None:
+        made = [make_decision(f"203.0.113.{n}", start=nft_bench.now) for n in range(4)]
+        outcomes = await nft_bench.enforcer.apply(made)
+        assert sorted(results(outcomes)) == ["applied", "applied", "failed", "failed"]
+        assert len(nft_bench.held()) == 2
+
+    run(nft_bench, dialogue)
+
+
+# ------------------------------------------------------------------ packets
+
+
+@contextmanager
+def inside(netns: str) -> Iterator[None]:
+    """Enter a network namespace with this thread; sockets made inside stay there."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with Path("/proc/thread-self/ns/net").open() as home, Path("/run/netns", netns).open() as there:
+        assert libc.setns(there.fileno(), 0) == 0
+        try:
+            yield
+        finally:
+            assert libc.setns(home.fileno(), 0) == 0
+
+
+class Wire:
+    """attacker (10.9.1.2, .3, .5) - router with our table - target (10.9.2.2), with a TCP connection open."""
+
+    def __init__(self, attacker: str, router: str, target: str) -> None:
+        self.attacker, self.router, self.target = attacker, router, target
+        self._link(attacker, "a0", router, "r0")
+        self._link(target, "t0", router, "r1")
+        for netns, device, addresses in (
+            (attacker, "a0", ("10.9.1.2/24", "10.9.1.3/24", "10.9.1.5/24")),
+            (router, "r0", ("10.9.1.1/24",)),
+            (router, "r1", ("10.9.2.1/24",)),
+            (target, "t0", ("10.9.2.2/24",)),
+        ):
+            for address in addresses:
+                self.ip(netns, "addr", "add", address, "dev", device)
+            self.ip(netns, "link", "set", device, "up")
+        self.ip(attacker, "route", "add", "default", "via", "10.9.1.1")
+        self.ip(target, "route", "add", "default", "via", "10.9.2.1")
+        subprocess.run(
+            ["ip", "netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1"], check=True
+        )
+        with inside(target):
+            self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._udp.bind(("10.9.2.2", 9))
+            self._server = socket.create_server(("10.9.2.2", 80))
+        self._senders: dict[str, socket.socket] = {}
+
+    def _link(self, one: str, device: str, other: str, peer: str) -> None:
+        command = ["link", "add", device, "netns", one, "type", "veth", "peer", "name", peer]
+        subprocess.run(["ip", *command, "netns", other], check=True)
+
+    def ip(self, netns: str, *words: str) -> None:
+        subprocess.run(["ip", "-n", netns, *words], check=True)
+
+    def connect(self, source: str) -> tuple[socket.socket, socket.socket]:
+        with inside(self.attacker):
+            near = socket.create_connection(("10.9.2.2", 80), 2, (source, 0))
+        far, _ = self._server.accept()
+        return near, far
+
+    def passes(self, source: str, patience_s: float = 0.3) -> bool:
+        """Tell whether one datagram from this source reaches the target."""
+        if source not in self._senders:
+            with inside(self.attacker):
+                self._senders[source] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                self._senders[source].bind((source, 0))
+        self._senders[source].sendto(b"x", ("10.9.2.2", 9))
+        return arrives(self._udp, patience_s)
+
+    def close(self) -> None:
+        for one in (self._udp, self._server, *self._senders.values()):
+            one.close()
+
+
+def arrives(one: socket.socket, patience_s: float = 0.3) -> bool:
+    one.settimeout(patience_s)
+    try:
+        return bool(one.recv(64))
+    except TimeoutError:
+        return False
+
+
+@pytest.fixture
+def wire(new_netns: Callable[[], str], nft_bench: Any) -> Iterator[Wire]:
+    made = Wire(new_netns(), nft_bench.netns, new_netns())
+    # As routers have it: what is established is accepted, in a chain of the usual priority.
+    nft_bench.nft(
+        "table inet fw { chain forward { type filter hook forward priority filter; policy accept;"
+        " ct state established,related accept; }; }"
+    )
+    yield made
+    made.close()
+
+
+@pytest.mark.nftables
+def test_the_next_packet_is_dropped_and_passes_again_after_expiry(
+    bench: Any, wire: Wire, make_decision: Deny
+) -> None:
+    async def dialogue() -> None:
+        assert wire.passes("10.9.1.2", 2)
+        (outcome,) = await bench.enforcer.apply(
+            [make_decision("10.9.1.2", start=bench.now, expires=2)]
+        )
+        assert outcome.result == "applied"
+        assert not wire.passes("10.9.1.2")
+        assert wire.passes("10.9.1.3", 2)  # its neighbour is not denied
+        await asyncio.sleep(2.2)
+        assert wire.passes("10.9.1.2", 2)  # the kernel let it go by itself
+
+    run(bench, dialogue)
+
+
+@pytest.mark.nftables
+def test_an_established_flow_is_cut_in_both_directions(
+    bench: Any, wire: Wire, make_decision: Deny
+) -> None:
+    near, far = wire.connect("10.9.1.2")
+    near.sendall(b"before")
+    assert arrives(far, 2)
+
+    async def dialogue() -> None:
+        denial = make_decision("10.9.1.2", start=bench.now)
+        await bench.enforcer.apply([denial])
+        near.sendall(b"after")
+        assert not arrives(far)
+        far.sendall(b"back")
+        assert not arrives(near)
+        back = denial.model_copy(update={"revision": 2, "state": "reverted"})
+        assert results(await bench.enforcer.apply([back])) == ["removed"]
+        assert wire.passes("10.9.1.2", 2)
+
+    try:
+        run(bench, dialogue)
+    finally:
+        near.close()
+        far.close()
+
+
+@pytest.mark.nftables
+def test_a_never_touched_address_passes_even_when_it_stands_in_the_set(
+    bench: Any, wire: Wire, make_decision: Deny
+) -> None:
+    guard = bench.settings.guard.model_copy(update={"admin_networks": (network("10.9.1.5"),)})
+    bench.settings = bench.settings.model_copy(update={"guard": guard})
+    bench.reopen()
+
+    async def dialogue() -> None:
+        denials = [make_decision(f"10.9.1.{n}", start=bench.now) for n in (2, 5)]
+        assert sorted(results(await bench.enforcer.apply(denials))) == ["applied", "failed"]
+        bench.plant("10.9.1.5")  # as a forged or faulty command would
+        assert not wire.passes("10.9.1.2")
+        assert wire.passes("10.9.1.5", 2)
+
+    run(bench, dialogue)
+
+
+@pytest.mark.nftables
+def test_elements_outlive_the_engine(bench: Any, wire: Wire, make_decision: Deny) -> None:
+    async def dialogue() -> None:
+        await bench.enforcer.apply([make_decision("10.9.1.2", start=bench.now, expires=60)])
+
+    run(bench, dialogue)
+    assert not wire.passes("10.9.1.2")
