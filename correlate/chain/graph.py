@@ -1,0 +1,327 @@
+"""The graph of one site: runs, what joins them, and what is known of the things they share.
+
+Every operation keeps one promise: what the graph holds is a function of the set of alerts and observations it
+took, not of their order, as long as no bound is passed. What passes a bound is counted in `lost`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from heapq import heappop, heappush
+
+from contract.event import Observation
+from contract.records import Alert
+from contract.timestamps import microseconds
+from correlate.chain import canonical
+from correlate.chain.edges import SIDES
+from correlate.chain.entities import entities_of
+from correlate.chain.knots import Change, Knot, Weave
+from correlate.chain.postings import Postings
+from correlate.chain.runs import LEVEL_OF, Member, Reach, Run, facts_of, member_of, sign
+from correlate.chain.settings import LinkSettings
+from correlate.chain.stages import ATTESTATION_RESULT
+from correlate.chain.trust import Trust
+
+
+class Graph:
+    """Runs and knots of one site.
+
+    Attributes:
+        runs: by number.
+        by_alert: the run that holds an alert.
+        changed_runs, changed_knots: since the snapshot took them.
+        gone: retracted alerts: revision and time of the retraction, so that an older revision stays out.
+        lost: what passed a bound, by the bound's name, since last asked.
+    """
+
+    def __init__(self, settings: LinkSettings) -> None:
+        self.settings = settings
+        nat = frozenset(f"ip|{known}" for one in settings.nat if (known := canonical.ip(one)))
+        self.postings = Postings(settings.crowd, nat)
+        self.weave = Weave(self.postings, settings.max_chain_runs)
+        self.trust = Trust()
+        self.runs: dict[int, Run] = {}
+        self.by_alert: dict[str, Run] = {}
+        self.gone: dict[str, tuple[int, int]] = {}
+        self.lost: Counter[str] = Counter()
+        self.changed_runs: dict[int, Run | None] = {}
+        self.changed_gone: set[str] = set()
+        self.next_run = 1
+        self._gap_us = microseconds(settings.run_gap)
+        self._lifetime_us = microseconds(settings.lifetime)
+        self._by_signature: dict[str, list[Run]] = {}
+        self._expiry: list[tuple[int, int]] = []
+        self._loose: tuple[dict[Run, None], ...] = tuple({} for _ in LEVEL_OF)
+
+    # -------------------------------------------------------------- input
+
+    def take(self, alert: Alert, change: Change) -> Run | None:
+        """Take an alert, a revision or a retraction; return the run it is in when it is only a repetition."""
+        known = self.by_alert.get(alert.id)
+        stale = self.gone.get(alert.id, (0, 0))[0]
+        if known is not None:
+            stale = known.members[alert.id].revision
+        if alert.revision <= stale:
+            return None
+        if alert.retracted:
+            member = member_of(alert)
+            self.gone[alert.id] = (alert.revision, member.last_us)
+            self.changed_gone.add(alert.id)
+            if known is not None:
+                self._lose(known, alert.id, change)
+            return None
+        member = member_of(alert)
+        signature, signing, floating = sign(alert)
+        member.floating = floating
+        if known is not None and known.signature != signature:
+            self._lose(known, alert.id, change)
+            known = None
+        run = known or self._find(signature, member)
+        if run is None:
+            run = self._open(alert, signature, signing, member)
+            self._learn(alert, run)
+            change.touched.add(self.weave.knot(run))
+            self._index(run, change)
+            return None
+        return self._repeat(run, member, change)
+
+    def observe(self, seen: Observation, change: Change) -> None:
+        """Take what an event tells beside any alert."""
+        result = seen.fields.get(ATTESTATION_RESULT)
+        if result is not None:
+            for one in entities_of(seen.fields):
+                if one.role == "subject" and one.type in ("host", "ip", "key"):
+                    self.trust.learn(f"{one.type}|{one.value}", seen.time_us, str(result))
+
+    # -------------------------------------------------------------- runs
+
+    def _find(self, signature: str, member: Member) -> Run | None:
+        for run in reversed(self._by_signature.get(signature, ())):
+            if (
+                member.time_us <= run.last_us + self._gap_us
+                and member.last_us >= run.first_us - self._gap_us
+            ):
+                return run
+        return None
+
+    def _open(self, alert: Alert, signature: str, signing: tuple, member: Member) -> Run:  # type: ignore[type-arg]
+        run = Run(
+            self.next_run,
+            signature,
+            alert.rule,
+            alert.tactics,
+            alert.techniques,
+            signing,
+            facts_of(alert),
+        )
+        self.next_run += 1
+        run.put(member, self.settings.max_run_alerts)
+        self._hold(run)
+        return run
+
+    def hold(self, run: Run) -> None:
+        """Put back a run that was held: indexed, in no knot yet."""
+        self._hold(run)
+        run.reach = self._reach(run)
+        self.postings.add(run)
+
+    def _hold(self, run: Run) -> None:
+        self.runs[run.number] = run
+        for one in run.members:
+            self.by_alert[one] = run
+        self._by_signature.setdefault(run.signature, []).append(run)
+        self.changed_runs[run.number] = run
+        heappush(self._expiry, (run.last_us + self._lifetime_us, run.number))
+
+    def _repeat(self, run: Run, member: Member, change: Change) -> Run:
+        first_us, last_us, head = run.first_us, run.last_us, run.head
+        reaches = len(run.members) and member.floating
+        pushed = run.put(member, self.settings.max_run_alerts)
+        if pushed is not None:
+            self.lost["run_alerts"] += 1
+            self.by_alert.pop(pushed.id, None)
+        if member.id in run.members:
+            self.by_alert[member.id] = run
+        self.changed_runs[run.number] = run
+        if run.first_us != first_us or run.last_us != last_us:
+            run.grown = True
+            self._bridge(run, change)
+        if run.head != head or (reaches and self._reach(run) != run.reach):
+            change.touched.add(run.knot)
+            self._reindex(run, change)
+        return run
+
+    def _bridge(self, run: Run, change: Change) -> None:
+        """Make one run of those of a signature that growing brought within the gap."""
+        same = self._by_signature[run.signature]
+        for other in [one for one in same if one is not run]:
+            if (
+                other.first_us <= run.last_us + self._gap_us
+                and other.last_us >= run.first_us - self._gap_us
+            ):
+                members = other.ordered()
+                self.remove(other, change)
+                for member in members:
+                    run.put(member, self.settings.max_run_alerts)
+                    if member.id in run.members:
+                        self.by_alert[member.id] = run
+                run.folded += other.folded
+                change.touched.add(run.knot)
+                self._reindex(run, change)
+
+    def _lose(self, run: Run, alert: str, change: Change) -> None:
+        """Take one alert out of its run; the run may split where it held two parts together."""
+        self.by_alert.pop(alert, None)
+        del run.members[alert]
+        rest = run.ordered()
+        if not rest:
+            self.remove(run, change)
+            return
+        self.changed_runs[run.number] = run
+        change.touched.add(run.knot)
+        parts = self._parts(rest)
+        run.members = {one.id: one for one in parts[0]}
+        run.measure()
+        self._reindex(run, change)
+        for members in parts[1:]:
+            twin = Run(
+                self.next_run,
+                run.signature,
+                run.rule,
+                run.tactics,
+                run.techniques,
+                run.signing,
+                run.facts,
+            )
+            self.next_run += 1
+            twin.members = {one.id: one for one in members}
+            twin.measure()
+            self._hold(twin)
+            change.touched.add(self.weave.knot(twin))
+            self._index(twin, change)
+
+    def _parts(self, members: list[Member]) -> list[list[Member]]:
+        parts: list[list[Member]] = []
+        last_us = 0
+        for member in members:
+            if parts and member.time_us <= last_us + self._gap_us:
+                parts[-1].append(member)
+            else:
+                parts.append([member])
+            last_us = max(last_us, member.last_us)
+        return parts
+
+    def remove(self, run: Run, change: Change) -> None:
+        """Take a run out, with its alerts."""
+        self._unhold(run)
+        disturbed = self.postings.remove(run)
+        self.weave.drop(run, change)
+        self.weave.retie((one for one in disturbed if one is not run), change)
+
+    def _unhold(self, run: Run) -> None:
+        del self.runs[run.number]
+        self.changed_runs[run.number] = None
+        for one in run.members:
+            if self.by_alert.get(one) is run:
+                del self.by_alert[one]
+        same = self._by_signature[run.signature]
+        same.remove(run)
+        if not same:
+            del self._by_signature[run.signature]
+        self._loose[run.level].pop(run, None)
+
+    # -------------------------------------------------------------- edges
+
+    def _index(self, run: Run, change: Change) -> None:
+        run.reach = self._reach(run)
+        disturbed = self.postings.add(run)
+        if disturbed:
+            self.weave.retie(disturbed, change)
+        else:
+            self.weave.tie(run, change)
+        run.grown = False
+
+    def _reindex(self, run: Run, change: Change) -> None:
+        disturbed = self.postings.remove(run)
+        run.reach = self._reach(run)
+        disturbed += self.postings.add(run)
+        self.weave.retie([run, *disturbed], change)
+        run.grown = False
+
+    def settle(self, knot: Knot, change: Change) -> None:
+        """Look again for the edges of runs that grew."""
+        grown = [run for run in knot.runs if run.grown]
+        if grown:
+            self.weave.retie(grown, change)
+        for run in grown:
+            run.grown = False
+            self.changed_runs[run.number] = run
+
+    def _reach(self, run: Run) -> tuple[Reach, ...]:
+        return tuple(
+            Reach(f"{one.type}|{one.value}", SIDES[one.role])
+            for one in run.entities()
+            if one.role in SIDES
+        )
+
+    def _learn(self, alert: Alert, run: Run) -> None:
+        result = alert.fields.get(ATTESTATION_RESULT)
+        if result is not None:
+            for one in run.signing:
+                if one.role == "subject" and one.type in ("host", "ip", "key"):
+                    self.trust.learn(f"{one.type}|{one.value}", run.first_us, str(result))
+
+    # -------------------------------------------------------------- bounds
+
+    def loosen(self, run: Run) -> None:
+        """Note that a run joins nothing and is not published: the first to go when the graph is full."""
+        self._loose[run.level][run] = None
+
+    def wake_at(self) -> int | None:
+        """Return when the next run may expire."""
+        return self._expiry[0][0] if self._expiry else None
+
+    def expired(self, now_us: int) -> list[Knot]:
+        """Return the knots that ended a lifetime ago, each once, and take them out."""
+        ended: list[Knot] = []
+        while self._expiry and self._expiry[0][0] <= now_us:
+            _, number = heappop(self._expiry)
+            run = self.runs.get(number)
+            if run is None:
+                continue
+            end_us = run.knot.last_us + self._lifetime_us
+            if end_us > now_us:
+                heappush(self._expiry, (end_us, number))
+            else:
+                ended.append(run.knot)
+                self.close(run.knot)
+        return ended
+
+    def crowded_out(self) -> list[Knot]:
+        """Take out what the bound on runs does not hold: loose runs of the lowest level first, then the oldest knot."""
+        ended: list[Knot] = []
+        while len(self.runs) > self.settings.max_runs:
+            run = self._pick()
+            self.lost["runs"] += len(run.knot.runs)
+            ended.append(run.knot)
+            self.close(run.knot)
+        return ended
+
+    def _pick(self) -> Run:
+        for loose in self._loose:
+            while loose:
+                run = next(iter(loose))
+                del loose[run]
+                if len(run.knot.runs) == 1 and not run.knot.names:
+                    return run
+        while True:
+            _, number = heappop(self._expiry)
+            if number in self.runs:
+                return self.runs[number]
+
+    def close(self, knot: Knot) -> None:
+        """Take a knot out with all its runs; nothing is tied again."""
+        self.weave.forget(knot)
+        for run in knot.runs:
+            self.postings.remove(run)
+            self._unhold(run)

@@ -1,0 +1,211 @@
+"""Knots: sets of runs that edges hold together; what becomes a chain.
+
+Two knots become one by one strong edge or two independent medium ones. The rule is monotone, so the outcome is the
+same in whatever order edges are found. Taking a run or an edge away dissolves the knot and ties it again, which may split it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from correlate.chain.edges import MEDIUM, STRONG, Tie
+from correlate.chain.postings import Postings
+from correlate.chain.runs import Run
+
+
+@dataclass(slots=True, eq=False)
+class Knot:
+    """One chain in the making; compared by identity.
+
+    Attributes:
+        number: names its part of the snapshot; says nothing else.
+        runs: its nodes.
+        half: knots it would join if one more independent edge came, with the groups of those it has.
+        names: ids under which it, or a knot it took in, was published.
+        due_us: event time at which it must be published again; None when what is published is current.
+        shown: digest of what was last published, empty when nothing was.
+        shown_runs, shown_alerts: sizes then.
+    """
+
+    number: int
+    runs: set[Run] = field(default_factory=set)
+    half: dict[Knot, set[str]] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    due_us: int | None = None
+    shown: str = ""
+    shown_runs: int = 0
+    shown_alerts: int = 0
+
+    @property
+    def last_us(self) -> int:
+        """Time of its last alert."""
+        return max(run.last_us for run in self.runs)
+
+    @property
+    def first(self) -> Run:
+        """The run with its earliest alert."""
+        return min(self.runs)
+
+
+@dataclass(slots=True)
+class Change:
+    """What one step did to the knots.
+
+    Attributes:
+        touched: knots whose runs changed; some may be empty (taken in, or dissolved).
+        full: joins that were refused because a chain was full.
+    """
+
+    touched: set[Knot] = field(default_factory=set)
+    full: int = 0
+
+
+class Weave:
+    """Keeps knots closed under their rule.
+
+    Args:
+        postings: finds edges.
+        max_runs: of one knot; a join that passes it is refused and counted.
+    """
+
+    def __init__(self, postings: Postings, max_runs: int) -> None:
+        self._postings = postings
+        self._max_runs = max_runs
+        self.next_number = 1
+        self.retied: set[Run] = set()
+        """Runs whose edges changed since the snapshot took them."""
+
+    def knot(self, *runs: Run) -> Knot:
+        """Make a knot of these runs."""
+        knot = Knot(self.next_number, set(runs))
+        self.next_number += 1
+        for run in runs:
+            run.knot = knot
+        return knot
+
+    def add(self, run: Run, change: Change) -> None:
+        """Take in a run that postings hold already."""
+        change.touched.add(self.knot(run))
+        self.tie(run, change)
+
+    def tie(self, run: Run, change: Change) -> None:
+        """Find the edges of a run that is in a knot, and join what they join."""
+        for other, ties in sorted(self._postings.ties(run).items()):
+            self._hold(run, other, ties)
+            self._count(run, other, change)
+
+    def drop(self, run: Run, change: Change) -> None:
+        """Take a run out, for good."""
+        knot = run.knot
+        self._untie(run)
+        knot.runs.discard(run)
+        change.touched.add(knot)
+        self._again([knot], change)
+
+    def retie(self, runs: Iterable[Run], change: Change) -> None:
+        """Find the edges of these runs anew; their knots may split or join."""
+        fresh = sorted(set(runs))
+        knots = {run.knot for run in fresh}
+        for run in fresh:
+            self._untie(run)
+        for run in fresh:
+            for other, ties in self._postings.ties(run).items():
+                self._hold(run, other, ties)
+        self._again(knots, change)
+        for run in fresh:
+            for other in sorted(run.ties):
+                self._count(run, other, change)
+
+    def forget(self, knot: Knot) -> None:
+        """Take a closed knot out, with all its runs."""
+        for run in knot.runs:
+            self._untie(run)
+        for other in knot.half:
+            other.half.pop(knot, None)
+
+    def restore(self, run: Run, other: Run, ties: tuple[Tie, ...]) -> None:
+        """Put back an edge that was held, without joining anything."""
+        run.ties[other] = ties
+        other.ties[run] = ties
+        if run.knot is not other.knot:
+            self._halve(run, other)
+
+    def _hold(self, run: Run, other: Run, ties: tuple[Tie, ...]) -> None:
+        run.ties[other] = ties
+        other.ties[run] = ties
+        self.retied.add(run if other.number < run.number else other)
+
+    def _untie(self, run: Run) -> None:
+        for other in run.ties:
+            other.ties.pop(run, None)
+            self.retied.add(run if other.number < run.number else other)
+        run.ties = {}
+
+    def _again(self, knots: Iterable[Knot], change: Change) -> None:
+        """Dissolve knots into single runs and tie these again by the edges they hold."""
+        runs: list[Run] = []
+        for knot in knots:
+            change.touched.add(knot)
+            for partner in knot.half:
+                partner.half.pop(knot, None)
+            knot.half = {}
+            runs.extend(knot.runs)
+            ordered = sorted(knot.runs)
+            for run in ordered[1:]:
+                change.touched.add(self.knot(run))
+            knot.runs = set(ordered[:1])
+        for run in sorted(runs):
+            for other in sorted(run.ties):
+                self._count(run, other, change)
+
+    def _count(self, run: Run, other: Run, change: Change) -> None:
+        """Take account of the edges between two runs."""
+        one, two = run.knot, other.knot
+        if one is two:
+            return
+        ties = run.ties[other]
+        if ties[0].weight >= STRONG:
+            self._join(one, two, change)
+            return
+        if len(self._halve(run, other)) > 1:
+            self._join(one, two, change)
+
+    def _halve(self, run: Run, other: Run) -> set[str]:
+        """Note the medium edges between two runs with their knots; return all independent ones known."""
+        one, two = run.knot, other.knot
+        known = one.half.get(two, set())
+        groups = {tie.edge.group for tie in run.ties[other] if tie.weight >= MEDIUM}
+        if groups:
+            known |= groups
+            one.half[two] = two.half[one] = known
+        return known
+
+    def _join(self, one: Knot, two: Knot, change: Change) -> None:
+        """Make one knot of two, and of all that this brings together."""
+        waiting = [(one, two)]
+        while waiting:
+            one, two = waiting.pop()
+            if one is two or not one.runs or not two.runs:
+                continue
+            if len(one.runs) + len(two.runs) > self._max_runs:
+                change.full += 1
+                continue
+            big, small = (one, two) if len(one.runs) >= len(two.runs) else (two, one)
+            for run in small.runs:
+                run.knot = big
+            big.runs |= small.runs
+            big.names |= small.names
+            small.runs, small.names = set(), set()
+            change.touched |= {big, small}
+            big.half.pop(small, None)
+            small.half.pop(big, None)
+            for other, groups in small.half.items():
+                other.half.pop(small, None)
+                known = big.half.get(other)
+                if known is None:
+                    known = big.half[other] = other.half[big] = set()
+                known |= groups
+                if len(known) > 1:
+                    waiting.append((big, other))
+            small.half = {}

@@ -1,0 +1,209 @@
+"""Runs: the nodes of the graph. Alerts of one rule about the same things, close in time, are one run.
+
+A chain with a port scan's ten thousand alerts has one step for them, not ten thousand. What a run holds is a
+function of the set of its alerts, never of their order of arrival.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from contract.records import LEVELS, Alert, Entity, Rule
+from contract.timestamps import from_datetime
+from correlate.chain.entities import entities_of
+
+if TYPE_CHECKING:
+    from correlate.chain.edges import Tie
+    from correlate.chain.knots import Knot
+
+_SIGNING: Final = frozenset(
+    {"ip", "host", "user", "process", "service", "task", "registry", "domain", "key", "workload"}
+)
+"""Types that tell two runs of a rule apart; flows, sessions, files and hashes may differ within one."""
+
+MAX_FLOATING: Final = 32
+"""Entities outside `_SIGNING` that one run keeps; they join, so they are bounded. The first by alert order stay."""
+
+FACTS: Final = (
+    "opsonin.attestation.result", "opsonin.attestation.level", "opsonin.attestation.evidence",
+    "opsonin.attestation.reason", "rule.category", "event.dataset", "event.provider",
+)  # fmt: skip
+"""Fields of the first alert that a run keeps: trust, patterns and reports read them."""
+
+LEVEL_OF: Final = {level: number for number, level in enumerate(LEVELS)}
+
+
+@dataclass(slots=True)
+class Member:
+    """What a run keeps of one alert; `floating` are its entities outside the signature."""
+
+    id: str
+    revision: int
+    time_us: int
+    last_us: int
+    count: int
+    floating: tuple[Entity, ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class Reach:
+    """One thing through which a run can be joined.
+
+    Attributes:
+        key: `type|value`.
+        side: of the table of edges.
+        weight: 1 where the alert names it, less where relations led to it.
+        via: how relations led to it, for the evidence.
+    """
+
+    key: str
+    side: str
+    weight: float = 1.0
+    via: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One node; compared by identity, sorted by `order`.
+
+    Attributes:
+        number: names its part of the snapshot; says nothing else.
+        signature: rule and signing entities: what makes alerts repetitions of each other.
+        members: kept alerts by id.
+        folded: alerts beyond the bound, counted only.
+        reach: through what it can be joined; set by the graph.
+        ties: to other runs: what holds the chain together.
+        grown: its span changed since its edges were last looked for.
+        knot: the chain it is in; set by the graph before any other code sees the run.
+    """
+
+    number: int
+    signature: str
+    rule: Rule
+    tactics: tuple[str, ...]
+    techniques: tuple[str, ...]
+    signing: tuple[Entity, ...]
+    facts: dict[str, Any]
+    members: dict[str, Member] = field(default_factory=dict)
+    folded: int = 0
+    first_us: int = 0
+    last_us: int = 0
+    head: str = ""
+    reach: tuple[Reach, ...] = ()
+    ties: dict[Run, tuple[Tie, ...]] = field(default_factory=dict)
+    grown: bool = False
+    knot: Knot = None  # type: ignore[assignment]
+
+    def __lt__(self, other: Run) -> bool:
+        return (self.first_us, self.head) < (other.first_us, other.head)
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """What runs are sorted by: time and id of the first alert."""
+        return self.first_us, self.head
+
+    @property
+    def level(self) -> int:
+        """Severity, 0 (informational) to 4 (critical)."""
+        return LEVEL_OF[self.rule.level]
+
+    @property
+    def host(self) -> str:
+        """The host or address it is about: subject, else target, else source; empty where unknown."""
+        for side in ("subject", "target", "source"):
+            for kind in ("host", "ip"):
+                for one in self.signing:
+                    if one.role == side and one.type == kind:
+                        return one.value
+        return ""
+
+    @property
+    def count(self) -> int:
+        """Events behind its kept alerts."""
+        return sum(one.count for one in self.members.values())
+
+    def entities(self) -> tuple[Entity, ...]:
+        """Return its signing entities, then the others of its alerts, in order of alert, each once."""
+        found = dict.fromkeys(self.signing)
+        for member in self.ordered():
+            if len(found) >= len(self.signing) + MAX_FLOATING:
+                break
+            found.update(dict.fromkeys(member.floating))
+        return tuple(found)[: len(self.signing) + MAX_FLOATING]
+
+    def ordered(self) -> list[Member]:
+        """Return the kept alerts by time, then id."""
+        return sorted(self.members.values(), key=_by_time)
+
+    def put(self, member: Member, bound: int) -> Member | None:
+        """Add or replace an alert; return the one that the bound pushed out: always the latest.
+
+        O(1) in order; O(kept) where a bound or an older time is met.
+        """
+        known = self.members.get(member.id)
+        self.members[member.id] = member
+        if known is None and len(self.members) > bound:
+            latest = max(self.members.values(), key=_by_time)
+            del self.members[latest.id]
+            self.folded += 1
+            self.last_us = max(self.last_us, member.last_us)
+            if latest is not member:
+                self.measure()
+            return latest
+        if known is not None or len(self.members) == 1:
+            self.measure()
+            return None
+        self.first_us, self.head = min((self.first_us, self.head), (member.time_us, member.id))
+        self.last_us = max(self.last_us, member.last_us)
+        return None
+
+    def measure(self) -> None:
+        """Find first, last and head again. O(kept alerts)."""
+        self.first_us, self.head = min((one.time_us, one.id) for one in self.members.values())
+        last_us = max(one.last_us for one in self.members.values())
+        self.last_us = max(self.last_us, last_us) if self.folded else last_us
+
+
+def _by_time(member: Member) -> tuple[int, str]:
+    return member.time_us, member.id
+
+
+def member_of(alert: Alert) -> Member:
+    """Return what a run keeps of an alert, without its floating entities."""
+    return Member(
+        alert.id,
+        alert.revision,
+        from_datetime(alert.time),
+        from_datetime(alert.last),
+        alert.event_count,
+    )
+
+
+def sign(alert: Alert) -> tuple[str, tuple[Entity, ...], tuple[Entity, ...]]:
+    """Return signature, signing and floating entities of an alert, in a fixed order.
+
+    An alert that lists no entities is asked for those that its agreed fields name.
+    """
+    signing: dict[str, Entity] = {}
+    floating: list[Entity] = []
+    for one in alert.entities or entities_of(alert.fields):
+        if one.role == "observer":
+            continue
+        if one.type in _SIGNING:
+            signing[f"{one.type}|{one.role}|{one.value}"] = one
+        else:
+            floating.append(one)
+    marks = sorted(signing)
+    fields = alert.fields
+    facts = (f"{name}={fields[name]}" for name in FACTS if name in fields)
+    return (
+        "\n".join((alert.rule.id, alert.rule.level, *marks, *facts)),
+        tuple(signing[mark] for mark in marks),
+        tuple(floating),
+    )
+
+
+def facts_of(alert: Alert) -> dict[str, Any]:
+    """Return the fields of an alert that its run keeps."""
+    return {name: alert.fields[name] for name in FACTS if name in alert.fields}

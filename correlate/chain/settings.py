@@ -1,0 +1,49 @@
+"""Every bound and span of linking, by name; what passes a bound is counted in a Notice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contract.records import Level
+from contract.timespan import Timespan
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class LinkSettings(BaseModel):
+    """How alerts become chains.
+
+    Attributes:
+        site: name of the key whose graph an alert joins; one graph a site.
+        lateness: alerts and observations up to this much older than the watermark change a chain as
+            if they had come in order.
+        lifetime: a chain without a new alert for so long is closed and forgotten.
+        run_gap: alerts of one rule about the same things closer than this are one run: one node.
+        refresh: a chain that only grew by repetitions is published again after this much event time.
+        single_level: an alert that joins nothing is published as a chain from this level on.
+        crowd: more runs of one rule that share one thing say nothing of any one of them.
+        hub: a thing in more different runs than this supports joins and makes none.
+        nat: addresses or networks behind which many hosts stand (NAT, proxy, VPN gateway); they make no join.
+        max_runs, max_chain_runs, max_run_alerts, max_relations, max_names: sizes of the graph, of
+            one chain, of one run, of what observations told, and of ids remembered after a merge.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    site: str = "default"
+    lateness: Timespan = timedelta(minutes=5)
+    lifetime: Timespan = timedelta(days=1)
+    run_gap: Timespan = timedelta(minutes=15)
+    refresh: Timespan = timedelta(minutes=1)
+    single_level: Level = "medium"
+    crowd: Count = 16
+    hub: Count = 64
+    nat: tuple[str, ...] = ()
+    max_runs: Count = 20_000
+    max_chain_runs: Count = 512
+    max_run_alerts: Count = 256
+    max_relations: Count = 200_000
+    max_names: Count = 20_000

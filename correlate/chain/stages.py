@@ -1,0 +1,97 @@
+"""Alerts in ATT&CK terms: which stage each is, in which order, and how long the ordered path is.
+
+Attacks run roughly through the tactics of the matrix from left to right, with exceptions: defense evasion, discovery,
+command and control and privilege escalation come at any point. Those are never out of order.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import Final
+
+from contract.records import ChainStage
+from contract.timestamps import to_datetime
+from correlate.chain.attack import TACTICS, tactics_of
+from correlate.chain.runs import Run
+
+RANK: Final = {tactic: rank for rank, tactic in enumerate(TACTICS)}
+ANY_TIME: Final = frozenset(
+    {"defense-evasion", "discovery", "command-and-control", "privilege-escalation", "persistence"}
+)
+"""Tactics that fit anywhere after the first foothold: never out of order, and each lengthens a path once."""
+
+ATTESTATION_RESULT: Final = "opsonin.attestation.result"
+
+_ATTESTED: Final = {
+    "ima": ("persistence", "T1554"),  # a file that the policy does not know was run
+    "tcg_eventlog": ("persistence", "T1542"),  # the boot was not the measured one
+}
+_ATTESTATION: Final = ("defense-evasion", "T1014")
+"""What a failed attestation means where no rule says more: something below the sensors was changed."""
+
+Step = tuple[str, str]
+
+
+def steps_of(run: Run) -> tuple[Step, ...]:
+    """Return the (tactic, technique) pairs of a run; a tactic alone has an empty technique."""
+    found: dict[Step, None] = {}
+    stated = [one.lower().replace("_", "-") for one in run.tactics]
+    for technique in run.techniques:
+        own = tactics_of(technique)
+        fitting = [one for one in stated if one in own] or list(own[:1]) or stated[:1]
+        found.update(dict.fromkeys((tactic, technique) for tactic in fitting))
+    covered = {tactic for tactic, _ in found}
+    found.update(dict.fromkeys((one, "") for one in stated if one in RANK and one not in covered))
+    if not found and run.facts.get(ATTESTATION_RESULT) == "fail":
+        evidence = str(run.facts.get("opsonin.attestation.evidence", ""))
+        found[_ATTESTED.get(evidence, _ATTESTATION)] = None
+    return tuple(found)
+
+
+def only_looks(run: Run) -> bool:
+    """Tell whether a run is known to be no more than reconnaissance."""
+    return bool(run.tactics) and all(one == "reconnaissance" for one in run.tactics)
+
+
+def stages_of(runs: Iterable[Run]) -> tuple[ChainStage, ...]:
+    """Return the stages of a chain in ATT&CK order, then time; each (tactic, technique, host) once.
+
+    Args:
+        runs: sorted by time.
+    """
+    found: dict[tuple[str, str, str], Run] = {}
+    for run in runs:
+        for tactic, technique in steps_of(run):
+            found.setdefault((tactic, technique, run.host), run)
+    rows = sorted(
+        found.items(),
+        key=lambda row: (RANK.get(row[0][0], len(RANK)), row[1].first_us, row[1].head),
+    )
+    return tuple(
+        ChainStage(
+            tactic=tactic, technique=technique, alert=run.head, time=to_datetime(run.first_us)
+        )
+        for (tactic, technique, _), run in rows
+    )
+
+
+def path_length(runs: Iterable[Run]) -> int:
+    """Return how many tactics the longest ordered path of a chain passes; at least 1.
+
+    Args:
+        runs: sorted by time.
+    """
+    tails: list[int] = []  # the smallest rank that ends a path of each length
+    free: set[str] = set()
+    for run in runs:
+        ranks = set()
+        for tactic, _ in steps_of(run):
+            if tactic in ANY_TIME:
+                free.add(tactic)
+            elif tactic in RANK:
+                ranks.add(RANK[tactic])
+        for rank in sorted(ranks, reverse=True):
+            place = bisect_left(tails, rank)
+            tails[place : place + 1] = [rank]
+    return max(1, len(tails) + len(free))

@@ -1,0 +1,175 @@
+"""State of a graph at rest: one part a run, a knot, a published name, so that a snapshot costs what changed.
+
+Versioned JSON. A format change gets a new `VERSION` and an upgrade in `restore`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from contract.errors import StoreError
+from contract.records import Rule
+from correlate.chain.edges import CODE_OF, EDGE_OF, Tie
+from correlate.chain.entities import entity
+from correlate.chain.graph import Graph
+from correlate.chain.knots import Knot
+from correlate.chain.runs import Member, Run
+
+VERSION: Final = 1
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def encode(value: Any) -> bytes:
+    """Return a part's bytes; `version` is added."""
+    return _encode({"version": VERSION, **value})
+
+
+def decode(name: str, data: bytes) -> dict[str, Any]:
+    """Return a part's content.
+
+    Raises:
+        StoreError: not what `encode` made, or of a newer version.
+    """
+    try:
+        value: dict[str, Any] = _decode(data)
+        version = value["version"]
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        raise StoreError(f"chain state: part {name!r} is unreadable: {error}") from error
+    if version != VERSION:
+        raise StoreError(f"chain state: part {name!r} has version {version}; expected {VERSION}")
+    return value
+
+
+# ------------------------------------------------------------------ graph to parts
+
+
+def changed(graph: Graph) -> dict[str, bytes | None]:
+    """Return the parts of the runs and of what is known that changed since the last call."""
+    parts: dict[str, bytes | None] = {}
+    for run in graph.weave.retied:
+        if run.number in graph.runs:
+            graph.changed_runs[run.number] = run
+    graph.weave.retied.clear()
+    for number, kept in sorted(graph.changed_runs.items()):
+        parts[f"run/{number}"] = None if kept is None else _run(kept)
+    graph.changed_runs.clear()
+    for key, rows in graph.trust.changed().items():
+        parts[f"trust/{key}"] = None if rows is None else encode({"rows": rows})
+    for alert in sorted(graph.changed_gone):
+        row = graph.gone.get(alert)
+        parts[f"gone/{alert}"] = None if row is None else encode({"row": row})
+    graph.changed_gone.clear()
+    return parts
+
+
+def _run(run: Run) -> bytes:
+    return encode(
+        {
+            "rule": [run.rule.id, run.rule.name, run.rule.level],
+            "signature": run.signature,
+            "tactics": run.tactics,
+            "techniques": run.techniques,
+            "signing": [[one.type, one.value, one.role] for one in run.signing],
+            "facts": run.facts,
+            "folded": run.folded,
+            "grown": run.grown,
+            "last": run.last_us,
+            "members": [
+                [one.id, one.revision, one.time_us, one.last_us, one.count,
+                 [[it.type, it.value, it.role] for it in one.floating]]
+                for one in run.members.values()
+            ],
+            "ties": [
+                [other.number, [[CODE_OF[tie.edge], tie.weight, tie.key, tie.via] for tie in ties]]
+                for other, ties in run.ties.items()
+                if other.number < run.number
+            ],
+        }
+    )  # fmt: skip
+
+
+def knot_part(knot: Knot) -> bytes:
+    """Return the part of a knot."""
+    return encode(
+        {
+            "runs": sorted(run.number for run in knot.runs),
+            "names": sorted(knot.names),
+            "due": knot.due_us,
+            "shown": [knot.shown, knot.shown_runs, knot.shown_alerts],
+        }
+    )
+
+
+# ------------------------------------------------------------------ parts to graph
+
+
+def restore(graph: Graph, parts: Mapping[str, bytes]) -> None:
+    """Put a new graph into the state that its parts, and those of its knots, hold.
+
+    Raises:
+        StoreError: a part is unreadable or misses another.
+    """
+    stored = {int(rest): part for rest, part in _of_kind("run", parts)}
+    knots = {int(rest): part for rest, part in _of_kind("knot", parts)}
+    for rest, part in _of_kind("trust", parts):
+        graph.trust.restore(rest, part["rows"])
+    for rest, part in _of_kind("gone", parts):
+        revision, time_us = part["row"]
+        graph.gone[rest] = (revision, time_us)
+    try:
+        for number in sorted(stored):
+            graph.hold(_read(number, stored[number]))
+        for number in sorted(knots):
+            _tie_up(graph, number, knots[number])
+        for number in sorted(stored):
+            run = graph.runs[number]
+            for other, ties in stored[number]["ties"]:
+                graph.weave.restore(run, graph.runs[other], _ties(ties))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"chain state: parts do not fit together: {error!r}") from error
+    graph.changed_runs.clear()
+
+
+def _of_kind(kind: str, parts: Mapping[str, bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, data in parts.items():
+        if name.startswith(kind) and name[len(kind)] == "/":
+            yield name[len(kind) + 1 :], decode(name, data)
+
+
+def _tie_up(graph: Graph, number: int, part: dict[str, Any]) -> None:
+    knot = Knot(number, {graph.runs[one] for one in part["runs"]}, names=set(part["names"]))
+    knot.due_us = part["due"]
+    knot.shown, knot.shown_runs, knot.shown_alerts = part["shown"]
+    for run in knot.runs:
+        run.knot = knot
+
+
+def _ties(rows: list[list[Any]]) -> tuple[Tie, ...]:
+    return tuple(Tie(EDGE_OF[code], weight, key, via) for code, weight, key, via in rows)
+
+
+def _read(number: int, part: dict[str, Any]) -> Run:
+    rule, name, level = part["rule"]
+    run = Run(
+        number,
+        part["signature"],
+        Rule(id=rule, name=name, level=level),
+        tuple(part["tactics"]),
+        tuple(part["techniques"]),
+        tuple(entity(*one) for one in part["signing"]),
+        part["facts"],
+        folded=part["folded"],
+        grown=part["grown"],
+        last_us=part["last"],
+    )
+    for one, revision, time_us, last_us, count, floating in part["members"]:
+        run.members[one] = Member(
+            one, revision, time_us, last_us, count, tuple(entity(*it) for it in floating)
+        )
+    run.measure()
+    return run

@@ -1,0 +1,189 @@
+"""From a knot of runs to the chain that a person reads: links with evidence, entities, stages, score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from contract.ids import derive_id
+from contract.records import Chain, Entity, Link
+from contract.timestamps import to_datetime
+from correlate.chain.edges import (
+    DAY_US,
+    HOUR_US,
+    MEDIUM,
+    MINUTE_US,
+    SECOND_US,
+    STRONG,
+    Tie,
+    gap_us,
+)
+from correlate.chain.runs import Member, Run
+from correlate.chain.score import score
+from correlate.chain.stages import ATTESTATION_RESULT, stages_of
+
+MAX_ENTITIES: Final = 64
+"""Entities listed of one chain; those of its earliest runs stay."""
+
+
+def chain_id(runs: Iterable[Run]) -> str:
+    """Return the id of the chain that these runs make: that of its first alert's cause."""
+    return derive_id("chain", min(runs).head)
+
+
+def tell(
+    runs: Iterable[Run],
+    revision: int,
+    rarity: Callable[[Run], float],
+    trust: Callable[[Run], float],
+    patterns: tuple[str, ...] = (),
+) -> Chain:
+    """Return the record of a chain. O(runs squared) at worst, bounded by the chain's own bound."""
+    ordered = sorted(runs)
+    members = sorted((one.time_us, one.id) for run in ordered for one in run.members.values())
+    return Chain(
+        id=chain_id(ordered[:1]),
+        revision=revision,
+        score=score(ordered, rarity, trust),
+        first=to_datetime(ordered[0].first_us),
+        last=to_datetime(max(run.last_us for run in ordered)),
+        alerts=tuple(dict.fromkeys(one for _, one in members)),
+        links=tuple(links_of(ordered)),
+        entities=_entities(ordered),
+        stages=stages_of(ordered),
+        patterns=patterns,
+    )
+
+
+def _entities(runs: Sequence[Run]) -> tuple[Entity, ...]:
+    found: dict[Entity, None] = {}
+    for run in runs:
+        found.update(dict.fromkeys(run.entities()))
+        if len(found) >= MAX_ENTITIES:
+            break
+    return tuple(found)[:MAX_ENTITIES]
+
+
+def links_of(runs: Sequence[Run]) -> list[Link]:
+    """Return the edges that hold a chain together, and no more: the heaviest tree over its runs.
+
+    Where two medium edges joined what neither would have alone, both are listed. Repetitions within a run follow
+    their run's first alert by an edge `repeat`.
+    """
+    links = [_link(early, late, tie) for early, late, tie in spanning(runs)]
+    for run in runs:
+        members = run.ordered()
+        links.extend(
+            Link(
+                from_=members[0].id,
+                to=one.id,
+                edge="repeat",
+                weight=1.0,
+                evidence=f"same rule about the same, {span(one.time_us - members[0].time_us)} later",
+            )
+            for one in members[1:]
+        )
+    return links
+
+
+def spanning(runs: Sequence[Run]) -> list[tuple[Run, Run, Tie]]:
+    """Return (earlier run, later run, edge) of the heaviest tree, in order of time of the later run."""
+    inside = set(runs)
+    candidates = sorted(
+        (
+            (-ties[0].weight, two, one, ties)
+            for one in runs
+            for two, ties in one.ties.items()
+            if two in inside and one < two
+        ),
+        key=lambda row: (row[0], row[1].order, _gravest_first(row[2])),
+    )
+    groups = _Groups(runs)
+    found: list[tuple[Run, Run, Tie]] = []
+    for weight, two, one, ties in candidates:
+        if -weight >= STRONG and groups.join(one, two):
+            found.append((one, two, ties[0]))
+    rest = [
+        (one, two, tie)
+        for weight, two, one, ties in candidates
+        if -weight < STRONG
+        for tie in ties
+        if tie.weight >= MEDIUM
+    ]
+    while pair := _independent(rest, groups):
+        groups.join(pair[0][0], pair[0][1])
+        found.extend(pair)
+    return sorted(found, key=lambda row: (row[1], row[0], -row[2].weight))
+
+
+def _gravest_first(run: Run) -> tuple[int, int, str]:
+    return -run.level, -run.first_us, run.head
+
+
+class _Groups:
+    """Which runs are connected already."""
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        self._of = {run: run for run in runs}
+
+    def root(self, run: Run) -> Run:
+        of = self._of
+        while of[run] is not run:
+            of[run] = of[of[run]]
+            run = of[run]
+        return run
+
+    def join(self, one: Run, two: Run) -> bool:
+        """Connect two; tell whether they were apart."""
+        here, there = self.root(one), self.root(two)
+        self._of[there] = here
+        return here is not there
+
+
+def _independent(
+    rest: Iterable[tuple[Run, Run, Tie]], groups: _Groups
+) -> list[tuple[Run, Run, Tie]] | None:
+    """Return the first two independent medium edges between the same two groups."""
+    seen: dict[tuple[Run, Run], tuple[Run, Run, Tie]] = {}
+    for one, two, tie in rest:
+        here, there = groups.root(one), groups.root(two)
+        if here is there:
+            continue
+        pair = (here, there) if here < there else (there, here)
+        first = seen.setdefault(pair, (one, two, tie))
+        if first[2].edge.group != tie.edge.group:
+            return [first, (one, two, tie)]
+    return None
+
+
+def _link(early: Run, late: Run, tie: Tie) -> Link:
+    before = _nearest(early, late.first_us)
+    value = tie.key.partition("|")[2]
+    gap = gap_us(early.first_us, early.last_us, late.first_us, late.last_us)
+    words = tie.edge.words.format(it=value)
+    parts = [words, tie.via, f"{span(gap)} apart" if gap else "at the same time"]
+    return Link(
+        from_=before.id,
+        to=late.head,
+        edge="attestation" if _attested(early) or _attested(late) else tie.edge.name,
+        weight=tie.weight,
+        evidence="; ".join(part for part in parts if part),
+    )
+
+
+def _attested(run: Run) -> bool:
+    return ATTESTATION_RESULT in run.facts
+
+
+def _nearest(early: Run, at_us: int) -> Member:
+    """Return the last alert of a run that is not after `at_us`, else its first."""
+    members = early.ordered()
+    return next((one for one in reversed(members) if one.time_us <= at_us), members[0])
+
+
+def span(us: int) -> str:
+    """Return a span of time in words, e.g. `12 s`, `5 min`, `3 h`, `2 d`."""
+    for size, unit in ((DAY_US, "d"), (HOUR_US, "h"), (MINUTE_US, "min")):
+        if us >= 2 * size:
+            return f"{us // size} {unit}"
+    return f"{us // SECOND_US} s" if us >= SECOND_US else f"{us // 1000} ms"

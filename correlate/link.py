@@ -1,0 +1,346 @@
+"""The stage that turns alerts into attack chains, one graph a site.
+
+`on_item` takes alerts and observations and gives every chain that changed at once; repetitions are gathered and given
+after `refresh`. A chain's id comes from its first alert. When two chains become one, the one with the earlier
+first alert goes on and the other is given once more, empty, with `merged_into`; when late evidence parts them, its id
+comes back to life with the next revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from heapq import heapify, heappop, heappush
+from typing import Any, Final
+
+from contract.event import Notice, Observation
+from contract.ports import Logic, Parts, Stage
+from contract.records import Alert, Chain
+from contract.timestamps import microseconds, to_datetime
+from correlate.chain import state
+from correlate.chain.graph import Graph
+from correlate.chain.knots import Change, Knot
+from correlate.chain.runs import LEVEL_OF, Run
+from correlate.chain.settings import LinkSettings
+from correlate.chain.story import chain_id, tell
+
+Output = Chain | Notice
+
+_AT_ONCE: Final = 32
+"""Runs of a chain up to which each new one is published at once; a longer one when it grew by a sixteenth."""
+
+_WORDS: Final = {
+    "runs": "graph is full: alerts that joined nothing, then the oldest chains, were closed early",
+    "run_alerts": "more alerts of one kind than a run keeps; the latest are counted, not listed",
+    "chain_runs": "chain is full: an edge was found and the chains were not joined",
+    "names": "more chain ids than are remembered; the oldest cannot come back to life",
+    "crowd": "one rule against one target from many sources; these alerts make no chain of their own",
+}
+
+
+@dataclass(slots=True, frozen=True)
+class Name:
+    """An id under which a chain was published: its first alert then, its last revision, and when."""
+
+    anchor: str
+    revision: int
+    last_us: int
+    merged_into: str = ""
+
+
+class Linker:
+    """The `contract.ports.Logic` of one site."""
+
+    def __init__(self, settings: LinkSettings, parts: Mapping[str, bytes]) -> None:
+        self._settings = settings
+        self._graph = Graph(settings)
+        self._names: dict[str, Name] = {}
+        self._now_us = 0
+        self._due: list[tuple[int, int]] = []
+        self._knots: dict[int, Knot] = {}
+        self._changed_knots: set[int] = set()
+        self._changed_names: set[str] = set()
+        self._saved = set(parts)
+        self._single = LEVEL_OF[settings.single_level]
+        self._refresh_us = microseconds(settings.refresh)
+        self._lateness_us = microseconds(settings.lateness)
+        self._lifetime_us = microseconds(settings.lifetime)
+        if parts:
+            self._restore(parts)
+
+    # -------------------------------------------------------------- Logic
+
+    def on_item(self, item: Alert | Observation) -> Iterable[Output]:
+        """Take an alert, its revision or retraction, or an observation."""
+        change = Change()
+        if isinstance(item, Observation):
+            self._graph.observe(item, change)
+        else:
+            repeated = self._graph.take(item, change)
+            if repeated is not None and not change.touched:
+                self._later(repeated.knot)
+                return self._notices(change) if self._graph.lost else ()
+        return self._settle(change)
+
+    def on_time(self, now_us: int) -> Iterable[Output]:
+        """Publish what is due and forget what ended."""
+        self._now_us = max(self._now_us, now_us)
+        out: list[Output] = []
+        while self._due and self._due[0][0] <= now_us:
+            due_us, number = heappop(self._due)
+            knot = self._knots.get(number)
+            if knot is None or knot.due_us != due_us:
+                continue
+            knot.due_us = None
+            change = Change({knot})
+            self._graph.settle(knot, change)
+            out.extend(self._settle(change, at_due=True))
+        for knot in self._graph.expired(now_us):
+            self._forget(knot)
+        self._forget_names(now_us)
+        return out
+
+    def wake_at(self) -> int | None:
+        """Return when something is due or ends."""
+        times = [self._due[0][0]] if self._due else []
+        ends = self._graph.wake_at()
+        return min([*times, ends]) if ends is not None else min(times, default=None)
+
+    def snapshot(self) -> Parts:
+        """Return the parts that changed."""
+        parts = state.changed(self._graph)
+        for number in sorted(self._changed_knots):
+            knot = self._knots.get(number)
+            parts[f"knot/{number}"] = None if knot is None else state.knot_part(knot)
+        for one in sorted(self._changed_names):
+            name = self._names.get(one)
+            parts[f"name/{one}"] = (
+                None
+                if name is None
+                else state.encode(
+                    {"row": [name.anchor, name.revision, name.last_us, name.merged_into]}
+                )
+            )
+        self._changed_knots.clear()
+        self._changed_names.clear()
+        for part in [one for one, data in parts.items() if data is None]:
+            if part not in self._saved:
+                del parts[part]  # it came and went between two snapshots
+        if parts:
+            parts["meta"] = state.encode(
+                {
+                    "now": self._now_us,
+                    "next_run": self._graph.next_run,
+                    "next_knot": self._graph.weave.next_number,
+                }
+            )
+        for part, data in parts.items():
+            (self._saved.discard if data is None else self._saved.add)(part)
+        return parts
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing is known any more."""
+        return not (self._graph.runs or self._names or self._graph.gone)
+
+    # -------------------------------------------------------------- publication
+
+    def _settle(self, change: Change, *, at_due: bool = False) -> list[Output]:
+        """Give ids to what changed and publish it."""
+        if change.full:
+            self._graph.lost["chain_runs"] += change.full
+        touched = change.touched
+        for knot in self._graph.crowded_out():
+            self._forget(knot)
+            touched.discard(knot)
+        for knot in list(touched):
+            touched |= self._return_names(knot)
+        out: list[Output] = []
+        live = sorted((knot for knot in touched if knot.runs), key=lambda knot: knot.first)
+        for knot in touched:
+            self._changed_knots.add(knot.number)
+            if not knot.runs:
+                self._knots.pop(knot.number, None)
+                out.extend(self._withdraw(one) for one in sorted(knot.names))
+                knot.names = set()
+        for knot in live:
+            self._knots[knot.number] = knot
+            out.extend(self._publish(knot, at_due=at_due))
+        out.extend(self._notices(change))
+        return out
+
+    def _return_names(self, knot: Knot) -> set[Knot]:
+        """Give each id of a knot to the knot that now holds its first alert."""
+        moved: set[Knot] = set()
+        for one in sorted(knot.names):
+            run = self._graph.by_alert.get(self._names[one].anchor)
+            if run is not None and run.knot is not knot:
+                knot.names.discard(one)
+                run.knot.names.add(one)
+                moved.add(run.knot)
+        return moved
+
+    def _publish(self, knot: Knot, *, at_due: bool) -> Iterable[Output]:
+        if not self._is_worth(knot):
+            for one in sorted(knot.names):
+                yield self._withdraw(one)
+            knot.names, knot.shown = set(), ""
+            if len(knot.runs) == 1:
+                self._graph.loosen(knot.first)
+            return
+        if not at_due and not self._is_material(knot):
+            self._later(knot)
+            return
+        own = chain_id(knot.runs)
+        known = self._names.get(own)
+        chain = tell(knot.runs, known.revision + 1 if known else 1, self._rarity, self._trust)
+        shown = _digest(chain)
+        late = at_due and self._now_us >= knot.last_us + self._lateness_us
+        if shown != knot.shown or own not in knot.names:
+            yield chain
+            self._name(own, Name(knot.first.head, chain.revision, knot.last_us))
+            knot.shown, knot.shown_runs = shown, len(knot.runs)
+            knot.shown_alerts = len(chain.alerts)
+        for one in sorted(knot.names - {own}):
+            yield self._merge(one, own, chain)
+        knot.names = {own}
+        if not late:
+            self._plan(knot, knot.last_us + self._lateness_us)
+
+    def _is_worth(self, knot: Knot) -> bool:
+        """Tell whether a knot is a chain: two rules joined, or one alert that is grave enough by itself."""
+        if len({run.rule.id for run in knot.runs}) > 1:
+            return True
+        run = knot.first
+        if max(one.level for one in knot.runs) < self._single:
+            return False
+        if len(knot.runs) == 1 and self._graph.postings.in_crowd(run):
+            self._graph.lost["crowd"] += 1
+            return False
+        return True
+
+    def _is_material(self, knot: Knot) -> bool:
+        size = len(knot.runs)
+        if size <= _AT_ONCE or knot.names != {chain_id(knot.runs)}:
+            return True
+        return abs(size - knot.shown_runs) * 16 >= size
+
+    def _later(self, knot: Knot) -> None:
+        """Plan to publish a knot that only grew by repetitions; at once planned, never put off."""
+        if knot.due_us is None or knot.due_us > knot.last_us + self._refresh_us:
+            self._plan(knot, knot.last_us + self._refresh_us)
+
+    def _plan(self, knot: Knot, due_us: int) -> None:
+        if knot.due_us is None or knot.due_us > due_us:
+            knot.due_us = due_us
+            heappush(self._due, (due_us, knot.number))
+            self._changed_knots.add(knot.number)
+
+    def _merge(self, one: str, into: str, chain: Chain) -> Chain:
+        name = self._names[one]
+        self._name(one, replace(name, revision=name.revision + 1, merged_into=into))
+        return Chain(
+            id=one, revision=name.revision + 1, score=0.0, first=chain.first, last=chain.last,
+            alerts=(), merged_into=into,
+        )  # fmt: skip
+
+    def _withdraw(self, one: str) -> Chain:
+        """Return the last revision of a chain whose alerts were all retracted."""
+        name = self._names[one]
+        self._name(one, replace(name, revision=name.revision + 1))
+        at = to_datetime(name.last_us)
+        return Chain(id=one, revision=name.revision + 1, score=0.0, first=at, last=at, alerts=())
+
+    def _name(self, one: str, name: Name) -> None:
+        self._names[one] = name
+        self._changed_names.add(one)
+
+    def _rarity(self, run: Run) -> float:
+        return 1.0
+
+    def _trust(self, run: Run) -> float:
+        keys = tuple(
+            f"{one.type}|{one.value}"
+            for one in run.signing
+            if one.role in ("subject", "target") and one.type in ("host", "ip", "key")
+        )
+        return self._graph.trust.at(keys, run.last_us)
+
+    def _notices(self, change: Change) -> list[Output]:
+        lost, self._graph.lost = self._graph.lost, type(self._graph.lost)()
+        return [
+            Notice("link_left_out", amount, label, _WORDS[label]) for label, amount in lost.items()
+        ]
+
+    # -------------------------------------------------------------- forgetting and restoring
+
+    def _forget(self, knot: Knot) -> None:
+        self._knots.pop(knot.number, None)
+        self._changed_knots.add(knot.number)
+
+    def _forget_names(self, now_us: int) -> None:
+        """Drop ids and retractions older than a lifetime, and the oldest beyond the bound."""
+        old_us = now_us - self._lifetime_us
+        held = {one for knot in self._knots.values() for one in knot.names}
+        gone = [
+            one for one, name in self._names.items() if name.last_us < old_us and one not in held
+        ]
+        over = len(self._names) - len(gone) - self._settings.max_names
+        if over > 0:
+            rest = sorted(
+                (name.last_us, one) for one, name in self._names.items() if one not in held
+            )
+            gone.extend(one for _, one in rest[:over])
+            self._graph.lost["names"] += over
+        for one in set(gone):
+            del self._names[one]
+            self._changed_names.add(one)
+        for alert in [one for one, (_, at_us) in self._graph.gone.items() if at_us < old_us]:
+            del self._graph.gone[alert]
+            self._graph.changed_gone.add(alert)
+        self._graph.trust.forget(old_us)
+
+    def _restore(self, parts: Mapping[str, bytes]) -> None:
+        state.restore(self._graph, parts)
+        meta = state.decode("meta", parts["meta"])
+        self._now_us = meta["now"]
+        self._graph.next_run = meta["next_run"]
+        self._graph.weave.next_number = meta["next_knot"]
+        for run in self._graph.runs.values():
+            self._knots[run.knot.number] = run.knot
+        for name, data in parts.items():
+            if name.startswith("name/"):
+                anchor, revision, last_us, into = state.decode(name, data)["row"]
+                self._names[name.removeprefix("name/")] = Name(anchor, revision, last_us, into)
+        self._due = [
+            (knot.due_us, knot.number) for knot in self._knots.values() if knot.due_us is not None
+        ]
+        heapify(self._due)
+        for number in sorted(self._knots):
+            knot = self._knots[number]
+            if len(knot.runs) == 1 and not knot.names:
+                self._graph.loosen(knot.first)
+
+
+def _digest(chain: Chain) -> str:
+    """Return a digest of what a chain says, its revision left out."""
+    data = chain.model_dump_json(exclude={"revision"}).encode()
+    return blake2b(data, digest_size=8).hexdigest()
+
+
+def link(patterns: Sequence[Any] = (), settings: LinkSettings | None = None) -> Stage[Any, Any]:
+    """Return the stage that links alerts into chains.
+
+    Args:
+        patterns: declared shapes of chains, from `correlate.chain.patterns.load`.
+        settings: bounds and spans; None takes the defaults.
+    """
+    chosen = settings or LinkSettings()
+
+    def keys(item: Alert | Observation) -> Iterable[str]:
+        return (chosen.site,)
+
+    def open_(key: str, parts: Mapping[str, bytes]) -> Logic[Alert | Observation, Output]:
+        return Linker(chosen, parts)
+
+    return Stage("link", keys, open_)
