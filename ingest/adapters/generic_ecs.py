@@ -1,0 +1,72 @@
+"""Events that are ECS already, nested or dotted, as Beats, Elastic Agent, Vector or a script of one's own send them.
+
+Source: Elastic Common Schema 9.4. One JSON object is one event, an array several. What is there is kept
+as it is; only what every event must have is filled in: time, `event.kind`, and the names of
+module and data set. Types are checked by the normalizer.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from contract.errors import ParseError
+from contract.event import Fields
+from contract.ports import Adapter, Context
+from contract.timestamps import iso
+from ingest.formats.json import flatten, loads
+from ingest.formats.time import any_us, epoch_us
+
+MAX_EVENTS: Final = 10_000
+"""In one array."""
+
+_TIMES: Final = ("@timestamp", "timestamp", "time", "event.created")
+_TRANSPORT_ONLY: Final = ("@metadata", "@version")
+
+
+def parse(raw: bytes, context: Context) -> list[Fields]:
+    """Read one object, or an array of objects.
+
+    Raises:
+        ParseError: not JSON, something else than objects, or no time that can be read where one is given.
+    """
+    value = loads(raw)
+    if type(value) is list:
+        if len(value) > MAX_EVENTS:
+            raise ParseError(f"an array of {len(value)} events; the bound is {MAX_EVENTS}")
+        return [_event(one, context) for one in value]
+    return [_event(value, context)]
+
+
+def _event(value: Any, context: Context) -> Fields:
+    if type(value) is not dict:
+        raise ParseError(f"expected a JSON object, came {type(value).__name__}")
+    source = value.get("_source")
+    if type(source) is dict and "_index" in value:  # a hit of an Elasticsearch search
+        value = source
+    for name in _TRANSPORT_ONLY:
+        value.pop(name, None)
+    fields = flatten(value)
+    if not fields:
+        raise ParseError("expected fields, came an empty object")
+    _time(fields, context)
+    fields.setdefault("event.kind", "event")
+    fields.setdefault("event.module", "generic")
+    fields.setdefault("event.dataset", "generic.ecs")
+    for name in ("event.category", "event.type"):
+        if type(fields.get(name)) is str:
+            fields[name] = [fields[name]]
+    return fields
+
+
+def _time(fields: Fields, context: Context) -> None:
+    for name in _TIMES:
+        stamp = fields.get(name)
+        if isinstance(stamp, (int, float)):
+            fields["@timestamp"] = iso(epoch_us(stamp))
+            return
+        if type(stamp) is str and stamp:
+            fields["@timestamp"] = iso(any_us(stamp, context.zone, context.received_us))
+            return
+
+
+ADAPTER = Adapter("generic.ecs", parse)
