@@ -49,7 +49,7 @@ class Claims:
     def __iter__(self) -> Iterator[Claim]:
         return iter(list(self._claims.values()))
 
-    def __contains__(self, id: str) -> bool:
+    def __contains__(self, id: object) -> bool:
         return id in self._claims
 
     def get(self, id: str) -> Claim | None:

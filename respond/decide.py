@@ -8,19 +8,20 @@ outcome says, it makes no decision, so an answer can never cause what it answers
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
 from contract.event import Notice
 from contract.ports import Logic, Parts, Stage
-from contract.records import Chain, Command, Decision, Outcome, Target
+from contract.records import Chain, Command, Decision, Outcome
 from contract.timestamps import from_datetime
 from respond.claim import Answer, Claim, decision_id
 from respond.claims import Claims
 from respond.guard import Guard
-from respond.ledger import Key
+from respond.inherit import inherit
+from respond.obey import obey
 from respond.playbook import Playbook
+from respond.request import Request, requests_of
 from respond.verdict import (
     DecideSettings,
     Point,
@@ -49,15 +50,6 @@ def decide(
         return Decider(tuple(playbooks), guard, tuple(points), settings, parts)
 
     return Stage("decide", lambda _: (KEY,), open)
-
-
-@dataclass(slots=True, frozen=True)
-class _Request:
-    """What a playbook asks about one target of a chain; `id` is that of the decision."""
-
-    id: str
-    playbook: Playbook
-    target: Target
 
 
 class Decider:
@@ -130,44 +122,20 @@ class Decider:
         if chain.merged_into is not None:
             yield from self._merge(chain, chain.merged_into, own)
             return
-        requests: dict[str, _Request] = {}
-        for found in self._requests(chain):
+        requests: dict[str, Request] = {}
+        for found in requests_of(chain, self._playbooks, self._claims):
             if isinstance(found, Notice):
                 yield found
             else:
                 requests[found.id] = found
         for request in requests.values():
             yield from self._ask(chain, request)
-        keys = {(one.playbook.action, one.target) for one in requests.values()}
+        keys = {request.key for request in requests.values()}
         for claim in own:
             if claim.decision.id not in requests:
-                taken = (claim.decision.action, claim.decision.target) in keys
-                yield from self._unask(chain, claim, taken=taken)
+                yield from self._unask(chain, claim, taken=claim.key in keys)
 
-    def _requests(self, chain: Chain) -> Iterator[_Request | Notice]:
-        """Yield what the playbooks ask of a chain; of two that want the same, the first by priority."""
-        taken: set[tuple[str, str, str]] = set()
-        for playbook in self._playbooks:
-            if not playbook.asks(chain):
-                continue
-            targets, faults = playbook.targets(chain)
-            for fault in faults:
-                yield Notice("decide_targets_unusable_total", 1, playbook.name, fault)
-            limit = playbook.target.limit
-            if len(targets) > limit:
-                text = (
-                    f"chain {chain.id} names {len(targets)} targets, {playbook.name} allows {limit}"
-                )
-                yield Notice("decide_over_limit_total", 1, playbook.name, text)
-            for target in targets:
-                id = decision_id(playbook.name, playbook.action, target, chain.id)
-                key = (playbook.action, target.type, target.value)
-                if key in taken or (len(targets) > limit and id not in self._claims):
-                    continue
-                taken.add(key)
-                yield _Request(id, playbook, target)
-
-    def _ask(self, chain: Chain, request: _Request) -> Iterator[Out]:
+    def _ask(self, chain: Chain, request: Request) -> Iterator[Out]:
         claim = self._claims.get(request.id)
         if claim is None:
             if not self._claims.make_room():
@@ -207,7 +175,7 @@ class Decider:
             )
         return True  # the engine itself took it back
 
-    def _draft(self, chain: Chain, request: _Request, old: Claim | None) -> Claim:
+    def _draft(self, chain: Chain, request: Request, old: Claim | None) -> Claim:
         """Return the claim's next state, not yet emitted."""
         playbook, at_us = request.playbook, from_datetime(chain.last)
         points = points_of(playbook, self._points)
@@ -242,13 +210,12 @@ class Decider:
             settled=settled,
         )
 
-    def _situation(self, request: _Request, at_us: int, *, settled: bool) -> Situation:
-        target = request.target
+    def _situation(self, request: Request, at_us: int, *, settled: bool) -> Situation:
         return Situation(
             live=self._claims.ledger.targets(),
             live_of_playbook=self._claims.live_of(request.playbook.name),
             recent=self._claims.recent(at_us),
-            held=Key(request.playbook.action, target.type, target.value) in self._claims.ledger,
+            held=request.key in self._claims.ledger,
             settled=settled,
         )
 
@@ -258,6 +225,8 @@ class Decider:
         least = claim.duration * self._settings.renew_ratio
         if claim.high or expires <= claim.decision.expires:
             return
+        if not claim.decision.by and self._settings.mode != "enforce":
+            return  # approved by the engine before the mode changed
         if expires - claim.decision.expires >= least:
             reason = (
                 f"{claim.decision.reason.partition('; renewed')[0]}; renewed: the chain goes on"
@@ -317,7 +286,7 @@ class Decider:
         ]
         now = taker
         for claim in heirs:
-            now = self._inherit(now, claim)
+            now = inherit(now, claim, self._settings.again)
         if fresh:
             yield self._emit(now)
         elif now is not taker:
@@ -330,63 +299,11 @@ class Decider:
                 )
                 yield self._emit(claim.revise(state="reverted", reason=reason, by=""))
 
-    def _inherit(self, taker: Claim, old: Claim) -> Claim:
-        """Return `taker` with a person's word on `old` carried over, at the same revision."""
-        mine, theirs = taker.decision, old.decision
-        if not taker.is_open or mine.by:
-            return taker
-        changes: dict[str, object] = {}
-        extra: dict[str, object] = {}
-        if old.settled is not None and taker.score < old.settled * self._settings.again:
-            state = "rejected" if mine.state == "proposed" else "reverted"
-            changes = {"state": state, "by": theirs.by, "reason": f"as for decision {theirs.id}"}
-            extra = {"settled": old.settled}
-        elif theirs.state == "approved" and (mine.state == "proposed" or theirs.by):
-            last = max(theirs.expires, mine.expires if mine.state == "approved" else theirs.expires)
-            reason = f"{mine.reason.partition('; ')[0]}; approved as decision {theirs.id} was"
-            changes = {"state": "approved", "by": theirs.by, "expires": last, "reason": reason}
-        if not changes:
-            return taker
-        extra["decision"] = mine.model_copy(update=changes)
-        return taker.model_copy(update=extra)
-
     # -------------------------------------------------------------- people and points
 
     def _command(self, command: Command) -> Iterator[Out]:
-        claim = self._claims.get(command.decision)
-        if claim is None:
-            yield _unfit(command, "no such decision is remembered")
-            return
-        state = claim.decision.state
-        note = f": {command.note}" if command.note else ""
-        if command.verb == "approve" and state == "proposed":
-            yield from self._approve(command, claim, note)
-        elif (command.verb, state) in (("reject", "proposed"), ("revert", "approved")):
-            word = "rejected" if command.verb == "reject" else "reverted"
-            revised = claim.revise(
-                state=word, by=command.by, reason=f"{word} by {command.by}{note}"
-            )
-            yield self._emit(revised.model_copy(update={"settled": claim.score}))
-        else:
-            yield _unfit(command, f"the decision is {state}")
-
-    def _approve(self, command: Command, claim: Claim, note: str) -> Iterator[Out]:
-        if self._settings.mode == "observe":
-            yield _unfit(command, "the mode is observe; set mode to approve or enforce")
-            return
-        refusal = self._guard.refusal(claim.decision.target)
-        if refusal is not None:
-            yield self._emit(claim.revise(state="refused", reason=f"refused: {refusal}", by=""))
-            return
-        start = max(command.time, claim.decision.made)
-        why = claim.decision.reason.partition("; waits for")[0]
-        revised = claim.revise(
-            state="approved",
-            by=command.by,
-            expires=start + claim.duration,
-            reason=f"{why}; approved by {command.by}{note}",
-        )
-        yield self._emit(revised.model_copy(update={"settled": None}))
+        after = obey(command, self._claims.get(command.decision), self._rails)
+        yield after if isinstance(after, Notice) else self._emit(after)
 
     def _outcome(self, outcome: Outcome) -> Iterator[Out]:
         claim = self._claims.get(outcome.decision)
@@ -406,8 +323,3 @@ class Decider:
     def _emit(self, claim: Claim) -> Decision:
         self._claims.keep(claim)
         return claim.decision
-
-
-def _unfit(command: Command, why: str) -> Notice:
-    text = f"cannot {command.verb} decision {command.decision} for {command.by}: {why}"
-    return Notice("decide_commands_refused_total", 1, command.verb, text)

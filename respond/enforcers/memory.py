@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from contract.ports import Enforcer, EnforcerType, Meter
 from contract.records import Decision
-from respond.converge import Converger, Held
+from respond.converge import Converger
+from respond.device import Held
 from respond.guard import GuardSettings
 from respond.ledger import Element, Key
 
@@ -26,7 +27,7 @@ class MemorySettings(BaseModel):
 
 
 class MemoryDevice:
-    """A `respond.converge.Device` whose state is `held`; elements vanish at their time, as a kernel's do."""
+    """A `respond.device.Device` whose state is `held`; elements vanish at their time, as a kernel's do."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self.held: dict[Key, Held] = {}

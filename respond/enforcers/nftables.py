@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal, TypeVar
 
 import structlog
@@ -19,10 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from contract.errors import PointError
 from contract.ports import Enforcer, EnforcerType, Meter
 from contract.records import Decision, Target
-from respond.converge import Converger, Held
+from respond.converge import Converger
+from respond.device import Held
 from respond.guard import GuardSettings
 from respond.ledger import Element, Key
-from respond.nft import table
+from respond.nft import intervals, table
 from respond.nft.library import CommandError, Library
 from respond.target import Network, network_of, of_network
 
@@ -63,7 +63,7 @@ class NftablesSettings(BaseModel):
 
 
 class NftablesDevice:
-    """A `respond.converge.Device` over libnftables."""
+    """A `respond.device.Device` over libnftables."""
 
     def __init__(
         self, point: str, settings: NftablesSettings, meter: Meter, clock: Callable[[], int]
@@ -216,7 +216,11 @@ class NftablesDevice:
                 found[_key(net)] = Held(entry.decision, entry.revision, expires_us, intact)
             elif entry is not None:
                 found[_key(net)] = Held(intact=intact)  # without end: none of ours
-            elif wanted is not None and wanted.expires_us > now_us and _cover(net, entries):
+            elif (
+                wanted is not None
+                and wanted.expires_us > now_us
+                and intervals.is_covered(net, entries)
+            ):
                 found[_key(net)] = Held(wanted.decision, wanted.revision, wanted.expires_us, intact)
         return found
 
@@ -274,41 +278,15 @@ class NftablesDevice:
         if wide or gone:
             nets = {net: one for net, one in nets.items() if one.expires_us > now_us}
             nets = {net: one for net, one in (nets | wide).items() if net not in gone}
-            commands += self._intervals(library, nets, wide, gone, now_us)
+            held: dict[Network, table.Entry] = {}
+            for name in sorted({table.set_of(net) for net in (*wide, *gone)}):
+                held.update(self._list_set(library, name))
+            change = intervals.change(nets, set(wide), set(gone), held)
+            commands += table.bare("delete", layout, change.stale)
+            commands += table.add(layout, change.fresh.items(), now_us)
         if commands:
             library.run(commands)
         self._nets = nets
-
-    def _intervals(
-        self,
-        library: Library,
-        nets: Mapping[Network, Element],
-        wide: Mapping[Network, Element],
-        gone: Sequence[Network],
-        now_us: int,
-    ) -> str:
-        """Return the commands that bring the interval sets to the widest of `nets`: they cannot overlap there."""
-        names = {table.set_of(net) for net in (*wide, *gone)}
-        held: dict[Network, table.Entry] = {}
-        for name in sorted(names):
-            held.update(self._list_set(library, name))
-        wanted = {net: one for net, one in nets.items() if not _cover(net, nets)}
-        fresh = {
-            net: one
-            for net, one in wanted.items()
-            if table.set_of(net) in names and (net in wide or net not in held)
-        }
-        stale = [
-            net
-            for net in held
-            if net in gone
-            or net in fresh
-            or _cover(net, fresh)
-            or any(_inside(f, net) for f in fresh)
-        ]
-        return table.bare("delete", self._layout, stale) + table.add(
-            self._layout, fresh.items(), now_us
-        )
 
 
 def _net(key: Key) -> Network | None:
@@ -318,17 +296,6 @@ def _net(key: Key) -> Network | None:
 def _key(net: Network) -> Key:
     target = of_network(net)
     return Key("deny", target.type, target.value)
-
-
-def _inside(net: Network, other: Network) -> bool:
-    """Tell whether `net` is a part of `other`, and not the same."""
-    if isinstance(net, IPv4Network):
-        return isinstance(other, IPv4Network) and net != other and net.subnet_of(other)
-    return isinstance(other, IPv6Network) and net != other and net.subnet_of(other)
-
-
-def _cover(net: Network, others: Iterable[Network]) -> bool:
-    return any(_inside(net, other) for other in others)
 
 
 def open(name: str, settings: NftablesSettings, meter: Meter, clock: Callable[[], int]) -> Enforcer:

@@ -14,7 +14,7 @@ from contract.timestamps import from_datetime
 from respond.decide import KEY, Decider, decide
 from respond.guard import Guard, GuardSettings
 from respond.playbook import Playbook, load
-from respond.verdict import DecideSettings, Point
+from respond.verdict import DecideSettings, Point, Rails
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 POINTS = (Point("edge", "nftables"), Point("core", "nftables"), Point("ids", "suricata"))
@@ -263,6 +263,18 @@ def test_a_chain_that_goes_on_renews_the_expiry_in_steps(make_chain: MakeChain) 
     assert again.reason.count("renewed") == 1
 
 
+def test_what_the_engine_approved_is_not_renewed_once_the_mode_asks_for_people(
+    make_chain: MakeChain,
+) -> None:
+    desk = Desk()
+    desk.take(make_chain())
+    desk.settings = DecideSettings(mode="approve")
+    desk.logic = desk.open()
+    assert desk.take(make_chain(revision=2, at=3000)) == []
+    assert states(desk.at(3600)) == ["expired"]
+    assert states(desk.take(make_chain(revision=3, at=4000))) == ["proposed"]
+
+
 def test_high_impact_is_not_renewed_without_a_person(make_chain: MakeChain) -> None:
     desk = Desk(HIGH)
     (made,) = desk.take(make_chain())
@@ -391,7 +403,8 @@ def test_a_command_on_an_unknown_decision_is_said(make_decision: Callable[..., D
 def test_an_approval_is_asked_of_the_guard_again(make_chain: MakeChain) -> None:
     desk = Desk(mode="approve")
     (made,) = desk.take(make_chain())
-    desk.logic._guard = Guard(GuardSettings.model_validate({"never_touch": ["203.0.113.9"]}))
+    guard = Guard(GuardSettings.model_validate({"never_touch": ["203.0.113.9"]}))
+    desk.logic._rails = Rails(guard, desk.settings)
     desk.restarts = False
     assert states(desk.say("approve", made)) == ["refused"]
 

@@ -10,7 +10,8 @@ import pytest
 
 from contract.meter import MemoryMeter
 from contract.ports import Enforcer
-from respond.converge import Converger, Held
+from respond.converge import Converger
+from respond.device import Held
 from respond.enforcers import memory, nftables
 from respond.guard import GuardSettings
 from respond.ledger import Key

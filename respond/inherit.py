@@ -1,0 +1,29 @@
+"""A person's word carried from the decisions of a merged chain to those of the chain that took it in. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from respond.claim import Claim
+
+
+def inherit(taker: Claim, old: Claim, again: float) -> Claim:
+    """Return `taker`, at the same revision, with what was said of `old` applied; the same object when nothing is.
+
+    A person's word on `taker` itself stands above. A no to `old` holds until the score has grown `again` times;
+    what is in force for `old` stays in force for `taker`, as long at least.
+    """
+    mine, theirs = taker.decision, old.decision
+    if not taker.is_open or mine.by:
+        return taker
+    if old.settled is not None and taker.score < old.settled * again:
+        state = "rejected" if mine.state == "proposed" else "reverted"
+        changes: dict[str, Any] = {"state": state, "reason": f"as for decision {theirs.id}"}
+        decision = mine.model_copy(update=changes | {"by": theirs.by})
+        return taker.model_copy(update={"decision": decision, "settled": old.settled})
+    if theirs.state == "approved" and (mine.state == "proposed" or theirs.by):
+        lasts = theirs.expires if mine.state == "proposed" else max(theirs.expires, mine.expires)
+        reason = f"{mine.reason.partition('; waits for')[0]}; approved as decision {theirs.id} was"
+        changes = {"state": "approved", "by": theirs.by, "expires": lasts, "reason": reason}
+        return taker.model_copy(update={"decision": mine.model_copy(update=changes)})
+    return taker

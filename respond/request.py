@@ -1,0 +1,56 @@
+"""Requests: what the playbooks ask of a chain, target by target; of two that want the same, one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+
+from contract.event import Notice
+from contract.records import Chain, Target
+from respond.claim import decision_id
+from respond.ledger import Key
+from respond.playbook import Playbook
+
+
+@dataclass(slots=True, frozen=True)
+class Request:
+    """What a playbook asks about one target of a chain; `id` is that of the decision."""
+
+    id: str
+    playbook: Playbook
+    target: Target
+
+    @property
+    def key(self) -> Key:
+        """The element that its decision would ask for."""
+        return Key(self.playbook.action, self.target.type, self.target.value)
+
+
+def requests_of(
+    chain: Chain, playbooks: Iterable[Playbook], known: Container[str]
+) -> Iterator[Request | Notice]:
+    """Yield the requests, in order of the playbooks and targets, and what was left out.
+
+    Args:
+        chain: not merged into another.
+        playbooks: by priority; the first that wants something of a target has it.
+        known: ids of decisions made already; a chain that grew beyond a playbook's limit keeps these.
+    """
+    taken: set[Key] = set()
+    for playbook in playbooks:
+        if not playbook.asks(chain):
+            continue
+        targets, faults = playbook.targets(chain)
+        for fault in faults:
+            yield Notice("decide_targets_unusable_total", 1, playbook.name, fault)
+        limit = playbook.target.limit
+        if len(targets) > limit:
+            text = f"chain {chain.id} names {len(targets)} targets, {playbook.name} allows {limit}"
+            yield Notice("decide_over_limit_total", 1, playbook.name, text)
+        for target in targets:
+            id = decision_id(playbook.name, playbook.action, target, chain.id)
+            request = Request(id, playbook, target)
+            if request.key in taken or (len(targets) > limit and id not in known):
+                continue
+            taken.add(request.key)
+            yield request
