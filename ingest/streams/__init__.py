@@ -1,0 +1,1 @@
+"""What several sources share: framing, the bounded inbox, tailing, TLS. Not plugins."""
