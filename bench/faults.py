@@ -110,7 +110,7 @@ def outcome(data: Path) -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     with sqlite3.connect(data / "opsonin.db") as db:
         for id, body in db.execute(
-            "SELECT id, json FROM event WHERE json NOT LIKE '%\"opsonin.outcome\"%'"
+            "SELECT id, json FROM event WHERE CAST(json AS TEXT) NOT LIKE '%\"opsonin.outcome\"%'"
         ):
             found["event", id] = body
         for kind, id, body in db.execute(

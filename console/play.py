@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from console.places import config_option, settings_of
+from console.senders import open_sender
 from contract.errors import SettingsError
 from contract.event import Event
 from contract.meter import MemoryMeter
@@ -20,7 +21,7 @@ from contract.timestamps import MAX_US, from_datetime, from_iso, to_datetime
 from ingest.normalize import Normalizer
 from runtime import clock
 from runtime.input_files import open_input, read_records
-from runtime.settings import Settings
+from runtime.settings import Settings, SourceConfig
 
 _ISO = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:?\d\d)?")
 _CTIME = re.compile(
@@ -103,7 +104,10 @@ async def send(settings: Settings, lines: list[Line], speed: float) -> int:
     Raises:
         SettingsError: no source of the settings takes one of the adapters.
     """
-    senders = {one.adapter: _sender(settings, one.adapter) for one in lines}
+    senders = {
+        name: await open_sender(_source(settings, name))
+        for name in {one.adapter: 0 for one in lines}
+    }
     start_us, first_us = (
         clock.now_us(),
         min((one.time_us for one in lines if one.time_us), default=0),
@@ -117,6 +121,13 @@ async def send(settings: Settings, lines: list[Line], speed: float) -> int:
         for sender in senders.values():
             await sender.close()
     return len(lines)
+
+
+def _source(settings: Settings, adapter: str) -> SourceConfig:
+    for one in settings.sources:
+        if one.adapter.name == adapter:
+            return one
+    raise SettingsError(f"no [[source]] has the adapter {adapter}; add one to play its records to")
 
 
 def redate(raw: bytes, first_us: int, start_us: int, speed: float) -> bytes:

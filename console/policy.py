@@ -16,7 +16,7 @@ from runtime.store import Store, decision_history, find, records
 from runtime.web import SOCKET_NAME
 
 _COLUMNS = (
-    ("id", lambda one: one.id),
+    ("id", lambda one: one.id[:8]),
     ("rev", lambda one: one.revision),
     ("state", lambda one: one.state),
     ("action", lambda one: f"{one.action} {one.target.value}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from console.output import write_record
+
+_PIPE_WIDTH = 10_000
 
 
 def show(
@@ -29,14 +32,16 @@ def show(
             write_record(row.model_dump(mode="json"))
         return
     table = Table(box=None, pad_edge=False)
-    for heading, _ in columns:
-        table.add_column(heading, overflow="fold")
+    for number, (heading, _) in enumerate(columns, 1):
+        # The last column is the free text: it alone folds.
+        table.add_column(heading, overflow="fold", no_wrap=number < len(columns))
     count = 0
     for row in rows:
         count += 1
         table.add_row(*(str(cell(row)) for _, cell in columns))
     if count:
-        Console().print(table)
+        # A pipe has no width of its own; rows are not folded for it.
+        Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
     else:
         Console(stderr=True).print(empty)
 

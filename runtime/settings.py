@@ -255,12 +255,14 @@ def resolve(
         guard=file.guard,
         log=file.log,
         web=file.web,
-        sources=_sources(file.source, where),
-        points=_points(file.point, where),
+        sources=_sources(file.source, where, folder),
+        points=_points(file.point, where, folder),
     )
 
 
-def _sources(entries: tuple[SourceEntry, ...], where: Where) -> tuple[SourceConfig, ...]:
+def _sources(
+    entries: tuple[SourceEntry, ...], where: Where, folder: Path
+) -> tuple[SourceConfig, ...]:
     _refuse_twice("source", [one.name for one in entries], where)
     found = []
     for index, entry in enumerate(entries):
@@ -269,14 +271,14 @@ def _sources(entries: tuple[SourceEntry, ...], where: Where) -> tuple[SourceConf
         adapter = _plugin(
             "ingest.adapters", entry.adapter, "ADAPTER", Adapter, (*at, "adapter"), where
         )
-        own = _validate(kind.settings, entry.model_extra or {}, at, where)
+        own = _rooted(_validate(kind.settings, entry.model_extra or {}, at, where), folder)
         found.append(
             SourceConfig(entry.name, adapter, ZoneInfo(entry.zone), entry.options, kind, own)
         )
     return tuple(found)
 
 
-def _points(entries: tuple[PointEntry, ...], where: Where) -> tuple[PointConfig, ...]:
+def _points(entries: tuple[PointEntry, ...], where: Where, folder: Path) -> tuple[PointConfig, ...]:
     _refuse_twice("point", [one.name for one in entries], where)
     found = []
     for index, entry in enumerate(entries):
@@ -286,10 +288,23 @@ def _points(entries: tuple[PointEntry, ...], where: Where) -> tuple[PointConfig,
         )
         found.append(
             PointConfig(
-                entry.name, kind, _validate(kind.settings, entry.model_extra or {}, at, where)
+                entry.name,
+                kind,
+                _rooted(_validate(kind.settings, entry.model_extra or {}, at, where), folder),
             )
         )
     return tuple(found)
+
+
+def _rooted(settings: BaseModel, folder: Path) -> BaseModel:
+    """Return the settings with relative paths in them (`Path` fields) made absolute from `folder`."""
+    changed: dict[str, Any] = {}
+    for name, value in settings:
+        if isinstance(value, Path):
+            changed[name] = (folder / value).absolute()
+        elif isinstance(value, tuple) and value and isinstance(value[0], Path):
+            changed[name] = tuple((folder / one).absolute() for one in value)
+    return settings.model_copy(update=changed)
 
 
 def _plugin(

@@ -43,7 +43,7 @@ def described(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def default(value: Any) -> str:
+def default(value: Any) -> str:  # noqa: PLR0911 - one a type
     """Return a default as TOML says it."""
     match value:
         case _ if value is PydanticUndefined:
@@ -86,11 +86,11 @@ def page() -> str:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             parts.append(table(f"[{name}]", field.annotation))
     parts.append(table("[[source]]", SourceEntry))
-    for kind in load("ingest.sources", "SOURCE", SourceType).values():
-        parts.append(table(f'[[source]] of type "{kind.name}"', kind.settings))
+    sources = load("ingest.sources", "SOURCE", SourceType).values()
+    parts += [table(f'[[source]] of type "{one.name}"', one.settings) for one in sources]
     parts.append(table("[[point]]", PointEntry))
-    for point in load("respond.enforcers", "ENFORCER", EnforcerType).values():
-        parts.append(table(f'[[point]] of type "{point.name}"', point.settings, ("guard",)))
+    points = load("respond.enforcers", "ENFORCER", EnforcerType).values()
+    parts += [table(f'[[point]] of type "{one.name}"', one.settings, ("guard",)) for one in points]
     return "".join(parts)
 
 
