@@ -154,17 +154,17 @@ class Guard:
 def untouchable(net: Network, named: Iterable[tuple[str, Network]]) -> str | None:
     """Return why `net` must never be denied: it meets an always refused or a named network; else None."""
     for kind, other in (*ALWAYS, *named):
-        if _overlap(net, other):
-            if net == other:
-                return f"{canonical(net)} is {_article(kind)}"
-            relation = "holds" if net.prefixlen < other.prefixlen else "lies in"
-            return f"{canonical(net)} {relation} {canonical(other)}, {_article(kind)}"
+        if not _overlap(net, other):
+            continue
+        words = kind if (kind, other) in ALWAYS else _named(kind)
+        if net == other:
+            return f"{canonical(net)} is {words}"
+        relation = "holds" if net.prefixlen < other.prefixlen else "lies in"
+        return f"{canonical(net)} {relation} {canonical(other)}, {words}"
     return None
 
 
-def _article(kind: str) -> str:
-    if kind in ("unspecified", "loopback", "link-local", "multicast", "broadcast"):
-        return f"which is {kind}"
+def _named(kind: str) -> str:
     return f"on the {kind}" if kind.endswith("list") else f"the {kind}"
 
 

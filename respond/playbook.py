@@ -252,9 +252,14 @@ def parse(document: Document) -> Playbook:
 
 
 def fault_words(document: Document, error: ValidationError) -> RuleError:
-    """Make (not raise) the error of a document that does not fit its model: the fault that stands first in the file."""
+    """Make (not raise) the error of a document that does not fit its model: the fault that stands first in the file.
+
+    A key misspelt is both unknown and absent; the first says more.
+    """
     faults = error.errors(include_url=False, include_context=False)
-    first = min(faults, key=lambda fault: document.place(*fault["loc"]))
+    first = min(
+        faults, key=lambda fault: (fault["type"] == "missing", document.place(*fault["loc"]))
+    )
     return document.error(_words(first), *first["loc"])
 
 
