@@ -136,7 +136,7 @@ def _pattern(field: str | None, value: SigmaRegularExpression, *, allow_slow: bo
     pattern = str(value.regexp)
     flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
     searcher(pattern, flags, allow_slow=allow_slow)
-    return Leaf("re", field, [pattern, flags], cased=True)
+    return Leaf("re", field, (pattern, flags), cased=True)
 
 
 def _number(field: str | None, value: SigmaNumber) -> Leaf:
@@ -151,11 +151,11 @@ def _bool(field: str | None, value: SigmaBool) -> Leaf:
 
 def _reference(field: str | None, value: SigmaFieldReference) -> Leaf:
     mode = _MODES[value.starts_with, value.ends_with]
-    return _leaf(field, "fieldref", [value.field, mode])
+    return _leaf(field, "fieldref", (value.field, mode))
 
 
 def _time_part(field: str | None, value: SigmaTimestampPart) -> Leaf:
-    return _leaf(field, "part", [value.timestamp_part.name.lower(), "eq", value.number])
+    return _leaf(field, "part", (value.timestamp_part.name.lower(), "eq", value.number))
 
 
 def _leaf(field: str | None, op: Op, value: Any) -> Leaf:
@@ -170,8 +170,8 @@ def _compare(field: str | None, value: SigmaCompareExpression) -> Leaf:
         raise LowerError(f"comparison {value.op.name}", field or "")
     if isinstance(value.number, SigmaTimestampPart):
         part = value.number
-        return _leaf(field, "part", [part.timestamp_part.name.lower(), operator, part.number])
-    return _leaf(field, "compare", [operator, value.number.number])
+        return _leaf(field, "part", (part.timestamp_part.name.lower(), operator, part.number))
+    return _leaf(field, "compare", (operator, value.number.number))
 
 
 def _string(field: str | None, value: SigmaString) -> Leaf:
@@ -204,7 +204,7 @@ def _string(field: str | None, value: SigmaString) -> Leaf:
     if isinstance(value, DashString) and any(
         character in DASH for part in parts if isinstance(part, str) for character in part
     ):
-        dashed = [part.translate(DASHES) if isinstance(part, str) else part for part in parts]
+        dashed = tuple(part.translate(DASHES) if isinstance(part, str) else part for part in parts)
         return Leaf("dashes", field, dashed, cased)
     return simple(field, parts, cased=cased)
 
@@ -213,7 +213,7 @@ def simple(field: str | None, parts: Sequence[str | int], *, cased: bool) -> Lea
     """Return the plainest leaf of the same meaning as a glob of these parts."""
     texts = [part for part in parts if isinstance(part, str)]
     if len(texts) > 1 or ONE in parts:
-        return Leaf("glob", field, list(parts), cased)
+        return Leaf("glob", field, tuple(parts), cased)
     open_start, open_end = parts[:1] == [MANY], parts[-1:] == [MANY]
     op = _SIMPLE[open_start or (not texts and open_end), open_end]
     return Leaf(op, field, texts[0] if texts else "", cased)

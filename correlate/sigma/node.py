@@ -8,7 +8,7 @@ what the engine indexes, what the naive evaluator of the tests walks and what th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -35,23 +35,29 @@ MANY = 2
 """In the parts of a glob: any number of characters (`*`)."""
 
 
+if TYPE_CHECKING:
+    Value: TypeAlias = Any  # the type follows from `op`
+else:
+    Value = str | int | float | bool | tuple[str | int | float, ...] | None
+
+
 class Leaf(msgspec.Struct, array_like=True, frozen=True, tag="leaf", gc=False):
     """One comparison of one field, or (field None: keyword) of every value of the event.
 
     Attributes:
         op: what is asked; the type of `value` follows from it.
         field: name as the rule, after the pipelines, has it.
-        value: equal, prefix, suffix, infix: text · glob, dashes: list of texts, ONE and MANY ·
-            number: int or float · re: [pattern, flags of "ims"] · cidr: network · compare:
-            [operator, number] · part: [unit, operator, number] · fieldref: [other field, open at
-            the start, open at the end] · null: None · exists: bool.
+        value: equal, prefix, suffix, infix: text · glob, dashes: texts, ONE and MANY · number: int
+            or float · re: pattern, flags of "ims" · cidr: network · compare: operator, number ·
+            part: unit, operator, number · fieldref: other field, one of equal, prefix, suffix,
+            infix · null: None · exists: bool.
         cased: letters count as they are written; otherwise both sides are case-folded, and
             `value` is folded already.
     """
 
     op: Op
     field: str | None
-    value: Any
+    value: Value
     cased: bool = False
 
 

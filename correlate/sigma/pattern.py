@@ -11,16 +11,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from re import _constants as constants  # type: ignore[attr-defined]  # the standard parser's own names
+from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, TypeAlias
 
 import re2
+import regex  # type: ignore[import-untyped]  # no stubs in the lock
 
 Search: TypeAlias = Callable[[str], bool]
 
 MAX_PATTERN_LENGTH = 16_384
 MAX_MEMORY_BYTES = 8 * 1024 * 1024
 """Of one compiled pattern; RE2 refuses what would need more."""
-SLOW_PREFIX = "slow:"
+SLOW_SECONDS = 0.05
+"""Of one search by the backtracking engine; then it counts as not found, and in `timeouts`."""
+MIN_LITERAL = 3
+_ASCII = 128
+
+timeouts: dict[str, int] = {}
+"""Searches that were given up, by pattern."""
 
 
 class PatternError(ValueError):
@@ -47,8 +56,8 @@ def searcher(pattern: str, flags: str = "", *, allow_slow: bool = False) -> Sear
     Args:
         pattern: the regular expression.
         flags: any of `i`, `m`, `s`.
-        allow_slow: take the backtracking engine for what the linear one cannot express. Its time is
-            bounded only by the length of values; see `evaluate.SLOW_TEXT_LENGTH`.
+        allow_slow: take the backtracking engine, under SLOW_SECONDS a search, for what the linear
+            one cannot express.
 
     Raises:
         PatternError: says why.
@@ -104,13 +113,13 @@ def _dollar(pattern: str) -> str:
 
 def _slow(pattern: str, flags: str, why: str, *, allow_slow: bool) -> Search:
     try:
-        compiled = re.compile(
+        compiled = regex.compile(
             pattern,
-            (re.IGNORECASE if "i" in flags else 0)
-            | (re.MULTILINE if "m" in flags else 0)
-            | (re.DOTALL if "s" in flags else 0),
+            (regex.IGNORECASE if "i" in flags else 0)
+            | (regex.MULTILINE if "m" in flags else 0)
+            | (regex.DOTALL if "s" in flags else 0),
         )
-    except (re.error, RecursionError, OverflowError) as error:
+    except (regex.error, RecursionError, OverflowError) as error:
         raise PatternError(f"not a regular expression: {error}") from error
     if not allow_slow:
         if _ONLY_SLOW.search(pattern):
@@ -119,5 +128,42 @@ def _slow(pattern: str, flags: str, why: str, *, allow_slow: bool) -> Search:
                 "rewrite the pattern, or allow it in the settings (slow_patterns)"
             )
         raise PatternError(f"the linear-time engine refuses it: {why}")
-    search = compiled.search
-    return lambda text: search(text) is not None
+    find = compiled.search
+
+    def search(text: str) -> bool:
+        try:
+            return find(text, timeout=SLOW_SECONDS) is not None
+        except TimeoutError:
+            timeouts[pattern] = timeouts.get(pattern, 0) + 1
+            return False
+
+    return search
+
+
+@lru_cache(maxsize=8192)
+def required_literal(pattern: str, flags: str) -> str | None:
+    """Return a case-folded text that occurs in every value the pattern is found in; None: none known.
+
+    Read from the pattern's own structure, conservatively: only top-level literals, of ASCII, count.
+    """
+    try:
+        tree = parser.parse(pattern, 0)
+    except (re.error, RecursionError, OverflowError):
+        return None
+    best = max(_runs(tree), key=len, default="")
+    return best if len(best) >= MIN_LITERAL else None
+
+
+def _runs(tree: Any) -> list[str]:
+    """Return the runs of literals that every match must go through."""
+    runs = [""]
+    for operation, argument in tree:
+        if operation is constants.LITERAL and argument < _ASCII:
+            runs[-1] += chr(argument).lower()
+            continue
+        runs.append("")
+        if operation is constants.SUBPATTERN and not argument[1]:
+            runs += [*_runs(argument[3]), ""]
+        elif operation in (constants.MAX_REPEAT, constants.MIN_REPEAT) and argument[0] >= 1:
+            runs += [*_runs(argument[2]), ""]
+    return runs

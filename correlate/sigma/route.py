@@ -7,9 +7,9 @@ An event of which nothing is known fits every rule: what cannot be told must not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from typing_extensions import override
 
@@ -17,10 +17,14 @@ from correlate.sigma import taxonomy
 from correlate.sigma.taxonomy import Names, Source
 from correlate.sigma.text import text_of
 
-MAX_KEYS = 65_536
-"""Remembered combinations of routing fields; all are forgotten when there are more."""
+ANY = "*"
+"""In a log source of an event: cannot be told, so every rule fits."""
+MAX_ROUTES = 4096
+"""Routes kept; all are forgotten when there are more."""
 
+_WINLOG_FIELDS = ("winlog.channel", "event.code", "winlog.event_id", "winlog.provider_name")
 _ECS_FIELDS = tuple(sorted({name for row in taxonomy.ROWS for name in row.when}))
+Sources: TypeAlias = list[tuple[Source, Names]]
 _PLAIN = Names()
 _NXLOG = Names(taxonomy.NXLOG)
 _WINLOG = Names(taxonomy.WINLOG, taxonomy.WINLOG_DATA)
@@ -57,10 +61,12 @@ class Route:
 
 def fits(wanted: Source, source: Source) -> bool:
     """Tell whether each attribute that a rule states is equal in `source`."""
-    return all(not mine or mine == theirs for mine, theirs in zip(wanted, source, strict=True))
+    return all(
+        not mine or theirs in (mine, ANY) for mine, theirs in zip(wanted, source, strict=True)
+    )
 
 
-def _windows_sources(channel: str, code: str, names: Names) -> list[tuple[Source, Names]]:
+def _windows_sources(channel: str, code: str, names: Names) -> Sources:
     services = taxonomy.SERVICES.get(channel, ())
     categories = taxonomy.CATEGORIES.get((channel, code), ())
     if channel.startswith(taxonomy.KERNEL_FILE):
@@ -86,7 +92,7 @@ def _windows_sources(channel: str, code: str, names: Names) -> list[tuple[Source
     return sources
 
 
-def _ecs_rows(values: Mapping[str, frozenset[str]]) -> list[tuple[Source, Names]]:
+def _ecs_rows(values: Mapping[str, frozenset[str]]) -> Sources:
     return [
         (row.source, row.names)
         for row in taxonomy.ROWS
@@ -94,7 +100,7 @@ def _ecs_rows(values: Mapping[str, frozenset[str]]) -> list[tuple[Source, Names]
     ]
 
 
-def _with_product(sources: list[tuple[Source, Names]]) -> list[tuple[Source, Names]]:
+def _with_product(sources: Sources) -> Sources:
     """Add each category under each product of the event: `linux` + `process_creation` is both."""
     products = {source.product for source, _ in sources if source.product}
     made = list(sources)
@@ -102,10 +108,6 @@ def _with_product(sources: list[tuple[Source, Names]]) -> list[tuple[Source, Nam
         if not source.product:
             made += [(source._replace(product=product), names) for product in sorted(products)]
     return made
-
-
-def _hashable(value: Any) -> Any:
-    return tuple(map(_hashable, value)) if type(value) is list else value
 
 
 def _texts(value: Any) -> frozenset[str]:
@@ -125,43 +127,34 @@ class Router:
     def __init__(self, stated: Source | None = None, *, match_unknown: bool = True) -> None:
         self._stated = stated
         self._unknown = Route() if match_unknown else Route(((Source("\0", "\0", "\0"), _PLAIN),))
-        self._by_key: dict[Any, Route] = {}
         self._routes: dict[Route, Route] = {self._unknown: self._unknown}
 
-    def route(self, event: Mapping[str, Any]) -> Route:
-        """Return the route of a flat event; equal routes are the same object."""
-        get = event.get
-        channel = get("Channel")
-        key: Any
-        if channel is not None or "EventID" in event:
-            key = (channel, get("EventID"), "SourceName" in event, get("Provider_Name"))
-            make: Callable[[Mapping[str, Any]], Route] = _windows_flat
-        elif "winlog.channel" in event:
-            key = (1, get("winlog.channel"), get("event.code"), get("winlog.event_id"))
-            make = _winlog
-        else:
-            key = tuple([get(name) for name in _ECS_FIELDS])
-            make = self._ecs
-        try:
-            found = self._by_key.get(key)
-        except TypeError:
-            key = _hashable(list(key))
-            try:
-                found = self._by_key.get(key)
-            except TypeError:  # an object where a text belongs
-                return self._unknown
-        if found is None:
-            found = self._remember(key, make(event))
-        return found
+    deciding = frozenset({"Channel", "EventID", "Provider_Name", *_WINLOG_FIELDS, *_ECS_FIELDS})
+    """Fields whose values the key of an event holds, where they are texts, integers or absent."""
 
-    def _remember(self, key: Any, route: Route) -> Route:
+    def key(self, event: Mapping[str, Any]) -> Any:
+        """Return what decides the route of an event without `Channel` and `EventID`."""
+        get = event.get
+        if "winlog.channel" in event:
+            return (1, *[get(name) for name in _WINLOG_FIELDS])
+        return tuple([get(name) for name in _ECS_FIELDS])
+
+    def route(self, event: Mapping[str, Any]) -> Route:
+        """Return the route of a flat event; equal routes are the same object. Not cheap: remember it."""
+        if event.get("Channel") is not None or event.get("EventID") is not None:
+            made = self._windows(event, _windows_flat(event))
+        elif "winlog.channel" in event:
+            made = _winlog(event)
+        else:
+            made = self._ecs(event)
         if self._stated is not None:
-            route = _restricted(route, self._stated)
-        if len(self._by_key) >= MAX_KEYS:
-            self._by_key.clear()
-        route = self._routes.setdefault(route, route)
-        self._by_key[key] = route
-        return route
+            made = _restricted(made, self._stated)
+        if len(self._routes) >= MAX_ROUTES:
+            self._routes = {self._unknown: self._unknown}
+        return self._routes.setdefault(made, made)
+
+    def _windows(self, event: Mapping[str, Any], sources: Sources) -> Route:
+        return _route(sources) if sources else self._ecs(event)
 
     def _ecs(self, event: Mapping[str, Any]) -> Route:
         values = {name: _texts(event[name]) for name in _ECS_FIELDS if event.get(name) is not None}
@@ -175,7 +168,7 @@ class Router:
         return self._unknown
 
 
-def _route(sources: list[tuple[Source, Names]]) -> Route:
+def _route(sources: Sources) -> Route:
     unique = {(source, id(names)): (source, names) for source, names in sources}
     return Route(tuple(unique.values()))
 
@@ -189,15 +182,19 @@ def _restricted(route: Route, stated: Source) -> Route:
     return Route(tuple(kept))
 
 
-def _windows_flat(event: Mapping[str, Any]) -> Route:
-    names = _NXLOG if "SourceName" in event else _PLAIN
+def _is_nxlog(event: Mapping[str, Any]) -> bool:
+    return "SourceName" in event and "Provider_Name" not in event
+
+
+def _windows_flat(event: Mapping[str, Any]) -> Sources:
+    names = _NXLOG if _is_nxlog(event) else _PLAIN
     channel = event.get("Channel") or taxonomy.PROVIDER_CHANNELS.get(
         (text_of(event.get("Provider_Name") or event.get("SourceName")) or "").lower(), ""
     )
-    if not channel and "EventID" not in event:
-        return Route()
+    if not channel:  # a Windows event for its EventID; which log wrote it cannot be told
+        return [(Source("windows", ANY, ANY), names)] if "EventID" in event else []
     code = text_of(event.get("EventID")) or ""
-    return _route(_windows_sources((text_of(channel) or "").lower(), code, names))
+    return _windows_sources((text_of(channel) or "").lower(), code, names)
 
 
 def _winlog(event: Mapping[str, Any]) -> Route:

@@ -1,0 +1,254 @@
+"""Indexes: from one value of a field, or from the event's JSON, to the rules worth evaluating.
+
+An index answers with a superset of the rules whose witness holds: exact texts by one dictionary
+lookup, literals by one pass over the folded text, the rest one by one. What a value answered is
+remembered, since values of logs repeat; the memory is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from correlate.sigma.evaluate import ValueTest, value_test
+from correlate.sigma.node import Leaf
+from correlate.sigma.pattern import required_literal
+from correlate.sigma.scan import scanner
+from correlate.sigma.text import elements, fold, text_of
+
+Numbers: TypeAlias = tuple[int, ...]
+"""Rules by their number in the set, without order."""
+
+MEMO_BYTES = 48 * 1024 * 1024
+"""Of all remembered values of one engine, keys and overhead counted; then all are forgotten."""
+MEMO_VALUE_LENGTH = 2048
+"""Longer values are not remembered: they hardly repeat."""
+_OVERHEAD = 160  # bytes of a str object, a dict slot and its share of growth
+
+
+class Budget:
+    """The bound that the memos of one engine share."""
+
+    def __init__(self, limit: int = MEMO_BYTES) -> None:
+        self.limit = limit
+        self.used = 0
+        self.cleared = 0
+        self.memos: list[dict[Any, Numbers]] = []
+
+    def take(self, amount: int) -> None:
+        """Count what is about to be remembered; forget everything when it is too much."""
+        self.used += amount
+        if self.used > self.limit:
+            for memo in self.memos:
+                memo.clear()
+            self.used = amount
+            self.cleared += 1
+
+
+class FieldIndex:
+    """The witness leaves of one field.
+
+    Args:
+        wanted: each leaf with the rules that it is a witness of.
+        budget: shared memory bound.
+        plain: use no native code; the reference path.
+    """
+
+    def __init__(
+        self, wanted: Mapping[Leaf, Iterable[int]], budget: Budget, *, plain: bool = False
+    ) -> None:
+        self.memo: dict[str, Numbers] = {}
+        self._budget = budget
+        self._exact: dict[str, set[int]] = {}
+        self._numbers: dict[int | float, set[int]] = {}
+        self._tests: list[tuple[ValueTest, Numbers]] = []
+        self._needles: dict[str, list[tuple[str, str, ValueTest | None, Numbers]]] = {}
+        for leaf, rules in wanted.items():
+            self._add(leaf, tuple(rules))
+        self._on_needle = list(self._needles.values())
+        literals = [needle.encode("utf-8", "surrogatepass") for needle in self._needles]
+        self._scan = scanner(literals, plain=plain).scan if literals else None
+        budget.memos.append(self.memo)
+
+    def close(self) -> None:
+        """Give back what is remembered."""
+        self._budget.memos = [memo for memo in self._budget.memos if memo is not self.memo]
+        self.memo.clear()
+
+    def _add(self, leaf: Leaf, rules: Numbers) -> None:
+        if leaf.op == "equal":
+            self._exact.setdefault(fold(leaf.value) if leaf.cased else leaf.value, set()).update(
+                rules
+            )
+        elif leaf.op == "number":
+            self._numbers.setdefault(leaf.value, set()).update(rules)
+            self._exact.setdefault(fold(str(leaf.value)), set()).update(rules)
+        else:
+            needle = needle_of(leaf)
+            if needle:
+                test = None if leaf.op in _BY_PLACE and not leaf.cased else value_test(leaf)
+                place = leaf.op if leaf.op in _BY_PLACE and not leaf.cased else "infix"
+                self._needles.setdefault(needle, []).append((needle, place, test, rules))
+            else:
+                self._tests.append((value_test(leaf), rules))
+
+    def of(self, value: Any) -> Numbers:
+        """Return the rules to evaluate for a value; remembers short texts. Never for None."""
+        kind = type(value)
+        if kind is str:
+            found = self._of_text(value, value)
+            if len(value) <= MEMO_VALUE_LENGTH:
+                self._budget.take(len(value) + _OVERHEAD + 8 * len(found))
+                self.memo[value] = found
+            return found
+        if kind is list:
+            gathered: set[int] = set()
+            for element in elements(value):
+                if element is not None:
+                    gathered.update(
+                        self.of(element) if type(element) is not str else self._text_memo(element)
+                    )
+            return tuple(gathered)
+        text = text_of(value)
+        if text is None:
+            return ()
+        found = self._of_text(text, value)
+        if kind is not bool and value in self._numbers:
+            found = tuple({*found, *self._numbers[value]})
+        return found
+
+    def _text_memo(self, text: str) -> Numbers:
+        found = self.memo.get(text)
+        return self.of(text) if found is None else found
+
+    def _of_text(self, text: str, value: Any) -> Numbers:
+        folded = fold(text)
+        found: set[int] = set(self._exact.get(folded, ()))
+        if self._scan is not None:
+            on_needle = self._on_needle
+            for number in self._scan(folded.encode("utf-8", "surrogatepass")):
+                for needle, place, test, rules in on_needle[number]:
+                    if test is not None:
+                        if test(value):
+                            found.update(rules)
+                    elif (
+                        place == "infix"
+                        or (place == "suffix" and folded.endswith(needle))
+                        or (place == "prefix" and folded.startswith(needle))
+                    ):
+                        found.update(rules)
+        for test, rules in self._tests:
+            if test(value):
+                found.update(rules)
+        return tuple(found)
+
+
+_BY_PLACE = frozenset({"prefix", "suffix", "infix"})
+
+
+def needle_of(leaf: Leaf) -> str:
+    """Return a folded text that a value must hold for the leaf to be true; empty: none known."""
+    if leaf.op in _BY_PLACE:
+        return fold(leaf.value)
+    if leaf.op == "glob":
+        texts = [part for part in leaf.value if isinstance(part, str)]
+        return fold(max(texts, key=len, default=""))
+    if leaf.op == "dashes":
+        texts = [run for part in leaf.value if isinstance(part, str) for run in part.split("-")]
+        return fold(max(texts, key=len, default=""))
+    if leaf.op == "re":
+        return required_literal(*leaf.value) or ""
+    return ""
+
+
+# ------------------------------------------------------------------ keywords in the raw JSON
+
+_PLAIN_JSON = frozenset(map(chr, range(0x20, 0x7F))) - frozenset('"\\/')
+_NUMERIC = frozenset("0123456789.e+-")
+_FOLDS_TO_ASCII = tuple(
+    character
+    for character in map(chr, (*range(0x80, 0x250), *range(0x1E00, 0x2200), *range(0xFB00, 0xFB07)))
+    if any(part.isascii() for part in fold(character))
+)
+"""Characters that fold to something with an ASCII letter in it: long s, sharp s, Kelvin, ligatures."""
+
+
+class KeywordIndex:
+    r"""The keyword leaves of a class of events, looked for in the encoded JSON at once.
+
+    A hit is checked exactly by the rule itself. JSON may write a character in several ways: pieces of
+    keywords that can only be written one way are looked for; a `\u` escape, or a character that folds
+    to ASCII, anywhere in the event makes every keyword rule a candidate.
+    """
+
+    def __init__(self, wanted: Mapping[Leaf, Iterable[int]], *, plain: bool = False) -> None:
+        pieces: dict[bytes, set[int]] = {}
+        always: set[int] = set()
+        for leaf, rules in wanted.items():
+            piece = piece_of(leaf)
+            if piece:
+                pieces.setdefault(piece, set()).update(rules)
+            else:
+                always.update(rules)
+        self.always: Numbers = tuple(always)
+        self._every = tuple({*always, *(rule for rules in pieces.values() for rule in rules)})
+        guards = [b"\\u", *(one.encode() for one in _FOLDS_TO_ASCII)]
+        self._guards = len(guards)
+        self._rules = [tuple(rules) for rules in pieces.values()]
+        self._scan: Callable[[bytes], list[int]] | None = None
+        if pieces:
+            self._scan = scanner([*guards, *pieces], ascii_caseless=True, plain=plain).scan
+
+    def of(self, json: bytes) -> Numbers:
+        """Return the rules to evaluate for an event's JSON."""
+        if self._scan is None:
+            return self.always
+        hits = self._scan(json)
+        if not hits:
+            return self.always
+        found = set(self.always)
+        for number in hits:
+            if number >= self._guards:
+                found.update(self._rules[number - self._guards])
+            elif number or _has_escape(json):
+                return self._every
+        return tuple(found)
+
+    def every(self) -> Numbers:
+        """Return all rules of the index, for an event without JSON."""
+        return self._every
+
+
+def _has_escape(json: bytes) -> bool:
+    r"""Tell whether a `\u` in JSON is an escape: the backslashes before it are odd in number."""
+    at = json.find(b"\\u")
+    while at >= 0:
+        start = at
+        while start and json[start - 1] == 0x5C:  # noqa: PLR2004  # backslash
+            start -= 1
+        if (at - start) % 2 == 0:
+            return True
+        at = json.find(b"\\u", at + 2)
+    return False
+
+
+def piece_of(leaf: Leaf) -> bytes:
+    """Return the longest part of a keyword that JSON writes one way only; empty: there is none."""
+    best = ""
+    for text in (leaf.value,) if leaf.op in _BY_PLACE | {"equal"} else _texts(leaf):
+        if not set(text) - _NUMERIC:
+            continue  # 1e3 is written otherwise in JSON than in its canonical text
+        run = ""
+        for character in fold(text):
+            run = run + character if character in _PLAIN_JSON else ""
+            best = max(best, run, key=len)
+    return best.encode() if best and set(best) - _NUMERIC else b""
+
+
+def _texts(leaf: Leaf) -> list[str]:
+    if leaf.op == "glob":
+        return [part for part in leaf.value if isinstance(part, str)]
+    if leaf.op in ("dashes", "re"):
+        needle = needle_of(leaf)
+        return [needle] if needle else []
+    return []

@@ -1,0 +1,195 @@
+"""Conditions of candidate rules as few, wide closures: leaves on one field are tested together.
+
+`evaluate.node_test` says what is right, leaf by leaf; this says the same faster: one look-up and one
+folding for all texts of a field, C loops for lists of prefixes, suffixes and exact texts, the cheap
+parts of an AND first. No text of a rule ever becomes code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from correlate.sigma.evaluate import Event, Test, ValueTest, leaf_test, value_test
+from correlate.sigma.node import And, Leaf, Node, Not
+from correlate.sigma.scan import scanner
+from correlate.sigma.text import elements
+
+SCAN_AT = 48
+"""Literals of one OR from which one pass over the text beats one search each."""
+
+_TEXT_OPS = frozenset({"equal", "prefix", "suffix", "infix"})
+_COST = {"exists": 0, "null": 0, "equal": 1, "number": 1, "suffix": 1, "prefix": 1, "infix": 2}
+_GROUP_COST, _NESTED_COST, _KEYWORD_COST, _OTHER_COST = 3, 6, 50, 10
+
+
+def compiled(node: Node) -> Test:
+    """Return the test of an event for a node."""
+    if isinstance(node, Leaf):
+        return leaf_test(node) if not _groupable(node) else _any_of(node.field or "", [node])
+    if isinstance(node, Not):
+        negated = compiled(node.part)
+        return lambda event: not negated(event)
+    is_and = isinstance(node, And)
+    tests = _tests(node.parts, is_and=is_and)
+    if len(tests) == 1:
+        return tests[0]
+    return _all(tests) if is_and else _any(tests)
+
+
+def _groupable(leaf: Leaf) -> bool:
+    return leaf.op in _TEXT_OPS and not leaf.cased and leaf.field is not None
+
+
+def _tests(parts: Sequence[Node], *, is_and: bool) -> tuple[Test, ...]:
+    """Return the tests of an AND's or OR's parts, grouped by field, the cheap ones first."""
+    groups: dict[str, list[Leaf]] = {}
+    rated: list[tuple[int, Test]] = []
+    for part in parts:
+        if isinstance(part, Leaf) and _groupable(part):
+            groups.setdefault(part.field or "", []).append(part)
+        else:
+            rated.append((_cost(part), compiled(part)))
+    for name, leaves in groups.items():
+        made = _all_of(name, leaves) if is_and else _any_of(name, leaves)
+        rated.append(
+            (max(_COST[leaf.op] for leaf in leaves) + _GROUP_COST * (len(leaves) > 1), made)
+        )
+    rated.sort(key=lambda one: one[0])
+    return tuple(test for _, test in rated)
+
+
+def _cost(node: Node) -> int:
+    if isinstance(node, Leaf):
+        return _KEYWORD_COST if node.field is None else _COST.get(node.op, _OTHER_COST)
+    if isinstance(node, Not):
+        return _cost(node.part)
+    return _NESTED_COST + max((_cost(part) for part in node.parts), default=0)
+
+
+def _all(tests: tuple[Test, ...]) -> Test:
+    if len(tests) == 2:  # noqa: PLR2004  # the most frequent length
+        first, second = tests
+        return lambda event: first(event) and second(event)
+
+    def conjunction(event: Event) -> bool:
+        for test in tests:  # noqa: SIM110  # a generator costs twice as much
+            if not test(event):
+                return False
+        return True
+
+    return conjunction
+
+
+def _any(tests: tuple[Test, ...]) -> Test:
+    def disjunction(event: Event) -> bool:
+        for test in tests:  # noqa: SIM110
+            if test(event):
+                return True
+        return False
+
+    return disjunction
+
+
+def _on_text(name: str, test: Callable[[str], bool], whole: Callable[[Any], bool]) -> Test:
+    """Return the test of a field: `test` on folded text, `whole` on values of another kind."""
+
+    def on_text(event: Event) -> bool:
+        value = event.get(name)
+        if value.__class__ is str:
+            return test(value.casefold())  # type: ignore[union-attr]  # a str
+        return value is not None and whole(value)
+
+    return on_text
+
+
+def _whole(tests: Sequence[ValueTest], *, is_and: bool) -> Callable[[Any], bool]:
+    """Return the test of a value that is no text: each leaf on its own, any element of a list."""
+
+    def holds(test: ValueTest, value: Any) -> bool:
+        if type(value) is list:
+            return any(test(element) for element in elements(value))
+        return test(value)
+
+    if is_and:
+        return lambda value: all(holds(test, value) for test in tests)
+    return lambda value: any(holds(test, value) for test in tests)
+
+
+def _texts(leaves: Sequence[Leaf], op: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(leaf.value for leaf in leaves if leaf.op == op))
+
+
+def _any_of(name: str, leaves: Sequence[Leaf]) -> Test:
+    whole = _whole([value_test(leaf) for leaf in leaves], is_and=False)
+    exact = frozenset(_texts(leaves, "equal"))
+    ends, starts, inner = (_texts(leaves, op) for op in ("suffix", "prefix", "infix"))
+    tests: list[Callable[[str], bool]] = []
+    if exact:
+        tests.append(exact.__contains__)
+    if ends:
+        tests.append(lambda text: text.endswith(ends))
+    if starts:
+        tests.append(lambda text: text.startswith(starts))
+    if inner:
+        tests.append(_any_infix(inner))
+    if len(tests) == 1:
+        return _on_text(name, tests[0], whole)
+
+    def any_text(text: str) -> bool:
+        for test in tests:  # noqa: SIM110
+            if test(text):
+                return True
+        return False
+
+    return _on_text(name, any_text, whole)
+
+
+def _any_infix(inner: tuple[str, ...]) -> Callable[[str], bool]:
+    if len(inner) == 1:
+        only = inner[0]
+        return lambda text: only in text
+    if len(inner) >= SCAN_AT and all(inner):
+        made: list[Callable[[bytes], list[int]]] = []
+
+        def scanned(text: str) -> bool:
+            if not made:  # compiled when first needed: most rules never are
+                made.append(scanner([_utf8(one) for one in inner]).scan)
+            return bool(made[0](_utf8(text)))
+
+        return scanned
+
+    def any_infix(text: str) -> bool:
+        for one in inner:  # noqa: SIM110
+            if one in text:
+                return True
+        return False
+
+    return any_infix
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _all_of(name: str, leaves: Sequence[Leaf]) -> Test:
+    if len(leaves) == 1:
+        return _any_of(name, leaves)
+    whole = _whole([value_test(leaf) for leaf in leaves], is_and=True)
+    exact, ends, starts, inner = (
+        _texts(leaves, op) for op in ("equal", "suffix", "prefix", "infix")
+    )
+
+    def all_text(text: str) -> bool:
+        for one in inner:
+            if one not in text:
+                return False
+        for one in ends:
+            if not text.endswith(one):
+                return False
+        for one in starts:
+            if not text.startswith(one):
+                return False
+        return all(one == text for one in exact)
+
+    return _on_text(name, all_text, whole)
