@@ -1,0 +1,268 @@
+"""Zeek's logs, tab-separated with their header or as JSON, of any version and writer.
+
+Sources: docs.zeek.org/en/master/log-formats.html and script-reference/log-files.html (Zeek 7, read
+2026-11); JSON as Zeek, Corelight (`_path`), Security Onion and Humio (`@stream`), and Metron's wrapper
+(`{"conn": {…}}`) write it. The header of a tab-separated stream is remembered, so that lines may come one
+by one; a rotated file brings its own. Every column stays under `zeek.<log>.<column>`.
+
+Options: `log`, the name of the log whose records do not say it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+from contract.errors import ParseError
+from contract.event import Fields
+from contract.ports import Adapter, Context
+from ingest.formats.json import flatten_into, load_object
+from ingest.formats.text import decode
+from ingest.formats.zeek_details import COMPLETE, flow
+from ingest.formats.zeek_tsv import Convert, converters, take_header
+from ingest.formats.zeek_values import Read, compile_column, time_text
+from ingest.tables.zeek import COLUMNS, EVERY, LOGS, OTHER, TELLING, TRANSPORTS
+
+NAME: Final = "zeek.log"
+_PATH_NAMES: Final = ("_path", "@stream", "_stream", "stream", "log", "event_type")
+_FOLDED: Final = ("id_", "certificate_", "san_", "basic_constraints_", "times_", "seen_")
+"""Records within a record, whose point some JSON writers turn into an underscore."""
+_UNSET: Final = "-"
+
+
+def parse(raw: bytes, context: Context) -> list[Fields]:
+    """Return the fields of the records in one line, or in a whole file.
+
+    Header lines give none. In a record of several lines, one that cannot be read becomes an event of
+    kind `pipeline_error` with the line, so that the others are not lost.
+
+    Raises:
+        ParseError: a single line that cannot be read.
+    """
+    if b"\n" not in raw:
+        fields = _line(raw, context)
+        return [] if fields is None else [fields]
+    found: list[Fields] = []
+    for line in raw.split(b"\n"):
+        try:
+            fields = _line(line, context)
+        except ParseError as error:
+            fields = {
+                "event.kind": "pipeline_error",
+                "event.module": "zeek",
+                "event.dataset": "zeek.log",
+                "error.message": str(error),
+                "event.original": line.decode("utf-8", "backslashreplace"),
+            }
+        if fields is not None:
+            found.append(fields)
+    return found
+
+
+def _line(raw: bytes, context: Context) -> Fields | None:
+    first = raw[:1]
+    if first == b"{":
+        return _json(load_object(raw), context)
+    text = decode(raw)
+    if first == b"#":
+        take_header(context.state.setdefault("header", {}), text)
+        return None
+    if not text or text.isspace():
+        return None
+    if text[:1] == "{":
+        return _json(load_object(text), context)
+    header = context.state.get("header") or {}
+    if "ready" not in header:
+        raise ParseError("neither JSON nor a line after a #fields and #types header")
+    return _tsv(text, header)
+
+
+# ------------------------------------------------------------------ tab-separated
+
+
+@lru_cache(8192)
+def _target(path: str, column: str) -> tuple[str, str | Read | None]:
+    """Return Zeek's own field for a column, and the ECS field or reader (None: it has none)."""
+    column = column or "unnamed"
+    spec = COLUMNS.get(path, {}).get(column) or EVERY.get(column)
+    own = "" if column in ("uid", "ts") or column[0] in "_@" else f"zeek.{path}.{column}"
+    return own, None if spec is None else compile_column(spec)
+
+
+_COMPILED: dict[str, tuple[str, list[tuple[str, str | Read | None, Convert | None]]]] = {}
+_MAX_COMPILED: Final = 512
+
+
+def _compiled(
+    header: dict[str, Any],
+) -> tuple[str, list[tuple[str, str | Read | None, Convert | None]]]:
+    found = _COMPILED.get(header["ready"])
+    if found is None:
+        path = _log_name(header["path"])
+        columns = [
+            (*_target(path, _column_name(name)), convert)
+            for name, convert in zip(header["fields"], converters(header), strict=True)
+        ]
+        if len(_COMPILED) >= _MAX_COMPILED:
+            _COMPILED.clear()
+        found = _COMPILED[header["ready"]] = path, columns
+    return found
+
+
+def _tsv(text: str, header: dict[str, Any]) -> Fields:
+    path, columns = _compiled(header)
+    values = text.split(header.get("separator", "\t"))
+    if len(values) != len(columns):
+        raise ParseError(f"{len(values)} values where #fields names {len(columns)}")
+    fields = _begin(path)
+    unset = header.get("unset_field", _UNSET)
+    for value, (own, target, convert) in zip(values, columns, strict=True):
+        if value == unset:
+            continue
+        typed = value if convert is None else convert(value)
+        if typed is None:
+            continue
+        if own:
+            fields[own] = typed
+        if target is None:
+            continue
+        if isinstance(target, str):
+            fields[target] = typed
+        else:
+            target(fields, typed)
+    names = header["fields"]
+    if names[0] == "ts":
+        _stamp(fields, values[0])
+    elif "ts" in names:
+        _stamp(fields, values[names.index("ts")])
+    return _complete(fields, path)
+
+
+# ------------------------------------------------------------------ JSON
+
+
+def _json(item: dict[str, Any], context: Context) -> Fields:
+    path = ""
+    if len(item) == 1:
+        # Metron's writer names the log by wrapping the record.
+        name, inner = next(iter(item.items()))
+        if type(inner) is dict and (name in LOGS or "ts" in inner):
+            path, item = name, inner
+    for name in _PATH_NAMES:
+        if path:
+            break
+        value = item.get(name)
+        if type(value) is str and value and (name[0] in "_@" or value in LOGS):
+            path = value
+            break
+    path = _log_name(path or context.options.get("log") or _told(item))
+    fields = _begin(path)
+    for name, value in item.items():
+        if value is None:
+            continue
+        if type(value) is dict:
+            inner_fields: Fields = {}
+            flatten_into(inner_fields, value, name + ".", 2)
+            for column, leaf in inner_fields.items():
+                _take(fields, path, column, leaf)
+        else:
+            _take(fields, path, name, value)
+    stamp = item.get("ts", item.get("_write_ts", item.get("@timestamp")))
+    _stamp(fields, stamp)
+    return _complete(fields, path)
+
+
+def _take(fields: Fields, path: str, name: str, value: Any) -> None:
+    own, target = _target(path, _column_name(name))
+    if value in ("", []):
+        return
+    if own:
+        fields[own] = value
+    if target is None:
+        return
+    if isinstance(target, str):
+        fields[target] = value
+    else:
+        target(fields, value)
+
+
+@lru_cache(4096)
+def _column_name(name: str) -> str:
+    for prefix in _FOLDED:
+        if name.startswith(prefix):
+            return prefix[:-1] + "." + name[len(prefix) :]
+    return name
+
+
+def _told(item: dict[str, Any]) -> str:
+    """Tell the log by its columns.
+
+    Raises:
+        ParseError: no log of those known has two of them.
+    """
+    names = {_column_name(name) for name in item}
+    for path, telling in TELLING:
+        if len(names.intersection(telling)) > 1:
+            return path
+    raise ParseError(f"JSON that names no Zeek log (_path), with {', '.join(list(item)[:6])}")
+
+
+# ------------------------------------------------------------------ both
+
+
+@lru_cache(1024)
+def _log_name(path: str) -> str:
+    """Return the log's name without a writer's additions (`conn.log`, `zeek_conn`, `bro_dns`)."""
+    name = path.rpartition("/")[2].removesuffix(".log")
+    for prefix in ("json_streaming_", "zeek_", "bro_"):
+        name = name.removeprefix(prefix)
+    return name.lower() if name.isidentifier() else "unknown"
+
+
+@lru_cache(256)
+def _row(path: str) -> tuple[str, tuple[str, ...], tuple[str, ...], str, str, str]:
+    kind, categories, types, protocol = LOGS.get(path, OTHER)
+    return (
+        kind,
+        tuple(categories.split()),
+        tuple(types.split()),
+        protocol,
+        f"zeek.{path}",
+        TRANSPORTS.get(path, ""),
+    )
+
+
+def _begin(path: str) -> Fields:
+    kind, categories, types, protocol, dataset, transport = _row(path)
+    fields: Fields = {
+        "event.kind": kind,
+        "event.module": "zeek",
+        "event.dataset": dataset,
+        "event.category": list(categories),
+        "event.type": list(types),
+        "observer.vendor": "Zeek",
+        "observer.type": "sensor",
+    }
+    if protocol:
+        fields["network.protocol"] = protocol
+    if transport:
+        fields["network.transport"] = transport
+    return fields
+
+
+def _stamp(fields: Fields, value: Any) -> None:
+    text = None if value is None else time_text(value)
+    if text is not None:
+        fields["@timestamp"] = text
+
+
+def _complete(fields: Fields, path: str) -> Fields:
+    complete = COMPLETE.get(path)
+    if complete is not None:
+        complete(fields, f"zeek.{path}.")
+    if "source.ip" in fields:
+        flow(fields)
+    return fields
+
+
+ADAPTER = Adapter(NAME, parse)
