@@ -1,0 +1,273 @@
+"""Log files: followed through rotation and truncation, or read once for a replay; gzip read once.
+
+The position names every file by device, inode and the hash of its first bytes, at the start of a line
+after the last record handed over, so that kill -9 neither skips nor repeats. A file renamed while
+nobody looked (logrotate's default) is found again beside its old name and read to its end first. Rotation
+by copy and truncate can lose what is written between the copy and the truncation; that is a property of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import timedelta
+from glob import escape
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contract.errors import SettingsError
+from contract.ports import Batch, Meter, SourceType
+from contract.timespan import Timespan
+from ingest.streams.inotify import Inotify
+from ingest.streams.place import Place, from_position, place_of, to_position
+from ingest.streams.tail import Tail
+
+_GLOB = "*?["
+
+
+class FileSettings(BaseModel):
+    """Which files, and how.
+
+    Attributes:
+        path: a file, a folder (all files in it), or a pattern such as `/var/log/*.log`.
+        follow: wait for more; without, read to the end and stop.
+        start: where to begin in a file seen for the first time at the first start; files that appear
+            later are always read from their beginning.
+        check: how often folders are looked through where the kernel's word does not come.
+        settle: how long a file that was rotated away is still read.
+        max_record_bytes: longer lines are cut to one byte more, and refused by the normalizer.
+        batch_records: about how many lines are handed over at once.
+        max_files: open at once; more matching files wait and are counted in `files_waiting`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(min_length=1)
+    follow: bool = True
+    start: Literal["beginning", "end"] = "beginning"
+    check: Timespan = timedelta(seconds=1)
+    settle: Timespan = timedelta(seconds=5)
+    max_record_bytes: Annotated[int, Field(ge=64, le=268_435_456)] = 1_048_576
+    batch_records: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    max_files: Annotated[int, Field(ge=1, le=10_000)] = 512
+
+
+class FileSource:
+    """The files of one setting."""
+
+    def __init__(
+        self, name: str, settings: FileSettings, meter: Meter, now_us: Callable[[], int]
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._meter = meter
+        self._now_us = now_us
+        self._tails: dict[tuple[int, int], Tail] = {}
+        self._done: dict[tuple[int, int], Place] = {}
+        self._leaving: dict[tuple[int, int], float] = {}
+        self._is_closed = False
+        self._waiting: list[tuple[Path, int]] = []
+        self._wake = asyncio.Event()
+        self._next_look = 0.0
+        if not settings.follow and not self._matches():
+            raise SettingsError(f"source {name}: no file matches {settings.path}")
+
+    async def batches(self, position: Any) -> AsyncIterator[Batch]:
+        """Yield lines from `position`; without `follow`, end at the end of the last file.
+
+        Raises:
+            StoreError: `position` cannot be read.
+            SettingsError: without `follow`, a file cannot be opened.
+        """
+        self._begin(from_position(position), is_first=position is None)
+        watcher = self._watcher() if self._settings.follow else None
+        try:
+            while not self._stopping():
+                quiet = True
+                for tail in list(self._tails.values()):
+                    for batch in self._read(tail):
+                        quiet = False
+                        yield batch
+                        await asyncio.sleep(0)
+                        if self._stopping():
+                            return
+                if quiet and not self._settings.follow:
+                    if not self._waiting:
+                        return
+                    self._open(*self._waiting.pop(0))
+                elif quiet and await self._wait(watcher):
+                    for batch in self._look_around():
+                        yield batch
+        finally:
+            self._release(watcher)
+
+    async def close(self) -> None:
+        """End after the batch that is being handed over."""
+        self._is_closed = True
+        self._wake.set()
+
+    def _matches(self) -> list[Path]:
+        """Return the files that the path means, oldest first: rotated ones come before the live one."""
+        path = Path(self._settings.path)
+        if path.is_dir():
+            found: Iterable[Path] = path.iterdir()
+        elif any(mark in path.name for mark in _GLOB):
+            found = path.parent.glob(path.name)
+        else:
+            found = [path]
+        dated = []
+        for one in found:
+            with contextlib.suppress(OSError):
+                if one.is_file():
+                    dated.append((one.stat().st_mtime_ns, str(one), one))
+        return [one for _, _, one in sorted(dated)]
+
+    def _begin(self, places: list[Place], *, is_first: bool) -> None:
+        """Open what the places speak of, under whatever name it has now, and what else matches."""
+        beside = [
+            path
+            for place in places
+            for path in Path(place.path).parent.glob(f"{escape(Path(place.path).name)}*")
+        ]
+        matching = self._matches()
+        wanted = [path for path in dict.fromkeys([*beside, *matching]) if path.is_file()]
+        at_end = is_first and self._settings.follow and self._settings.start == "end"
+        for path in sorted(wanted, key=lambda one: one.stat().st_mtime_ns):
+            place = place_of(path, places)
+            if place is None and path not in matching:
+                continue
+            offset = place.offset if place else 0
+            if self._settings.follow:
+                self._open(path, offset, at_end=at_end)
+            else:
+                self._waiting.append((path, offset))
+
+    def _open(self, path: Path, offset: int = 0, *, at_end: bool = False) -> None:
+        try:
+            tail = Tail(path, self._settings.max_record_bytes, offset)
+        except OSError as error:
+            self._meter.add("file_errors", source=self._name)
+            if not self._settings.follow:
+                raise SettingsError(f"source {self._name}: {path}: {error.strerror}") from error
+            return
+        key = (tail.dev, tail.inode)
+        if key in self._tails or len(self._tails) >= self._settings.max_files:
+            self._meter.set("files_waiting", int(key not in self._tails), source=self._name)
+            tail.close()
+            return
+        if at_end and not tail.is_packed:
+            tail.skip_to_end()
+        self._tails[key] = tail
+        self._meter.set("files_open", len(self._tails), source=self._name)
+
+    def _read(self, tail: Tail) -> Iterable[Batch]:
+        """Yield what is new in one file, batch by batch."""
+        if self._settings.follow and not tail.is_packed and tail.was_truncated():
+            rest = tail.rest()
+            self._meter.add("files_truncated", source=self._name)
+            tail.restart()
+            if rest:
+                yield self._batch(tail, rest)
+        while True:
+            try:
+                lines = tail.lines(self._settings.batch_records)
+            except OSError:
+                self._meter.add("file_errors", source=self._name)
+                self._finish(tail)
+                return
+            if not lines:
+                break
+            yield self._batch(tail, lines)
+        if tail.is_packed or not self._settings.follow:
+            rest = tail.rest()
+            self._finish(tail)
+            if rest:
+                yield self._batch(tail, rest)
+
+    def _finish(self, tail: Tail) -> None:
+        key = (tail.dev, tail.inode)
+        self._done[key] = tail.place
+        del self._tails[key]
+        tail.close()
+
+    def _look_around(self) -> Iterable[Batch]:
+        """Let go of files that were rotated away and have been silent; open new ones."""
+        now = asyncio.get_running_loop().time()
+        matching = self._matches()
+        for key, tail in list(self._tails.items()):
+            if tail.path in matching and not tail.is_moved():
+                self._leaving.pop(key, None)
+                continue
+            if now < self._leaving.setdefault(key, now + self._settings.settle.total_seconds()):
+                continue
+            last = tail.lines(self._settings.batch_records) + tail.rest()
+            self._leaving.pop(key)
+            self._finish(tail)
+            if last:
+                yield self._batch(tail, last)
+        present = set()
+        for path in matching:
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                key = (status.st_dev, status.st_ino)
+                present.add(key)
+                known = key in self._done and place_of(path, [self._done[key]]) is not None
+                if key not in self._tails and not known:
+                    self._done.pop(key, None)
+                    self._open(path)
+        self._done = {key: place for key, place in self._done.items() if key in present}
+
+    def _batch(self, tail: Tail, lines: list[bytes]) -> Batch:
+        self._meter.add("records_read", len(lines), source=self._name)
+        self._meter.add("bytes_read", tail.bytes_read, source=self._name)
+        tail.bytes_read = 0
+        if tail.cut:
+            self._meter.add("dropped_bound", tail.cut, source=self._name)
+            tail.cut = 0
+        places = [*self._done.values(), *(one.place for one in self._tails.values())]
+        return Batch(self._name, lines, self._now_us(), to_position(places), str(tail.path))
+
+    def _watcher(self) -> Inotify | None:
+        try:
+            watcher = Inotify()
+        except OSError:
+            return None
+        watcher.watch(self._folder())
+        asyncio.get_running_loop().add_reader(watcher, self._wake.set)
+        return watcher
+
+    async def _wait(self, watcher: Inotify | None) -> bool:
+        """Wait for the kernel's word or `check`; tell whether folders are to be looked through."""
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(self._next_look, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
+        self._wake.clear()
+        changed = watcher is not None and watcher.drain()
+        if not changed and loop.time() < self._next_look:
+            return False
+        self._next_look = loop.time() + self._settings.check.total_seconds()
+        if watcher is not None:
+            watcher.watch(self._folder())  # again: the folder may be a new one
+        return True
+
+    def _folder(self) -> Path:
+        path = Path(self._settings.path)
+        return path if path.is_dir() else path.parent
+
+    def _stopping(self) -> bool:
+        return self._is_closed
+
+    def _release(self, watcher: Inotify | None) -> None:
+        if watcher is not None:
+            asyncio.get_running_loop().remove_reader(watcher)
+            watcher.close()
+        for tail in self._tails.values():
+            tail.close()
+        self._tails.clear()
+
+
+SOURCE = SourceType("file", FileSettings, FileSource)

@@ -1,0 +1,213 @@
+"""Records posted over HTTP or HTTPS: JSON objects and arrays, NDJSON, webhooks, gzip and zstd bodies.
+
+A post is answered 200 only when the engine has taken its records and asks for more, so a sender that
+retries until then loses nothing. Errors say what to do: 401 token, 413 smaller posts, 415 encoding,
+429 later. Arrays are split without re-encoding, so an element's bytes, and so its event's id, stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+import msgspec
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contract.errors import ParseError, SettingsError
+from contract.ports import Batch, Meter, SourceType
+from ingest.streams.packing import TooLargeError, unpack
+from ingest.streams.tls import TlsSettings, server_context
+
+_split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_LINES: Final = frozenset(
+    ("application/x-ndjson", "application/ndjson", "application/jsonl", "text/plain")
+)
+_RETRY_AFTER_S: Final = "1"
+
+
+class HttpSettings(BaseModel):
+    """Where to listen, and who may post.
+
+    Attributes:
+        host: address to bind; another than loopback wants a token or client certificates.
+        port: 0 lets the system choose (tests).
+        path: of the posts; others are answered 404.
+        token_file: file that holds the shared secret; blanks around it are cut.
+        token_env: environment variable that holds it.
+        token_header: header that carries it; of `Authorization`, behind `Bearer `.
+        whole: each body is one record, whatever it holds (binary evidence).
+        max_body_bytes: unpacked; longer bodies are answered 413.
+        max_waiting: posts that wait for the engine; further ones are answered 429.
+        tls: speak HTTPS.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8514
+    path: Annotated[str, Field(pattern=r"^/[^{}]*$")] = "/"
+    token_file: Path | None = None
+    token_env: str | None = None
+    token_header: str = "Authorization"  # noqa: S105 - a header's name
+    whole: bool = False
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 * 1024 * 1024
+    max_waiting: Annotated[int, Field(ge=1, le=10_000)] = 64
+    tls: TlsSettings | None = None
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        try:
+            loopback = ip_address(self.host).is_loopback
+        except ValueError as error:
+            raise ValueError(f"host: expected an address to bind, came {self.host!r}") from error
+        certified = self.tls is not None and self.tls.client_ca is not None
+        if not loopback and not certified and self.token_file is None and self.token_env is None:
+            raise ValueError(
+                f"host {self.host} is not loopback: set token_file, token_env or tls.client_ca"
+            )
+        return self
+
+
+class HttpSource:
+    """A listening HTTP server."""
+
+    def __init__(
+        self, name: str, settings: HttpSettings, meter: Meter, now_us: Callable[[], int]
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._meter = meter
+        self._now_us = now_us
+        self._token = _token(name, settings)
+        self._tls = None if settings.tls is None else server_context(settings.tls, name)
+        self._socket = _listen(name, settings)
+        self._posts: asyncio.Queue[tuple[Batch, asyncio.Future[None]] | None] = asyncio.Queue()
+        self._is_closed = False
+
+    @property
+    def port(self) -> int:
+        """The port that is bound."""
+        return int(self._socket.getsockname()[1])
+
+    async def batches(self, position: Any) -> AsyncIterator[Batch]:
+        """Yield one batch a post until closed."""
+        application = web.Application(client_max_size=self._settings.max_body_bytes)
+        application.router.add_post(self._settings.path, self._post)
+        runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=1, auto_decompress=False
+        )
+        await runner.setup()
+        try:
+            await web.SockSite(runner, self._socket, ssl_context=self._tls).start()
+            while (post := await self._posts.get()) is not None:
+                batch, taken = post
+                try:
+                    yield batch
+                finally:
+                    if not taken.done():
+                        taken.set_result(None)
+        finally:
+            await runner.cleanup()
+            self._socket.close()
+
+    async def close(self) -> None:
+        """Refuse further posts; `batches` ends after those that wait."""
+        self._is_closed = True
+        self._posts.put_nowait(None)
+
+    async def _post(self, request: web.Request) -> web.Response:
+        if self._token is not None and not self._may(request):
+            return self._refuse(401, "a token is needed", {"WWW-Authenticate": "Bearer"})
+        if self._is_closed or self._posts.qsize() >= self._settings.max_waiting:
+            return self._refuse(429, "too many posts wait", {"Retry-After": _RETRY_AFTER_S})
+        bound = self._settings.max_body_bytes
+        try:
+            packed = await request.read()
+            body = unpack(packed, request.headers.get("Content-Encoding", ""), bound)
+        except (web.HTTPRequestEntityTooLarge, TooLargeError):
+            return self._refuse(413, f"the bound of a body is {bound} bytes, unpacked", {})
+        except ParseError as error:
+            return self._refuse(415, str(error), {})
+        records = [body] if self._settings.whole and body else _records(body, request.content_type)
+        self._meter.add("bytes_read", len(body), source=self._name)
+        if not records:
+            return web.json_response({"taken": 0})
+        self._meter.add("records_read", len(records), source=self._name)
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        batch = Batch(self._name, records, self._now_us(), sender=request.remote or "")
+        self._posts.put_nowait((batch, taken))
+        await taken
+        return web.json_response({"taken": len(records)})
+
+    def _may(self, request: web.Request) -> bool:
+        """Compare the token in constant time."""
+        given = request.headers.get(self._settings.token_header, "")
+        if self._settings.token_header.lower() == "authorization":
+            given = given.removeprefix("Bearer ")
+        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token or b"")
+
+    def _refuse(self, status: int, reason: str, headers: dict[str, str]) -> web.Response:
+        self._meter.add("http_refused", source=self._name, status=str(status))
+        return web.json_response({"error": reason}, status=status, headers=headers)
+
+
+def _records(body: bytes, content_type: str) -> list[bytes]:
+    """Cut a body into records. What is no JSON stays whole, for a dead letter."""
+    text = body.strip()
+    if content_type not in _LINES:
+        if text[:1] == b"[":
+            try:
+                return [bytes(element) for element in _split_array(text)]
+            except (msgspec.DecodeError, RecursionError):
+                return [text]
+        if text[:1] != b"{" or b"\n" not in text or _is_one(text):
+            return [text] if text else []
+    return [line for line in (one.strip() for one in text.split(b"\n")) if line]
+
+
+def _is_one(text: bytes) -> bool:
+    """Whether the text is one JSON value, over several lines perhaps."""
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def _token(name: str, settings: HttpSettings) -> bytes | None:
+    """Read the shared secret.
+
+    Raises:
+        SettingsError: the file or variable is missing or empty.
+    """
+    if settings.token_file is not None:
+        try:
+            token = settings.token_file.read_bytes().strip()
+        except OSError as error:
+            raise SettingsError(f"source {name}: token_file: {error}") from error
+    elif settings.token_env is not None:
+        token = os.environb.get(settings.token_env.encode(), b"").strip()
+    else:
+        return None
+    if not token:
+        raise SettingsError(f"source {name}: the token is empty; expected a secret")
+    return token
+
+
+def _listen(name: str, settings: HttpSettings) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=256)
+    except OSError as error:
+        place = f"{settings.host} port {settings.port}"
+        raise SettingsError(f"source {name}: cannot listen on {place}: {error.strerror}") from error
+
+
+SOURCE = SourceType("http", HttpSettings, HttpSource)

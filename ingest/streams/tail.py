@@ -1,0 +1,167 @@
+"""One file read line by line, through growth, rotation and truncation."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zlib
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from ingest.streams.place import HEAD_BYTES, Place, head_of
+
+_CHUNK_BYTES: Final = 262_144
+
+
+class Tail:
+    """An open file.
+
+    Args:
+        path: to open.
+        max_record_bytes: longer lines are cut to one byte more.
+        offset: where to begin; the start of a line.
+
+    Attributes:
+        cut: how many lines were cut since last asked.
+        is_packed: a gzip file; read once, never followed.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, max_record_bytes: int, offset: int = 0) -> None:
+        self.path = path
+        self.cut = 0
+        self.is_packed = path.suffix == ".gz"
+        self._bound = max_record_bytes
+        self._raw: BinaryIO = path.open("rb", buffering=0)
+        status = os.fstat(self._raw.fileno())
+        self.dev, self.inode = status.st_dev, status.st_ino
+        self._head = head_of(self._raw)
+        self._file: BinaryIO = self._raw
+        if self.is_packed:
+            self._raw.seek(0)
+            self._file = cast("BinaryIO", gzip.GzipFile(fileobj=self._raw, mode="rb"))
+        self._file.seek(offset)
+        self._offset = offset
+        self._held = bytearray()
+        self._passed = 0
+        self.bytes_read = 0
+
+    @property
+    def place(self) -> Place:
+        """Where the first line not yet returned begins."""
+        if self._head[1] < HEAD_BYTES and not self.is_packed:
+            at = self._raw.tell()
+            self._head = head_of(self._raw)
+            self._raw.seek(at)
+        head, size = self._head
+        return Place(str(self.path), self.dev, self.inode, self._offset, head, size)
+
+    def lines(self, limit: int) -> list[bytes]:
+        """Return the next complete lines, at least one chunk's and about `limit`; empty: nothing new.
+
+        Raises:
+            OSError: reading failed; of a packed file also that it is damaged.
+        """
+        found: list[bytes] = []
+        while len(found) < limit:
+            try:
+                chunk = self._file.read(_CHUNK_BYTES)
+            except (EOFError, zlib.error) as error:
+                raise OSError(f"damaged gzip file: {error}") from error
+            if not chunk:
+                break
+            self.bytes_read += len(chunk)
+            self._take(chunk, found)
+        return found
+
+    def rest(self) -> list[bytes]:
+        """Return the last line, which has no newline, once nothing more will come."""
+        found: list[bytes] = []
+        if self._held:
+            self._offset += len(self._held) + self._passed
+            self._add(found, bytes(self._held))
+            self._held.clear()
+            self._passed = 0
+        return found
+
+    def was_truncated(self) -> bool:
+        """Whether the file is shorter than what was read, or begins anew (copytruncate)."""
+        read_to = self._offset + len(self._held) + self._passed
+        if os.fstat(self._raw.fileno()).st_size < read_to:
+            return True
+        if not read_to:
+            return False
+        at = self._raw.tell()
+        changed = head_of(self._raw, self._head[1]) != self._head
+        self._raw.seek(at)
+        return changed
+
+    def restart(self) -> None:
+        """Begin again at the start of the file, after a truncation."""
+        self._raw.seek(0)
+        self._head = head_of(self._raw)
+        self._raw.seek(0)
+        self._offset = self._passed = 0
+        self._held.clear()
+
+    def skip_to_end(self) -> None:
+        """Go on behind the last newline: a line half written is read whole when it is done."""
+        size = self._raw.seek(0, io.SEEK_END)
+        at = size
+        while at:
+            start = max(0, at - _CHUNK_BYTES)
+            self._raw.seek(start)
+            end = self._raw.read(at - start).rfind(b"\n")
+            if end >= 0:
+                at = start + end + 1
+                break
+            at = start
+        self._raw.seek(at)
+        self._offset = at
+
+    def is_moved(self) -> bool:
+        """Whether the path names another file by now, or none."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return True
+        return (status.st_dev, status.st_ino) != (self.dev, self.inode)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._raw.close()
+
+    def _take(self, chunk: bytes, found: list[bytes]) -> None:
+        if b"\n" not in chunk:
+            self._hold(chunk)
+            return
+        lines = chunk.split(b"\n")
+        rest = lines.pop()
+        if self._held:
+            first = bytes(self._held) + lines[0]
+            self._offset += len(first) + self._passed + 1
+            self._held.clear()
+            self._passed = 0
+            self._add(found, first)
+            del lines[0]
+        self._offset += sum(map(len, lines)) + len(lines)
+        for line in lines:
+            self._add(found, line)
+        self._hold(rest)
+
+    def _hold(self, part: bytes) -> None:
+        """Keep the beginning of a line; of an overlong one no more than the bound and one byte."""
+        room = self._bound + 1 - len(self._held)
+        self._held += part[:room]
+        self._passed += max(0, len(part) - max(room, 0))
+
+    def _add(self, found: list[bytes], line: bytes) -> None:
+        line = line.rstrip(b"\r\0")
+        if len(line) > self._bound:
+            self.cut += 1
+            line = line[: self._bound + 1]
+        if line:
+            found.append(line)

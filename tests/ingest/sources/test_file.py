@@ -1,0 +1,274 @@
+"""Files followed and read once: rotation, truncation, restarts at any line, nothing skipped or repeated."""
+
+import asyncio
+import gzip
+import os
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.errors import SettingsError, StoreError
+from contract.meter import MemoryMeter
+from contract.ports import Batch
+from ingest.sources.file import FileSettings, FileSource
+
+
+def source(path: Path, *, meter: MemoryMeter | None = None, **settings: Any) -> FileSource:
+    given = {"check": timedelta(milliseconds=20), "settle": timedelta(milliseconds=60), **settings}
+    return FileSource(
+        "logs", FileSettings(path=str(path), **given), meter or MemoryMeter(), lambda: 0
+    )
+
+
+def read_once(path: Path, position: Any = None, **settings: Any) -> list[Batch]:
+    async def run() -> list[Batch]:
+        return [batch async for batch in source(path, follow=False, **settings).batches(position)]
+
+    return asyncio.run(run())
+
+
+def records(batches: list[Batch]) -> list[bytes]:
+    return [record for batch in batches for record in batch.records]
+
+
+class Following:
+    """A followed source whose batches are taken one by one."""
+
+    def __init__(self, path: Path, position: Any = None, **settings: Any) -> None:
+        self.meter = MemoryMeter()
+        self._source = source(path, meter=self.meter, **settings)
+        self._batches: AsyncIterator[Batch] = self._source.batches(position)
+        self.position: Any = position
+
+    async def take(self, count: int) -> list[bytes]:
+        found: list[bytes] = []
+        async with asyncio.timeout(10):
+            while len(found) < count:
+                batch = await anext(self._batches)
+                self.position = batch.position
+                found += batch.records
+        return found
+
+    async def nothing(self, seconds: float = 0.15) -> None:
+        pulled = asyncio.ensure_future(anext(self._batches))
+        await asyncio.sleep(seconds)
+        assert not pulled.done(), pulled.result()
+        await self._source.close()
+        with pytest.raises(StopAsyncIteration):
+            await pulled
+
+    async def end(self) -> None:
+        await self._source.close()
+        await self._batches.aclose()  # type: ignore[attr-defined] # a generator
+
+
+def add(path: Path, text: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(text)
+
+
+def test_a_file_is_read_once_to_its_end_with_its_last_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"one\r\ntwo\n\nthree")
+    batches = read_once(path)
+    assert records(batches) == [b"one", b"two", b"three"]
+    assert batches[0].sender == str(path)
+    assert read_once(path, batches[-1].position) == []
+
+
+def test_a_folder_is_read_oldest_first_and_gzip_unpacked(tmp_path: Path) -> None:
+    for age, (name, data) in enumerate(
+        [("b.log", b"3\n"), ("a.log.1", b"2\n"), ("a.log.2.gz", gzip.compress(b"1\n"))]
+    ):
+        (tmp_path / name).write_bytes(data)
+        os.utime(tmp_path / name, (1_000_000 - age, 1_000_000 - age))
+    assert records(read_once(tmp_path)) == [b"1", b"2", b"3"]
+    assert records(read_once(tmp_path / "a.*")) == [b"1", b"2"]
+
+
+def test_damaged_gzip_ends_that_file_alone_and_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"1\n" * 100_000)[:-20])
+    (tmp_path / "b.log").write_bytes(b"2\n")
+    assert records(read_once(tmp_path))[-1:] == [b"2"]
+
+
+def test_more_files_than_may_be_open_are_read_one_after_another(tmp_path: Path) -> None:
+    for number in range(10):
+        (tmp_path / f"{number}.log").write_bytes(b"%d\n" % number)
+    assert sorted(records(read_once(tmp_path, max_files=1))) == [
+        b"%d" % number for number in range(10)
+    ]
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 5])
+def test_reading_goes_on_after_any_batch_without_gap_or_repetition(
+    tmp_path: Path, stop_after: int
+) -> None:
+    path = tmp_path / "a.log"
+    lines = [b"line %06d %s" % (number, b"x" * (number % 300)) for number in range(20_000)]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+
+    async def run() -> list[bytes]:
+        found: list[bytes] = []
+        position, taken = None, -1
+        while taken:
+            taken = 0
+            batches = source(path, follow=False, batch_records=1).batches(position)
+            async for batch in batches:
+                found += batch.records
+                position = batch.position
+                taken += 1
+                if taken == stop_after:
+                    break
+            await batches.aclose()
+        return found
+
+    assert asyncio.run(run()) == lines
+
+
+def test_following_holds_a_half_written_line_until_its_newline(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"one\ntw")
+
+    async def run() -> None:
+        following = Following(path)
+        assert await following.take(1) == [b"one"]
+        kept = following.position
+        add(path, b"o\nthree\n")
+        assert await following.take(2) == [b"two", b"three"]
+        await following.end()
+        again = Following(path, kept)
+        assert await again.take(2) == [b"two", b"three"]
+        await again.nothing()
+
+    asyncio.run(run())
+
+
+def test_a_file_that_does_not_exist_yet_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "later" / "a.log"
+
+    async def run() -> None:
+        following = Following(path)
+        pulled = asyncio.ensure_future(following.take(1))
+        await asyncio.sleep(0.05)
+        path.parent.mkdir()
+        path.write_bytes(b"one\n")
+        assert await pulled == [b"one"]
+        await following.nothing()
+
+    asyncio.run(run())
+
+
+def test_rotation_by_rename_reads_the_old_file_out_and_the_new_from_its_start(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"1\n")
+
+    async def run() -> None:
+        following = Following(path)
+        assert await following.take(1) == [b"1"]
+        path.rename(tmp_path / "a.log.1")
+        add(tmp_path / "a.log.1", b"2\n")
+        path.write_bytes(b"3\n")
+        add(tmp_path / "a.log.1", b"4")
+        assert sorted(await following.take(3)) == [b"2", b"3", b"4"]
+        add(path, b"5\n")
+        assert await following.take(1) == [b"5"]
+        await following.nothing()
+
+    asyncio.run(run())
+
+
+def test_rotation_while_nobody_looked_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"1\n")
+
+    async def run() -> None:
+        following = Following(path)
+        assert await following.take(1) == [b"1"]
+        await following.end()
+        add(path, b"2\n")
+        path.rename(tmp_path / "a.log.1")
+        path.write_bytes(b"3\n")
+        again = Following(path, following.position)
+        assert await again.take(2) == [b"2", b"3"]
+        await asyncio.sleep(0.1)
+        add(path, b"4\n")
+        assert await again.take(1) == [b"4"]
+        await again.nothing()
+
+    asyncio.run(run())
+
+
+def test_copy_and_truncate_begins_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"1\n2\n")
+
+    async def run() -> None:
+        following = Following(path)
+        assert await following.take(2) == [b"1", b"2"]
+        with path.open("r+b") as file:
+            file.truncate(0)
+        add(path, b"3\n")
+        assert await following.take(1) == [b"3"]
+        assert following.meter.total("files_truncated") == 1
+        await following.nothing()
+
+    asyncio.run(run())
+
+
+def test_a_used_again_inode_is_told_by_the_first_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"old 1\nold 2\n")
+    position = read_once(path)[-1].position
+    with path.open("r+b") as file:  # the same inode with other content, and longer
+        file.write(b"new 1\nnew 2\nnew 3\n")
+    assert records(read_once(path, position)) == [b"new 1", b"new 2", b"new 3"]
+
+
+def test_from_the_end_only_what_comes_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"old\nhal")
+
+    async def run() -> None:
+        following = Following(path, start="end")
+        pulled = asyncio.ensure_future(following.take(2))
+        await asyncio.sleep(0.05)
+        add(path, b"f\nnew\n")
+        assert await pulled == [b"half", b"new"]
+        await following.nothing()
+
+    asyncio.run(run())
+
+
+def test_an_overlong_line_is_cut_counted_and_held_in_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"1\n" + b"x" * 10_000_000 + b"\n2\n")
+    meter = MemoryMeter()
+
+    async def run() -> list[Batch]:
+        opened = source(path, follow=False, meter=meter, max_record_bytes=1000)
+        return [batch async for batch in opened.batches(None)]
+
+    batches = asyncio.run(run())
+    assert [len(record) for record in records(batches)] == [1, 1001, 1]
+    assert meter.total("dropped_bound") == 1
+    assert read_once(path, batches[-1].position) == []
+
+
+def test_what_cannot_be_read_is_said() -> None:
+    with pytest.raises(SettingsError, match="no file matches"):
+        source(Path("/nonexistent/opsonin.log"), follow=False)
+
+
+@pytest.mark.parametrize(
+    "position", [{"version": 99, "files": []}, {"files": 1}, 5, {"version": 1, "files": [{"x": 1}]}]
+)
+def test_a_position_that_cannot_be_read_is_refused(tmp_path: Path, position: Any) -> None:
+    (tmp_path / "a.log").write_bytes(b"1\n")
+    with pytest.raises(StoreError, match="position"):
+        read_once(tmp_path / "a.log", position)

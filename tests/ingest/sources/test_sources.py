@@ -1,0 +1,345 @@
+"""What every source keeps: records in, records out, counted; bounds; a clean end."""
+
+import asyncio
+import contextlib
+import gzip
+import json
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from pydantic import ValidationError
+
+from contract.errors import SettingsError
+from contract.meter import MemoryMeter
+from contract.plugins import load
+from contract.ports import Batch, Source, SourceType
+from ingest.sources.http import HttpSettings, HttpSource
+from ingest.sources.syslog_tcp import SyslogTcp, SyslogTcpSettings
+from ingest.sources.syslog_udp import SyslogUdp, SyslogUdpSettings
+from ingest.sources.unix_stream import UnixStream, UnixStreamSettings
+
+
+def now_us() -> int:
+    return 1_781_524_800_000_000
+
+
+async def collect(source: Source, count: int, act: Callable[[], Awaitable[Any]]) -> list[Batch]:
+    """Pull until `count` records came, while `act` sends; then close."""
+    batches: list[Batch] = []
+
+    async def pull() -> None:
+        async for batch in source.batches(None):
+            batches.append(batch)
+            if sum(len(one.records) for one in batches) >= count:
+                await source.close()
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        group.create_task(pull())
+        await asyncio.sleep(0.01)
+        await act()
+    return batches
+
+
+def records(batches: list[Batch]) -> list[bytes]:
+    return [record for batch in batches for record in batch.records]
+
+
+def test_every_source_file_keeps_its_contract() -> None:
+    found = load("ingest.sources", "SOURCE", SourceType)
+    assert {"file", "http", "syslog_tcp", "syslog_udp", "unix_stream"} <= set(found)
+    for kind in found.values():
+        assert kind.settings.model_config.get("extra") == "forbid"
+        assert kind.settings.model_config.get("frozen")
+
+
+async def _udp() -> None:
+    meter = MemoryMeter()
+    source = SyslogUdp("gw", SyslogUdpSettings(port=0), meter, now_us)
+
+    async def send() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for data in (b"<1>a\n", b"<2>b\0", b"", b"<3>multi\nline"):
+                sender.sendto(data, ("127.0.0.1", source.port))
+
+    batches = await collect(source, 3, send)
+    assert records(batches) == [b"<1>a", b"<2>b", b"<3>multi\nline"]
+    assert {batch.sender for batch in batches} == {"127.0.0.1"}
+    assert meter.total("records_read") == 3
+    assert meter.total("bytes_read") == 5 + 5 + 13
+
+
+def test_udp_gives_one_record_a_datagram() -> None:
+    asyncio.run(_udp())
+
+
+async def _udp_overflow() -> None:
+    meter = MemoryMeter()
+    settings = SyslogUdpSettings(port=0, receive_buffer_bytes=4096, batch_records=10)
+    source = SyslogUdp("gw", settings, meter, now_us)
+    sent = 500
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for number in range(sent):
+            sender.sendto(b"<1>%d" % number, ("127.0.0.1", source.port))
+    await source.close()
+    found = records([batch async for batch in source.batches(None)])
+    assert found == [b"<1>%d" % number for number in range(len(found))]
+    assert 0 < len(found) < sent
+    assert meter.total("records_read") + meter.total("dropped_kernel") == sent
+
+
+def test_what_the_kernel_drops_is_counted_exactly() -> None:
+    asyncio.run(_udp_overflow())
+
+
+async def _tcp(
+    send: Callable[[asyncio.StreamWriter], None], count: int, **settings: Any
+) -> tuple[list[Batch], MemoryMeter]:
+    meter = MemoryMeter()
+    source = SyslogTcp("gw", SyslogTcpSettings(port=0, **settings), meter, now_us)
+
+    async def act() -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", source.port)
+        send(writer)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+
+    return await collect(source, count, act), meter
+
+
+def test_tcp_reads_both_framings_and_the_last_line_without_newline() -> None:
+    batches, meter = asyncio.run(_tcp(lambda writer: writer.write(b"<1>a\n4 <2>b<3>c\n<4>d"), 4))
+    assert records(batches) == [b"<1>a", b"<2>b", b"<3>c", b"<4>d"]
+    assert batches[0].sender == "127.0.0.1"
+    assert meter.total("records_read") == 4
+
+
+def test_tcp_back_pressure_holds_memory_and_loses_nothing() -> None:
+    lines = b"".join(b"<1>%06d %s\n" % (number, b"x" * 90) for number in range(20_000))
+    batches, _ = asyncio.run(_tcp(lambda writer: writer.write(lines), 20_000, buffer_bytes=4096))
+    assert [int(record[3:9]) for record in records(batches)] == list(range(20_000))
+
+
+def test_tcp_cuts_an_overlong_line_and_counts_it() -> None:
+    batches, meter = asyncio.run(
+        _tcp(
+            lambda writer: writer.write(b"<1>a\n" + b"x" * 10_000_000 + b"\n<2>b\n"),
+            3,
+            max_record_bytes=1000,
+        )
+    )
+    assert [len(record) for record in records(batches)] == [4, 1001, 4]
+    assert meter.total("dropped_bound") == 1
+
+
+async def _too_many() -> None:
+    meter = MemoryMeter()
+    source = SyslogTcp("gw", SyslogTcpSettings(port=0, max_connections=1), meter, now_us)
+
+    async def act() -> None:
+        _, first = await asyncio.open_connection("127.0.0.1", source.port)
+        await asyncio.sleep(0.05)
+        reader, second = await asyncio.open_connection("127.0.0.1", source.port)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        second.close()
+        first.write(b"<1>a\n")
+        first.close()
+        await first.wait_closed()
+
+    assert records(await collect(source, 1, act)) == [b"<1>a"]
+    assert meter.total("dropped_connections") == 1
+
+
+def test_tcp_refuses_connections_beyond_the_bound() -> None:
+    asyncio.run(_too_many())
+
+
+async def _unix(path: Path) -> None:
+    source = UnixStream("ids", UnixStreamSettings(path=path, mode="600"), MemoryMeter(), now_us)
+    assert os.stat(path).st_mode & 0o777 == 0o600  # noqa: PTH116 - in a test the loop may wait
+
+    async def act() -> None:
+        _, writer = await asyncio.open_unix_connection(path)
+        writer.write(b'{"a":1}\n5 text\n{"b":')
+        await writer.drain()
+        writer.write(b"2}\n")
+        await writer.drain()
+        writer.close()
+
+    assert records(await collect(source, 3, act)) == [b'{"a":1}', b"5 text", b'{"b":2}']
+
+
+def test_unix_stream_reads_lines_and_cleans_up(tmp_path: Path) -> None:
+    path = tmp_path / "eve.sock"
+    asyncio.run(_unix(path))
+    assert not path.exists()
+
+
+def test_unix_stream_replaces_a_dead_socket_but_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "eve.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    asyncio.run(_unix(path))
+    path.write_text("precious")
+    with pytest.raises(SettingsError, match="cannot listen"):
+        UnixStream("ids", UnixStreamSettings(path=path), MemoryMeter(), now_us)
+    assert path.read_text() == "precious"
+
+
+def test_an_address_in_use_is_a_settings_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"gw: cannot listen on 127.0.0.1 port {port}"):
+            SyslogTcp("gw", SyslogTcpSettings(port=port), MemoryMeter(), now_us)
+        with pytest.raises(SettingsError, match="cannot listen"):
+            HttpSource("gw", HttpSettings(port=port), MemoryMeter(), now_us)
+
+
+Post = Callable[..., Awaitable[tuple[int, Any]]]
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    settings: HttpSettings, meter: MemoryMeter
+) -> AsyncIterator[tuple[Post, list[Batch]]]:
+    source = HttpSource("web", settings, meter, now_us)
+    batches: list[Batch] = []
+
+    async def pull() -> None:
+        async for batch in source.batches(None):
+            batches.append(batch)  # noqa: PERF401 - the list is read while it grows
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        group.create_task(pull())
+        await asyncio.sleep(0.05)
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{source.port}") as session:
+
+            async def post(data: bytes, path: str = "/", **headers: str) -> tuple[int, Any]:
+                named = {name.replace("_", "-"): value for name, value in headers.items()}
+                async with session.post(path, data=data, headers=named) as answer:
+                    return answer.status, (await answer.text())
+
+            yield post, batches
+        await source.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "expected"),
+    [
+        (b'{"a":1}', {}, [b'{"a":1}']),
+        (b'[{"a":1}, {"b": [2]} ]', {}, [b'{"a":1}', b'{"b": [2]}']),
+        (b'{"a":1}\n{"b":2}\n\n', {}, [b'{"a":1}', b'{"b":2}']),
+        (b'{\n "a": 1\n}', {"Content_Type": "application/json"}, [b'{\n "a": 1\n}']),
+        (b"<1>a\n<2>b", {"Content_Type": "text/plain"}, [b"<1>a", b"<2>b"]),
+        (gzip.compress(b'{"a":1}'), {"Content_Encoding": "gzip"}, [b'{"a":1}']),
+        (b"[" * 100_000, {}, [b"[" * 100_000]),
+        (b'[{"a":', {}, [b'[{"a":']),
+        (b"", {}, []),
+    ],
+)
+def test_http_cuts_bodies_into_records(
+    body: bytes, headers: dict[str, str], expected: list[bytes]
+) -> None:
+    async def run() -> None:
+        async with serving(HttpSettings(port=0), MemoryMeter()) as (post, batches):
+            status, text = await post(body, **headers)
+            assert (status, json.loads(text)) == (200, {"taken": len(expected)})
+            assert records(batches) == expected
+
+    asyncio.run(run())
+
+
+def test_http_asks_for_the_token(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("s3cret\n")
+
+    async def run() -> None:
+        meter = MemoryMeter()
+        async with serving(HttpSettings(port=0, token_file=secret), meter) as (post, batches):
+            assert (await post(b"{}"))[0] == 401
+            assert (await post(b"{}", Authorization="Bearer wrong"))[0] == 401
+            assert (await post(b"{}", Authorization="Bearer s3cret"))[0] == 200
+            assert len(batches) == 1
+        assert meter.total("http_refused") == 2
+
+    asyncio.run(run())
+
+
+def test_http_refuses_what_is_too_large_packed_or_not() -> None:
+    async def run() -> None:
+        async with serving(HttpSettings(port=0, max_body_bytes=10_000), MemoryMeter()) as (
+            post,
+            batches,
+        ):
+            assert (await post(b"x" * 10_001))[0] == 413
+            assert (await post(gzip.compress(b"x" * 50_000_000), Content_Encoding="gzip"))[0] == 413
+            assert (await post(b"no gzip", Content_Encoding="gzip"))[0] == 415
+            assert (await post(gzip.compress(b"cut")[:-9], Content_Encoding="gzip"))[0] == 415
+            assert (await post(b"x", Content_Encoding="br"))[0] == 415
+            assert (await post(b"{}", "/other"))[0] == 404
+            assert not batches
+
+    asyncio.run(run())
+
+
+def test_http_answers_only_when_the_engine_asked_for_more() -> None:
+    async def run() -> None:
+        source = HttpSource("web", HttpSettings(port=0, max_waiting=1), MemoryMeter(), now_us)
+        batches = source.batches(None)
+        pulled = asyncio.create_task(anext(batches))
+        await asyncio.sleep(0.05)
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{source.port}") as session:
+            posted = asyncio.create_task(session.post("/", data=b"{}"))
+            await pulled
+            await asyncio.sleep(0.05)
+            assert not posted.done()
+            waiting = asyncio.create_task(session.post("/", data=b"{}"))
+            await asyncio.sleep(0.05)
+            async with session.post("/", data=b"{}") as refused:
+                assert refused.status == 429
+            await source.close()
+            async for _ in batches:
+                pass
+            for task in (posted, waiting):
+                async with await task as answer:
+                    assert answer.status == 200
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"host": "0.0.0.0"}, {"host": "gw"}, {"path": "x"}, {"unknown": 1}, {"port": 70_000}],  # noqa: S104 - refused
+)
+def test_http_settings_refuse_what_is_open_or_unknown(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        HttpSettings(**wrong)
+
+
+def test_http_refuses_an_empty_token(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(" \n")
+    with pytest.raises(SettingsError, match="token is empty"):
+        HttpSource(
+            "web", HttpSettings(port=0, token_file=tmp_path / "token"), MemoryMeter(), now_us
+        )
+    settings = HttpSettings(port=0, token_env="OPSONIN_TEST_NO_SUCH")  # noqa: S106 - a name
+    with pytest.raises(SettingsError, match="token is empty"):
+        HttpSource("web", settings, MemoryMeter(), now_us)
+
+
+def test_a_reset_connection_is_survived() -> None:
+    def reset(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"<1>a\n")
+        raw = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    batches, _ = asyncio.run(_tcp(reset, 1))
+    assert records(batches) == [b"<1>a"]
