@@ -107,7 +107,7 @@ def measure(place: Path, rules: int) -> dict[str, float]:
     config = place / "bench.toml"
     config.write_text(
         f'[engine]\nstop_at_end = true\nrules = ["{ROOT / "rules"}", "rules"]\n[web]\n[log]\nlevel = "info"\nformat = "json"\n'
-        '[[source]]\nname = "eve"\ntype = "file"\nadapter = "suricata.eve"\npaths = ["eve.json"]\nfollow = false\n'
+        f'[[source]]\nname = "eve"\ntype = "file"\nadapter = "suricata.eve"\npath = "{place}/eve.json"\nfollow = false\n'
     )
     command = [
         str(Path(sys.executable).with_name("opsonin")),

@@ -59,7 +59,7 @@ def workload(folder: Path, rounds: int) -> int:
 def config(folder: Path, data: str) -> Path:
     """Write the settings of one run."""
     sources = "".join(
-        f'[[source]]\nname = "{name}"\ntype = "file"\nadapter = "{adapter}"\npaths = ["{name}.log"]\nfollow = false\n'
+        f'[[source]]\nname = "{name}"\ntype = "file"\nadapter = "{adapter}"\npath = "{folder}/{name}.log"\nfollow = false\n'
         for name, adapter in FILES.items()
     )
     path = folder / f"{data}.toml"

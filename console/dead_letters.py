@@ -18,7 +18,7 @@ from contract.records import DeadLetter
 from contract.timestamps import from_datetime
 from runtime.intake import Intake
 from runtime.settings import Settings
-from runtime.store import dead_letters as stored
+from runtime.stored import dead_letters as stored
 from runtime.web import SOCKET_NAME
 
 _SHOWN_BYTES = 100

@@ -12,7 +12,8 @@ from console.output import write_record
 from console.places import config_option, json_option, open_store, settings_of
 from console.tables import moment, show
 from contract.records import Decision
-from runtime.store import Store, decision_history, find, records
+from runtime.store import Store
+from runtime.stored import decision_history, find, records
 from runtime.web import SOCKET_NAME
 
 _COLUMNS = (

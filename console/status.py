@@ -11,7 +11,7 @@ from console.engine_socket import ask
 from console.output import write_record
 from console.places import config_option, json_option, open_store, settings_of
 from contract.errors import OpsoninError
-from runtime.store import counts
+from runtime.stored import counts
 from runtime.web import SOCKET_NAME
 
 

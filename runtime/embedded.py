@@ -25,7 +25,8 @@ from runtime.flow import Flow, Watch
 from runtime.intake import Intake
 from runtime.record_queue import RecordQueue
 from runtime.settings import Settings, SourceConfig
-from runtime.store import Epoch, Store, dead_letters, records
+from runtime.store import Epoch, Store
+from runtime.stored import dead_letters, records
 from runtime.watermark import Watermarks
 
 log = structlog.get_logger()
@@ -284,6 +285,7 @@ class Embedded:
         await self._written()
         decisions, self.flow.decisions = self.flow.decisions, []
         epoch = self.flow.seal(dict(self._positions))
+        epoch.arrived_us = self._clock()
         self._writing = asyncio.create_task(self._write(epoch, decisions), name="write")
 
     async def _written(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
@@ -25,6 +24,7 @@ from runtime.stage_runner import Changes
 FORMAT = 1
 _PAGE_BYTES = 16_384
 _BUSY_SECONDS = 10.0
+_HOUR_US = 3_600_000_000
 
 Stored: TypeAlias = Alert | Chain | Decision | Outcome
 State: TypeAlias = dict[str, dict[str, dict[str, bytes]]]
@@ -45,6 +45,7 @@ CREATE TABLE state (
     stage TEXT NOT NULL, key TEXT NOT NULL, part TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (stage, key, part)
 ) WITHOUT ROWID;
 CREATE TABLE position (source TEXT PRIMARY KEY, json BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE arrival (hour INTEGER PRIMARY KEY, last_row INTEGER NOT NULL);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
@@ -57,6 +58,7 @@ class Epoch:
         revived: ids of stored dead letters that are dead no more.
         positions: by source, JSON values.
         watermark_us: event time that the stages have been told.
+        arrived_us: wall-clock time of writing, by which events are kept.
     """
 
     events: list[Event] = field(default_factory=list)
@@ -66,6 +68,7 @@ class Epoch:
     state: Changes = field(default_factory=dict)
     positions: dict[str, Any] = field(default_factory=dict)
     watermark_us: int = 0
+    arrived_us: int = 0
 
 
 class Store:
@@ -160,6 +163,11 @@ class Store:
                 [(event.time_us, event.id, event.json) for event in epoch.events],
             )
             duplicates = len(epoch.events) - (db.total_changes - before)
+            if epoch.events:
+                db.execute(
+                    "INSERT OR REPLACE INTO arrival SELECT ?, max(rowid) FROM event",
+                    (epoch.arrived_us // _HOUR_US,),
+                )
             self._write_records(epoch)
             self._write_state(epoch)
             db.execute("COMMIT")
@@ -229,10 +237,18 @@ class Store:
         return {source: msgspec.json.decode(json) for source, json in rows}
 
     def prune(self, before_us: int, rows: int) -> int:
-        """Delete at most `rows` events older than this; return how many. Records are kept."""
+        """Delete at most `rows` events that arrived in hours before this; return how many. Records are kept.
+
+        Arrival counts, not event time, so that old logs can be read in. O(deleted).
+        """
+        row = self.db.execute(
+            "SELECT max(last_row) FROM arrival WHERE hour < ?", (before_us // _HOUR_US,)
+        ).fetchone()
+        if row[0] is None:
+            return 0
         done = self.db.execute(
-            "DELETE FROM event WHERE rowid IN (SELECT rowid FROM event WHERE time_us < ? ORDER BY time_us LIMIT ?)",
-            (before_us, rows),
+            "DELETE FROM event WHERE rowid IN (SELECT rowid FROM event WHERE rowid <= ? ORDER BY rowid LIMIT ?)",
+            (row[0], rows),
         )
         return done.rowcount
 
@@ -252,65 +268,3 @@ def moment_us(record: Stored) -> int:
             return from_datetime(record.made)
         case Outcome():
             return from_datetime(record.time)
-
-
-_TYPES: dict[str, type[Stored]] = {
-    "alert": Alert,
-    "chain": Chain,
-    "decision": Decision,
-    "outcome": Outcome,
-}
-
-
-def records(
-    store: Store, kind: str, *, newest_first: bool = True, limit: int = -1
-) -> Iterator[Stored]:
-    """Yield the last revision of each record of a kind, by time. O(yielded)."""
-    order = "DESC" if newest_first else "ASC"
-    rows = store.db.execute(
-        f"SELECT json FROM record WHERE kind = ? ORDER BY time_us {order}, id LIMIT ?",  # noqa: S608 - a constant
-        (kind, limit),
-    )
-    for (json,) in rows:
-        yield _TYPES[kind].model_validate_json(json)
-
-
-def find(store: Store, kind: str, id: str) -> Stored | None:
-    """Return the record of this id, or the only one whose id starts so; None when none or several do."""
-    rows = store.db.execute(
-        "SELECT json FROM record WHERE kind = ? AND id >= ? AND id < ? LIMIT 2",
-        (kind, id, id + "\x7f"),
-    ).fetchall()
-    return _TYPES[kind].model_validate_json(rows[0][0]) if len(rows) == 1 else None
-
-
-def by_ids(store: Store, kind: str, ids: Iterable[str]) -> Iterator[Stored]:
-    """Yield the records of these ids that are there, in the ids' order."""
-    for id in ids:
-        row = store.db.execute(
-            "SELECT json FROM record WHERE kind = ? AND id = ?", (kind, id)
-        ).fetchone()
-        if row:
-            yield _TYPES[kind].model_validate_json(row[0])
-
-
-def dead_letters(store: Store, *, limit: int = -1) -> Iterator[DeadLetter]:
-    """Yield dead letters, oldest first."""
-    for (json,) in store.db.execute("SELECT json FROM dead_letter ORDER BY seq LIMIT ?", (limit,)):
-        yield DeadLetter.model_validate_json(json)
-
-
-def decision_history(store: Store, id: str) -> list[Decision]:
-    """Return all revisions of a decision, oldest first."""
-    rows = store.db.execute(
-        "SELECT json FROM decision_history WHERE id = ? ORDER BY revision", (id,)
-    )
-    return [Decision.model_validate_json(json) for (json,) in rows]
-
-
-def counts(store: Store) -> dict[str, int]:
-    """Return how many of each kind there are. O(records); events are estimated by the largest row id."""
-    found = dict(store.db.execute("SELECT kind, count(*) FROM record GROUP BY kind"))
-    found["event"] = store.db.execute("SELECT coalesce(max(rowid), 0) FROM event").fetchone()[0]
-    found["dead_letter"] = store.db.execute("SELECT count(*) FROM dead_letter").fetchone()[0]
-    return found

@@ -45,7 +45,7 @@ class FileSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str = Field(min_length=1)
+    path: Path
     follow: bool = True
     start: Literal["beginning", "end"] = "beginning"
     check: Timespan = timedelta(seconds=1)
@@ -111,7 +111,7 @@ class FileSource:
 
     def _matches(self) -> list[Path]:
         """Return the files that the path means, oldest first: rotated ones come before the live one."""
-        path = Path(self._settings.path)
+        path = self._settings.path
         if path.is_dir():
             found: Iterable[Path] = path.iterdir()
         elif any(mark in path.name for mark in _GLOB):
@@ -255,7 +255,7 @@ class FileSource:
         return True
 
     def _folder(self) -> Path:
-        path = Path(self._settings.path)
+        path = self._settings.path
         return path if path.is_dir() else path.parent
 
     def _stopping(self) -> bool:

@@ -21,7 +21,8 @@ from runtime.embedded import Embedded
 from runtime.flow import Seen
 from runtime.replay import Recording, replay
 from runtime.settings import Reading, Settings, resolve
-from runtime.store import Store, counts, dead_letters, records
+from runtime.store import Store
+from runtime.stored import counts, dead_letters, records
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "webshop" / "eve.json"
 LINES = EXAMPLE.read_bytes().splitlines()

@@ -24,7 +24,7 @@ name = "ids"
 type = "file"
 adapter = "suricata.eve"
 zone = "Europe/Vienna"
-paths = ["eve.json"]
+path = "eve.json"
 
 [[point]]
 name = "gate"
@@ -78,7 +78,7 @@ def test_a_variable_wins_over_the_file(tmp_path: Path) -> None:
         ('"file"', '"fil"', "o.toml:10: source[0].type: no source is named 'fil'; there are"),
         ('"suricata.eve"', '"suricata"', "o.toml:11: source[0].adapter: no adapter is named 'suricata'"),
         ('"Europe/Vienna"', '"Vienna"', "o.toml:12: source[0].zone: no time zone is named 'Vienna'"),
-        ("paths =", "path =", "o.toml:13: source[0].path: unknown key; expected one of"),
+        ("path =", "paht =", "o.toml:13: source[0].paht: unknown key; expected one of"),
         ('type = "memory"', 'type = "memory"\nsize = 5', "o.toml:18: point[0].size: unknown key"),
         ("[engine]", "[engine", "o.toml:1:"),
         ("[policy]", "[polizy]", "o.toml:5: polizy: unknown key"),
@@ -92,14 +92,13 @@ def test_a_fault_names_line_key_and_what_was_expected(
 
 def test_two_sources_of_one_name_are_refused(tmp_path: Path) -> None:
     twice = (
-        GOOD
-        + '\n[[source]]\nname = "ids"\ntype = "file"\nadapter = "suricata.eve"\npaths = ["b"]\n'
+        GOOD + '\n[[source]]\nname = "ids"\ntype = "file"\nadapter = "suricata.eve"\npath = "b"\n'
     )
     assert "source[1].name: 'ids' stands twice" in fault(tmp_path, twice)
 
 
 def test_a_value_that_may_be_a_secret_is_not_repeated(tmp_path: Path) -> None:
-    text = GOOD.replace("paths =", "token = 'hunter2'\npaths =")
+    text = GOOD.replace("path =", "token = 'hunter2'\npath =")
     assert "hunter2" not in fault(tmp_path, text)
 
 

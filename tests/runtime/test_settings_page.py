@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from contract import timespan
 from contract.plugins import load
 from contract.ports import EnforcerType, SourceType
-from runtime.settings import File, PointEntry, SourceEntry
+from runtime.settings_file import File, PointEntry, SourceEntry
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 HEAD = """\

@@ -12,7 +12,8 @@ import pytest
 from contract.errors import StoreError
 from contract.event import Event
 from contract.records import Alert, DeadLetter, Rule
-from runtime.store import Epoch, Store, counts, dead_letters, find, records
+from runtime.store import Epoch, Store
+from runtime.stored import counts, dead_letters, find, records
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -117,8 +118,12 @@ def test_a_foreign_or_newer_file_is_refused_untouched(tmp_path: Path) -> None:
         Store(tmp_path / "none.db", read_only=True)
 
 
-def test_old_events_are_pruned_in_steps(store: Store) -> None:
-    store.commit(Epoch([event(number) for number in range(10)]))
-    assert store.prune(8, 5) == 5
-    assert store.prune(8, 5) == 3
-    assert store.prune(8, 5) == 0
+def test_events_that_arrived_long_ago_are_pruned_in_steps(store: Store) -> None:
+    hour = 3_600_000_000
+    store.commit(Epoch([event(number) for number in range(8)], arrived_us=hour))
+    store.commit(Epoch([event(number) for number in range(8, 10)], arrived_us=5 * hour))
+    assert store.prune(hour, 5) == 0, "the same hour"
+    assert store.prune(3 * hour, 5) == 5
+    assert store.prune(3 * hour, 5) == 3
+    assert store.prune(3 * hour, 5) == 0
+    assert store.db.execute("SELECT count(*) FROM event").fetchone() == (2,)

@@ -1,0 +1,139 @@
+"""The settings file as written: its tables, keys and defaults. `docs/settings.md` is written from here.
+
+Each source's and point's own keys are checked by the model that its file declares.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from contract.timespan import Timespan
+from correlate.chain.settings import LinkSettings
+from correlate.window.settings import WindowSettings
+from ingest.normalize import NormalizeSettings
+from respond.guard import GuardSettings
+from respond.verdict import DecideSettings
+from runtime.log import Format, LogLevel
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"no time zone is named {name!r}") from error
+    return name
+
+
+class Part(BaseModel):
+    """A table of the settings; frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EngineSettings(Part):
+    """How the engine runs.
+
+    Attributes:
+        data_dir: folder of the store and the control socket; relative to the settings file.
+        rules: folders or files of rules; empty: those that ship.
+        lateness: how much earlier than the latest an event of the same source may come.
+        idle_after: a source silent for so long holds back nobody's time.
+        epoch: longest time between two commits.
+        epoch_records: most raw records between two commits.
+        queue_records: raw records read ahead of the engine, over all sources.
+        stop_on_broken_rules: `opsonin run` refuses to start while a rule, pattern or playbook is broken; false leaves
+            it out and goes on.
+        stop_at_end: end when every source has ended (files that are not followed).
+        keep_events: events that arrived longer ago than this are deleted from the store.
+        converge_every: each enforcement point is compared with what is desired this often.
+    """
+
+    data_dir: Path = Path("var")
+    rules: tuple[Path, ...] = ()
+    lateness: Timespan = timedelta(seconds=30)
+    idle_after: Timespan = timedelta(seconds=10)
+    epoch: Timespan = timedelta(milliseconds=200)
+    epoch_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
+    queue_records: Annotated[int, Field(ge=100, le=10_000_000)] = 20_000
+    stop_on_broken_rules: bool = True
+    stop_at_end: bool = False
+    keep_events: Timespan = timedelta(days=30)
+    converge_every: Timespan = timedelta(seconds=30)
+
+
+class LogSettings(Part):
+    """What the engine says of itself, on standard error.
+
+    Attributes:
+        level: debug, info, warning or error.
+        format: text, json, or auto: text on a terminal, JSON elsewhere.
+    """
+
+    level: LogLevel = "info"
+    format: Format = "auto"
+
+
+class WebSettings(Part):
+    """Metrics and health over HTTP. Only loopback: nothing here is authenticated.
+
+    Attributes:
+        host: a loopback address.
+        port: 0 takes a free one, said in the log.
+    """
+
+    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9464
+
+
+class SourceEntry(BaseModel):
+    """What every `[[source]]` has; its other keys belong to its type.
+
+    Attributes:
+        name: lower case; its position and watermark are kept by it.
+        type: the transport: a file in `ingest/sources/`.
+        adapter: what reads its records: a file in `ingest/adapters/`, e.g. `suricata.eve`.
+        zone: of time stamps that name none, e.g. `Europe/Vienna`.
+        options: for the adapter; see its file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    type: str
+    adapter: str
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    options: dict[str, Any] = {}
+
+
+class PointEntry(BaseModel):
+    """What every `[[point]]` (enforcement point) has; its other keys belong to its type.
+
+    Attributes:
+        name: lower case; playbooks and decisions name it.
+        type: its kind: a file in `respond/enforcers/`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    type: str
+
+
+class File(Part):
+    """The settings file as written."""
+
+    engine: EngineSettings = EngineSettings()
+    normalize: NormalizeSettings = NormalizeSettings()
+    correlate: WindowSettings = WindowSettings()
+    link: LinkSettings = LinkSettings()
+    policy: DecideSettings = DecideSettings()
+    guard: GuardSettings = GuardSettings()
+    log: LogSettings = LogSettings()
+    web: WebSettings = WebSettings()
+    source: tuple[SourceEntry, ...] = ()
+    point: tuple[PointEntry, ...] = ()

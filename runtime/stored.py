@@ -1,0 +1,69 @@
+"""Questions to the store: records by kind, id and time; dead letters; counts. For commands beside a running engine too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from contract.records import Alert, Chain, DeadLetter, Decision, Outcome
+from runtime.store import Store, Stored
+
+_TYPES: dict[str, type[Stored]] = {
+    "alert": Alert,
+    "chain": Chain,
+    "decision": Decision,
+    "outcome": Outcome,
+}
+
+
+def records(
+    store: Store, kind: str, *, newest_first: bool = True, limit: int = -1
+) -> Iterator[Stored]:
+    """Yield the last revision of each record of a kind, by time. O(yielded)."""
+    order = "DESC" if newest_first else "ASC"
+    rows = store.db.execute(
+        f"SELECT json FROM record WHERE kind = ? ORDER BY time_us {order}, id LIMIT ?",  # noqa: S608 - a constant
+        (kind, limit),
+    )
+    for (json,) in rows:
+        yield _TYPES[kind].model_validate_json(json)
+
+
+def find(store: Store, kind: str, id: str) -> Stored | None:
+    """Return the record of this id, or the only one whose id starts so; None when none or several do."""
+    rows = store.db.execute(
+        "SELECT json FROM record WHERE kind = ? AND id >= ? AND id < ? LIMIT 2",
+        (kind, id, id + "\x7f"),
+    ).fetchall()
+    return _TYPES[kind].model_validate_json(rows[0][0]) if len(rows) == 1 else None
+
+
+def by_ids(store: Store, kind: str, ids: Iterable[str]) -> Iterator[Stored]:
+    """Yield the records of these ids that are there, in the ids' order."""
+    for id in ids:
+        row = store.db.execute(
+            "SELECT json FROM record WHERE kind = ? AND id = ?", (kind, id)
+        ).fetchone()
+        if row:
+            yield _TYPES[kind].model_validate_json(row[0])
+
+
+def dead_letters(store: Store, *, limit: int = -1) -> Iterator[DeadLetter]:
+    """Yield dead letters, oldest first."""
+    for (json,) in store.db.execute("SELECT json FROM dead_letter ORDER BY seq LIMIT ?", (limit,)):
+        yield DeadLetter.model_validate_json(json)
+
+
+def decision_history(store: Store, id: str) -> list[Decision]:
+    """Return all revisions of a decision, oldest first."""
+    rows = store.db.execute(
+        "SELECT json FROM decision_history WHERE id = ? ORDER BY revision", (id,)
+    )
+    return [Decision.model_validate_json(json) for (json,) in rows]
+
+
+def counts(store: Store) -> dict[str, int]:
+    """Return how many of each kind there are. O(records); events are estimated by the largest row id."""
+    found = dict(store.db.execute("SELECT kind, count(*) FROM record GROUP BY kind"))
+    found["event"] = store.db.execute("SELECT coalesce(max(rowid), 0) FROM event").fetchone()[0]
+    found["dead_letter"] = store.db.execute("SELECT count(*) FROM dead_letter").fetchone()[0]
+    return found
