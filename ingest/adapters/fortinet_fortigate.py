@@ -13,6 +13,7 @@ from contract.ports import Adapter, Context
 from ingest.formats import cef
 from ingest.formats.account import user_fields
 from ingest.formats.device import Device
+from ingest.formats.finish import finish
 from ingest.formats.fortios import STEPS, classes, read_time
 from ingest.formats.keytable import KeyTable, Plan
 from ingest.formats.shapes import QUOTED, TRAILING, Shapes
@@ -93,6 +94,7 @@ def _complete(fields: Fields, plan: Plan, context: Context) -> Fields:
             get("rule.description", ""),
         )
     )
+    finish(fields)
     return fields
 
 

@@ -14,6 +14,7 @@ from contract.event import Fields
 from contract.ports import Adapter, Context
 from ingest.formats import cef, csv_line
 from ingest.formats.device import Device, name
+from ingest.formats.finish import finish
 from ingest.formats.json import load_object
 from ingest.formats.keytable import KeyTable, Plan
 from ingest.formats.panos import STEPS, is_alert, read_message, read_time
@@ -201,6 +202,7 @@ def _complete(fields: Fields, steps: tuple[Any, ...], context: Context) -> Field
     status = fields.get(_OWN + "EventStatus")
     if status in ("success", "failure"):
         fields["event.outcome"] = status
+    finish(fields)
     return fields
 
 

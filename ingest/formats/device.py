@@ -15,6 +15,7 @@ from contract.event import Fields
 from contract.ports import Context
 from contract.timestamps import iso
 from ingest.formats import syslog
+from ingest.formats.time import bsd_us
 
 _REMEMBERED = 4096
 MAX_HEAD = 512
@@ -25,6 +26,9 @@ _STEP_US = 600_000_000
 _TOLERATED_US = 86_400_000_000
 """How far a clock may run ahead before a stamp without year is taken for last year's."""
 _HALF_YEAR_US = 182 * 86_400_000_000
+_PLAIN = re.compile(
+    r"(?:<(\d{1,3})>)?([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) ([^\s\[\]<>|=%:]{1,255}) (?:: )?"
+).fullmatch
 _LONG_MONTH = re.compile(
     r"^(<\d{1,3}>)?(Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)\b"
 ).sub
@@ -59,7 +63,7 @@ class Device:
         fields = dict(self._constant)
         head = _LONG_MONTH(r"\1\2", head)
         received_us = step * _STEP_US + _STEP_US // 2
-        header = syslog.read(head, received_us, zone)
+        header = _read_plain(head, received_us, zone) or syslog.read(head, received_us, zone)
         if header.time_us is not None and header.time_us > received_us + _TOLERATED_US:
             # The nearest year may be the next one; no device speaks of a day to come.
             earlier = syslog.read(head, received_us - _HALF_YEAR_US, zone)
@@ -76,6 +80,22 @@ class Device:
         if header.host:
             name(fields, header.host)
         return fields
+
+
+def _read_plain(head: str, received_us: int, zone: tzinfo) -> syslog.Header | None:
+    """Read `<PRI>Mmm dd hh:mm:ss host ` and nothing more, the form of most firewalls, at a fifth of the cost."""
+    match = _PLAIN(head)
+    if match is None:
+        return None
+    priority, stamp, host = match.groups()
+    code = int(priority) if priority else -1
+    if code > syslog.MAX_PRIORITY:
+        return None
+    try:
+        time_us = bsd_us(stamp, zone, received_us)
+    except ValueError:
+        return None
+    return syslog.Header("", "rfc3164", code, time_us, host)
 
 
 def name(fields: Fields, host: str) -> None:

@@ -1,0 +1,138 @@
+"""Cisco ASA, PIX, FWSM and Secure Firewall Threat Defense (FTD): syslog messages by their id.
+
+Source: Cisco Secure Firewall ASA Series Syslog Messages 9.20, Threat Defense Syslog Messages 7.4. A
+message without a template of its own still gives its code, severity, and the addresses in its text.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+
+from contract.errors import ParseError
+from contract.event import Fields
+from contract.ports import Adapter, Context
+from ingest.formats.cisco_flow import STEPS, guess, icmp, read_ftd
+from ingest.formats.cisco_template import MAX_TEXT, Template, compile_template
+from ingest.formats.device import Device
+from ingest.formats.finish import finish
+from ingest.formats.text import decode
+from ingest.tables import cisco_asa as table
+
+_HEAD = re.compile(
+    r"%?(ASA|FTD|PIX|FWSM|ACE|NGIPS)-(?:([A-Za-z]\w*)-)?(\d)-(\d{5,6})(?:: ?|\s|$)"
+).search
+_DEVICES = {
+    product: Device(
+        {
+            "event.module": "cisco",
+            "event.dataset": "cisco.asa",
+            "observer.vendor": "Cisco",
+            "observer.product": product.upper(),
+            "observer.type": "firewall",
+        },
+        tag_is_host=True,
+    )
+    for product in ("ASA", "FTD", "PIX", "FWSM", "ACE", "NGIPS")
+}
+# Of a built connection the first end is the one in the less trusted network, whoever began it.
+_BEGUN_BY_SECOND = {
+    "302013": "o",
+    "302015": "o",
+    "302017": "o",
+    "302303": "o",
+    "302035": "o",
+    "302020": "i",
+}
+_LEVELS = (
+    "emergency", "alert", "critical", "error", "warning", "notification", "informational", "debugging",
+)  # fmt: skip
+_REMEMBERED = 4096
+_FTD_EVENTS = frozenset(("430001", "430002", "430003", "430004", "430005"))
+
+
+def parse(raw: bytes, context: Context) -> list[Fields]:
+    """Read one record.
+
+    Raises:
+        ParseError: no `%ASA-level-id:` (or of a sister product) stands in it.
+    """
+    text = decode(raw)
+    head = _HEAD(text, 0, 1024)
+    if head is None:
+        raise ParseError("expected %ASA-level-id: or the like, came none")
+    product, group, level, code = head.groups()
+    start = _DEVICES[product].start(text[: head.start()], context)
+    message = text[head.end() :].rstrip()
+    fields = start | _constants(code, level)
+    fields["message"] = message
+    if group is not None:
+        fields["cisco.asa.message_class"] = group
+    if code in _FTD_EVENTS:
+        read_ftd(fields, code, message)
+        finish(fields)
+        return [fields]
+    cut = message if len(message) <= MAX_TEXT else message[:MAX_TEXT]
+    for template in _templates(code):
+        found = template.match(cut)
+        if found is not None:
+            values = found.groups()
+            names = template.names
+            if (
+                template.direction >= 0
+                and _BEGUN_BY_SECOND.get(code) == values[template.direction][:1]
+            ):
+                names = template.swapped
+            for name, value in zip(names, values, strict=True):
+                if value is not None:
+                    fields[name] = value
+            for step in template.steps:
+                step(fields)
+            finish(fields, icmp(fields))
+            return [fields]
+    guess(fields, cut)
+    finish(fields)
+    return [fields]
+
+
+@lru_cache(_REMEMBERED)
+def _templates(code: str) -> tuple[Template, ...]:
+    own = table.SAME.get(code, code)
+    if own not in table.TEMPLATES:
+        own = table.FAMILIES.get(code[:3], "")
+    return _compiled(own) if own else ()
+
+
+@cache
+def _compiled(code: str) -> tuple[Template, ...]:
+    sources = table.TEMPLATES[code]
+    return tuple(
+        compile_template(source, table.PLACES, table.PREFIX, STEPS)
+        for source in ((sources,) if isinstance(sources, str) else sources)
+    )
+
+
+@lru_cache(_REMEMBERED)
+def _constants(code: str, level: str) -> Fields:
+    categories, types, action = (
+        table.CLASSES.get(code) or table.CLASSES.get(code[:3]) or ("network", "info", "message")
+    )
+    severity = int(level)
+    fields: Fields = {
+        "event.kind": "alert" if code[:3] in table.ALERTS else "event",
+        "event.category": categories.split(),
+        "event.type": types.split(),
+        "event.action": action,
+        "event.code": code,
+        "event.severity": severity,
+    }
+    if severity < len(_LEVELS):
+        fields["log.level"] = _LEVELS[severity]
+    if "authentication" in categories or code in table.FAILED:
+        fields["event.outcome"] = "failure" if code in table.FAILED else "success"
+    elif "denied" in types:
+        fields["event.outcome"] = "success"
+    return fields
+
+
+ADAPTER = Adapter(name="cisco.asa", parse=parse)

@@ -1,0 +1,256 @@
+"""What follows a matched Cisco message: ends of flows, people, durations; and the rule for messages unknown.
+
+Each step is run only for templates that hold one of its fields.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from contract.event import Fields
+from ingest.formats.account import split_account
+from ingest.formats.address import canonical_ip
+from ingest.formats.keytable import KeyTable, Step
+from ingest.formats.sides import add_totals, settle
+from ingest.formats.url import url_fields
+from ingest.tables import cisco_asa as table
+from ingest.tables.protocols import transport_fields
+
+_OWN: Final = table.PREFIX
+_SECOND_NS = 1_000_000_000
+_LIST_NAME = re.compile(r"[\w\-]+(?:\.[\w\-]+)+").fullmatch
+
+
+def _protocol(fields: Fields) -> None:
+    said = fields.pop("network.transport")
+    known = transport_fields(said)
+    if known:
+        fields.update(known)
+    else:
+        fields["network.protocol"] = said.lower()
+
+
+def _side(fields: Fields, side: str) -> None:
+    ip, port = f"{side}.ip", f"{side}.port"
+    if ip in fields:
+        settle(fields, side)
+    number = fields.get(port)
+    if number is not None:
+        if number.isdecimal():
+            fields[port] = int(number)
+        else:
+            fields[_OWN + port.replace(".", "_")] = fields.pop(port)
+    mapped = f"{side}.nat.ip"
+    if mapped in fields:
+        _mapped(fields, side, mapped, f"{side}.nat.port")
+
+
+def _mapped(fields: Fields, side: str, ip: str, port: str) -> None:
+    """Keep a mapped address only where it differs, since without translation the device repeats the real one."""
+    if fields[ip] == fields.get(f"{side}.ip") or canonical_ip(fields[ip]) is None:
+        name = fields.pop(ip)
+        if name not in (fields.get(f"{side}.ip"), fields.get(f"{side}.domain")):
+            fields[f"{_OWN}{side}_mapped_name"] = name
+    number = fields.get(port)
+    if number is not None:
+        if int(number) == fields.get(f"{side}.port"):
+            del fields[port]
+        else:
+            fields[port] = int(number)
+
+
+def _source(fields: Fields) -> None:
+    _side(fields, "source")
+
+
+def _destination(fields: Fields) -> None:
+    _side(fields, "destination")
+
+
+def _people(fields: Fields) -> None:
+    for who in ("source.user", "destination.user", "user"):
+        account = fields.get(f"{who}.name")
+        if account is not None:
+            name, domain = split_account(account)
+            fields[f"{who}.name"] = name
+            if domain and domain != "LOCAL":
+                fields[f"{who}.domain"] = domain
+    if "source.user.name" in fields:
+        fields.setdefault("user.name", fields["source.user.name"])
+
+
+def _duration(fields: Fields) -> None:
+    text = fields.pop("event.duration")
+    parts = re.findall(r"\d+", text)
+    weights = (86400, 3600, 60, 1)
+    if not parts or len(parts) > len(weights) or len(text) > 32:  # noqa: PLR2004 - `31d 23h:59m:59s` at most
+        fields[_OWN + "duration"] = text
+        return
+    seconds = sum(
+        int(part) * weight for part, weight in zip(reversed(parts), reversed(weights), strict=False)
+    )
+    fields["event.duration"] = seconds * _SECOND_NS
+
+
+def _counts(fields: Fields) -> None:
+    for name in ("network.bytes", "source.bytes", "destination.bytes"):
+        if name in fields:
+            fields[name] = int(fields[name])
+    add_totals(fields)
+
+
+def _direction(fields: Fields) -> None:
+    said = fields["network.direction"]
+    fields["network.direction"] = "outbound" if said[:1] in "oO" else "inbound"
+
+
+def _mail(fields: Fields) -> None:
+    fields["network.protocol"] = fields["network.protocol"].lower()
+
+
+def _url(fields: Fields) -> None:
+    fields.update(url_fields(fields["url.original"]))
+
+
+def _verdict(fields: Fields) -> None:
+    denied = fields[_OWN + "verdict"] in ("denied", "dropped")
+    fields["event.type"] = (
+        ["indicator"]
+        if fields["event.kind"] == "alert"
+        else ["connection", "denied" if denied else "allowed"]
+    )
+    fields["event.outcome"] = "success"
+
+
+def _listed(fields: Fields) -> None:
+    """Name the side that stands on a list, as far as the list's entry is a name."""
+    said = fields["message"]
+    name = fields.get(_OWN + "listed", "")
+    side = "destination" if ", destination" in said else "source"
+    if _LIST_NAME(name) and canonical_ip(name) is None:
+        fields[f"{side}.domain"] = name
+    fields["rule.name"] = "dynamic-filter"
+    if f"{side}.ip" in fields:
+        fields["threat.indicator.ip"] = fields[f"{side}.ip"]
+        fields["threat.indicator.type"] = (
+            "ipv6-addr" if ":" in fields[f"{side}.ip"] else "ipv4-addr"
+        )
+
+
+def _ftp(fields: Fields) -> None:
+    fields["network.protocol"] = "ftp"
+    fields["file.name"] = fields["file.path"].rpartition("/")[2]
+
+
+def icmp(fields: Fields) -> tuple[int, int] | None:
+    """Return ICMP type and code, where the message names them (a code left out is 0)."""
+    kind = fields.get(_OWN + "icmp_type")
+    if kind is None:
+        return None
+    code = fields.get(_OWN + "icmp_code", 0)
+    fields[_OWN + "icmp_type"], fields[_OWN + "icmp_code"] = int(kind), int(code)
+    return int(kind), int(code)
+
+
+STEPS: Final[tuple[Step, ...]] = (
+    (("network.transport",), _protocol),
+    (("network.direction",), _direction),
+    (("source.ip", "source.port"), _source),
+    (("destination.ip", "destination.port"), _destination),
+    (("source.user.name", "destination.user.name", "user.name"), _people),
+    (("event.duration",), _duration),
+    (("network.bytes", "source.bytes", "destination.bytes"), _counts),
+    (("network.protocol",), _mail),
+    (("url.original",), _url),
+    (("file.path",), _ftp),
+    ((_OWN + "verdict",), _verdict),
+    ((_OWN + "listed",), _listed),
+)
+
+# ------------------------------------------------------------------ FTD events 430001 to 430005
+
+_PAIR = re.compile(r"(?:^|, )([A-Z]\w*): ")
+_NAMES = KeyTable(_OWN, table.FTD_NAMES, ("Unknown", "N/A", "No Authentication Required"))
+_FTD_CLASSES: Final[dict[str, Fields]] = {
+    "430001": {
+        "event.kind": "alert",
+        "event.category": ["intrusion_detection", "network"],
+        "event.type": ["info"],
+    },
+    "430002": {"event.action": "connection-started", "event.type": ["connection", "start"]},
+    "430003": {"event.action": "connection-finished", "event.type": ["connection", "end"]},
+    "430004": {
+        "event.action": "file-detected",
+        "event.category": ["file", "network"],
+        "event.type": ["info"],
+    },
+    "430005": {
+        "event.kind": "alert",
+        "event.category": ["malware", "network"],
+        "event.type": ["info"],
+    },
+}
+
+
+def read_ftd(fields: Fields, code: str, message: str) -> None:
+    """Add the `Name: value` pairs of a connection, intrusion, file or malware event."""
+    parts = _PAIR.split(message)
+    keys, values = parts[1::2], parts[2::2]
+    fields.update(_NAMES.fill(_NAMES.plan(keys), values, {}, message))
+    fields |= _FTD_CLASSES[code]
+    action = fields.get(_OWN + "AccessControlRuleAction") or fields.get("event.action", "")
+    types = fields["event.type"]
+    if "connection" in types:
+        denied = "block" in str(action).lower()
+        fields["event.type"] = [*types, "denied" if denied else "allowed"]
+        fields["event.outcome"] = "success"
+    said = fields.pop(_OWN + "Protocol", None)
+    if said is not None:
+        fields.update(transport_fields(said) or {"network.protocol": said.lower()})
+    if "network.protocol" in fields:
+        fields["network.protocol"] = fields["network.protocol"].lower()
+    if "url.original" in fields:
+        fields.update(url_fields(fields["url.original"]))
+    seconds = fields.get(_OWN + "ConnectionDuration", "")
+    if seconds.isdecimal():
+        fields["event.duration"] = int(seconds) * _SECOND_NS
+    for side in ("source", "destination"):
+        settle(fields, side)
+    add_totals(fields)
+
+
+# ------------------------------------------------------------------ messages without a template
+
+_ADDRESS = re.compile(
+    r"(?<![\w.:])(?:([A-Za-z][\w.\-]{0,63}):)?((?:\d{1,3}\.){3}\d{1,3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})"
+    r"(?:/(\d{1,5}))?(?![\w.])"
+)
+_ACCOUNT = re.compile(
+    r"\b(?:[Uu]ser(?:name)?|Uname)\s?[=:]?\s?[<'\"]([^>'\"\s]{1,128})[>'\"]|\b(?:[Uu]ser(?:name)?|Uname)\s?[=:]\s?([^\s,;]{1,128})"
+).search
+_WORD = re.compile(r"\b(TCP|UDP|ICMP|ICMPv6|GRE|ESP|AH|SCTP|OSPF|EIGRP)\b", re.IGNORECASE).search
+_MOST_ADDRESSES = 2
+
+
+def guess(fields: Fields, message: str) -> None:
+    """Take what can be told of any message: the first two addresses, a user, a protocol."""
+    found = 0
+    for match in _ADDRESS.finditer(message):
+        interface, address, port = match.groups()
+        if canonical_ip(address) is None:
+            continue
+        side, way = ("source", "ingress") if found == 0 else ("destination", "egress")
+        fields[f"{side}.ip"] = address
+        if port is not None:
+            fields[f"{side}.port"] = int(port)
+        if interface is not None:
+            fields[f"observer.{way}.interface.name"] = interface
+        found += 1
+        if found == _MOST_ADDRESSES:
+            break
+    if who := _ACCOUNT(message):
+        fields["user.name"] = who[1] or who[2]
+        _people(fields)
+    if found == _MOST_ADDRESSES and (word := _WORD(message)):
+        fields.update(transport_fields(word[1]))
