@@ -1,0 +1,188 @@
+"""Groups whose rule is decided only when a time frame has passed: absence, and what fewer events satisfy too.
+
+*Absence*, "A and then no B within the timespan": an A that completes what must come fires at A + timespan by the
+watermark, unless a B of another event lies in `[A, A + timespan]`. A B at A's own time answers it: logs by the
+second cannot say more.
+
+*Frame*: a first event opens `[t, t + timespan]`; what that frame holds is measured when it has passed; the
+next event after it opens the next.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+
+from typing_extensions import override
+
+from contract.event import Notice
+from contract.records import Alert
+from correlate.window.episode import Place
+from correlate.window.evaluate import Entry
+from correlate.window.plan import Plan, measure_of
+from correlate.window.window import Firing, Outputs, Window, behind
+
+_PART = 2**31
+
+
+class Deadline(Window):
+    """Logic of one group whose firings wait for the watermark; `decided` is how far it has come."""
+
+    __slots__ = ()
+
+    def candidates(self, after: int) -> Iterator[tuple[Firing, int]]:
+        """Yield (firing, deadline) from a place in the entries on, watermark or not."""
+        raise NotImplementedError
+
+    @override
+    def firings(self, after: Place | None) -> Iterator[Firing]:
+        if self.decided is None:
+            return
+        at = 0 if after is None else bisect_left(self.entries, behind(after))
+        for firing, deadline in self.candidates(at):
+            if deadline > self.decided:
+                return
+            yield firing
+
+    @override
+    def touched_from(self, place: Place) -> Place:
+        return place[0] - self.plan.span_us, -1, ""
+
+    @override
+    def _advance(self, at: int, since: int | None) -> Outputs:
+        entry = self.entries[at]
+        self._wake_by(entry[0] + self.plan.span_us)
+        if self.decided is not None and entry[0] <= self.decided:
+            return self._reconcile(entry[:3], added=entry[:3])
+        return []
+
+    @override
+    def _insert(self, entry: Entry) -> Outputs:
+        outputs = super()._insert(entry)
+        self._plan_wake()
+        return outputs
+
+    def _wake_by(self, time: int) -> None:
+        if self.wake is None or time < self.wake:
+            self.wake = time
+
+    @override
+    def on_time(self, now_us: int) -> Iterable[Alert | Notice]:
+        outputs: Outputs = []
+        previous = self.decided
+        if previous is None or now_us > previous:
+            start = self._first_undecided(previous)
+            self.decided = now_us
+            for firing, deadline in self.candidates(start):
+                if deadline > now_us:
+                    break
+                if previous is None or deadline > previous:
+                    outputs += self._tell_if_due(self._fire(*firing))
+                    self.header_dirty = True
+        outputs.extend(super().on_time(now_us))
+        if self.entries or self.episodes:
+            self.header_dirty = True
+        return outputs
+
+    def _first_undecided(self, decided: int | None) -> int:
+        if decided is None:
+            return 0
+        return bisect_right(self.entries, (decided - self.plan.span_us, _PART))
+
+    @override
+    def _plan_wake(self, time: int | None = None) -> None:
+        super()._plan_wake(time)
+        for _, deadline in self.candidates(self._first_undecided(self.decided)):
+            if self.decided is None or deadline > self.decided:
+                self._wake_by(deadline)
+                return
+
+
+class Absence(Deadline):
+    """A and then no B."""
+
+    __slots__ = ()
+
+    @override
+    def candidates(self, after: int) -> Iterator[tuple[Firing, int]]:
+        span, absence = self.plan.span_us, self.plan.absence
+        answers = [(e[0], e[2]) for e in self.entries[after:] if e[1] in absence]
+        # B at A's own time may stand before it in the order of entries.
+        low = (
+            bisect_left(self.entries, (self.entries[after][0],)) if after < len(self.entries) else 0
+        )
+        answers[:0] = [(e[0], e[2]) for e in self.entries[low:after] if e[1] in absence]
+        first = 0
+        for index in range(after, len(self.entries)):
+            since = self.fires[index]
+            if since is None:
+                continue
+            entry = self.entries[index]
+            while first < len(answers) and answers[first][0] < entry[0]:
+                first += 1
+            if not _answered(answers, first, entry, entry[0] + span):
+                yield (entry[:3], since, entry[0]), entry[0] + span
+
+
+def _answered(answers: list[tuple[int, str]], first: int, entry: Entry, until: int) -> bool:
+    for index in range(first, len(answers)):
+        time, id = answers[index]
+        if time > until:
+            return False
+        if id != entry[2]:
+            return True
+    return False
+
+
+class Frame(Deadline):
+    """Counted when the frame that a first event opened has passed."""
+
+    __slots__ = ()
+
+    @override
+    def touched_from(self, place: Place) -> Place:
+        # An earlier first event moves every frame after it.
+        return place[0] - self.plan.span_us, -1, ""
+
+    @override
+    def until(self, place: Place) -> int:
+        return place[0] + self.plan.span_us
+
+    @override
+    def candidates(self, after: int) -> Iterator[tuple[Firing, int]]:
+        correlation = self.plan.correlation
+        if correlation is None or correlation.threshold is None:
+            return
+        start = self.entries[after][:3] if after < len(self.entries) else None
+        for low, high in self.frames():
+            place = self.entries[low][:3]
+            if start is None or place < start:
+                continue
+            measure = measure_of(correlation)()
+            for index in range(low, high):
+                measure.add(self.entries[index][3])
+            if correlation.threshold.holds(measure.value(self.entries[high - 1][3])):
+                until = self.until(place)
+                yield (place, place[0], until), until
+
+    def frames(self) -> Iterator[tuple[int, int]]:
+        """Yield the index ranges of the frames, in order."""
+        entries = self.entries
+        low = 0 if self.floor is None else bisect_right(entries, (self.floor, _PART))
+        while low < len(entries):
+            high = bisect_right(entries, (entries[low][0] + self.plan.span_us, _PART))
+            yield low, high
+            low = high
+
+    @override
+    def _drop(self, count: int) -> None:
+        for low, _ in self.frames():
+            if low >= count:
+                break
+            self.floor = self.entries[low][0] + self.plan.span_us
+        super()._drop(count)
+
+
+def window_class(plan: Plan) -> type[Window]:
+    """Return the logic for a rule's groups."""
+    return {"sliding": Window, "absence": Absence, "frame": Frame}[plan.mode]

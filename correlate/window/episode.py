@@ -1,0 +1,78 @@
+"""An episode: firings of one group that stand close together, told as one alert with revisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from contract.records import Alert, Entity
+
+Place: TypeAlias = tuple[int, int, str]
+"""(time in µs, part, event id): where an entry stands among the entries of its group."""
+
+
+@dataclass(slots=True)
+class Past:
+    """Members of an episode that are no longer kept one by one: they can no longer change.
+
+    Attributes:
+        first: the first member of the episode.
+        ids: the first event ids, at most as many as an alert lists.
+        agreed: fields on which all agree; None before the first.
+        entities: the first ones, at most as many as an alert lists.
+        carried: values of the fields that outer correlations group by.
+        evidence: members whose entities were taken.
+        newest: id of the newest member; one event in two parts is one event.
+        last: the newest firing among them, and until when it had evidence.
+    """
+
+    first: Place
+    last_us: int
+    count: int = 0
+    ids: list[str] = field(default_factory=list)
+    agreed: dict[str, Any] | None = None
+    entities: dict[Entity, None] = field(default_factory=dict)
+    carried: dict[str, list[str]] = field(default_factory=dict)
+    evidence: int = 0
+    newest: str = ""
+    last: Place | None = None
+    end_us: int = 0
+
+
+@dataclass(slots=True)
+class Episode:
+    """One alert in the making.
+
+    Attributes:
+        id: of the alert; derived from rule, group and first member.
+        fired: place of the first entry at which the rule held.
+        last: place of the last entry at which it held.
+        start_us: members are from here on ...
+        end_us: ... up to here, both included.
+        past: members that were folded away.
+        revision: of what was last emitted; 0: nothing yet.
+        told: how many events the last emitted revision counted.
+        next_count: a revision is due when so many events are counted.
+        changed: something is not told yet.
+        seen: what fields carried to outer correlations were told; not kept in snapshots.
+    """
+
+    id: str
+    fired: Place
+    last: Place
+    start_us: int
+    end_us: int
+    past: Past | None = None
+    revision: int = 0
+    told: int = 0
+    next_count: int = 1
+    changed: bool = True
+    seen: dict[str, list[Any]] | None = None
+
+
+@dataclass(slots=True)
+class Inner:
+    """What an alert that is an entry of a nested correlation stands for."""
+
+    alert: Alert
+    place: Place

@@ -1,0 +1,183 @@
+"""Tells an episode as an alert: which events, what they agree on, whom they name."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from contract.event import Fields
+from contract.records import Alert
+from contract.timestamps import from_datetime, iso, to_datetime
+from correlate.chain.entities import entities_of
+from correlate.window.episode import Episode, Past, Place
+from correlate.window.evaluate import Entry
+
+if TYPE_CHECKING:
+    from correlate.window.window import Window
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+FIRED = "opsonin.fired"
+"""Alert field: the event time at which the rule first held; where the alert stands in an outer correlation."""
+
+MAX_EVIDENCE = 64
+"""Members, from the first on, whose entities an alert names; later ones repeat them."""
+
+
+def members(
+    window: Window, episode: Episode, *, below: int | None = None, without: Place | None = None
+) -> Iterator[Entry]:
+    """Yield the kept entries that are evidence of an episode, in order; `below`: only of the first so many."""
+    entries = window.entries
+    low = bisect_left(entries, (episode.start_us,))
+    high = bisect_right(entries, (episode.end_us, _PART))
+    unwanted = window.plan.unwanted
+    for index in range(low, high if below is None else min(high, below)):
+        entry = entries[index]
+        if entry[1] not in unwanted and entry[:3] != without:
+            yield entry
+
+
+def absorb(window: Window, past: Past, entries: Iterable[Entry]) -> Past:
+    """Take members into what is known of an episode, in order; return the same object."""
+    plan, bounds = window.plan, window.settings
+    seen: set[bytes] = set()
+    for time, _, id, _, facts in entries:
+        inner = window.inner.get(id) if window.inner is not None else None
+        ids: Iterable[str] = (id,) if inner is None else inner.alert.events
+        repeated = id == past.newest
+        past.newest = id
+        if not repeated:
+            past.count += 1 if inner is None else inner.alert.event_count
+        if len(past.ids) < bounds.max_alert_events and not repeated:
+            past.ids.extend(one for one in ids if one not in past.ids)
+        past.last_us = max(past.last_us, time)
+        if facts in seen and inner is None:
+            continue
+        seen.add(facts)
+        fields = decode(facts)
+        _agree(past, fields)
+        if past.evidence < MAX_EVIDENCE:
+            past.evidence += 1
+            for entity in inner.alert.entities if inner is not None else entities_of(fields):
+                past.entities.setdefault(entity)
+        for name in plan.carried:
+            _carry(past, name, fields.get(name), bounds.max_carried)
+    return past
+
+
+def _agree(past: Past, fields: Fields) -> None:
+    if past.agreed is None:
+        past.agreed = {k: v for k, v in fields.items() if k != FIRED}
+        return
+    agreed = past.agreed
+    if any(fields.get(name) != value for name, value in agreed.items()):
+        past.agreed = {k: v for k, v in agreed.items() if fields.get(k) == v}
+
+
+def _carry(past: Past, name: str, value: Any, most: int) -> None:
+    values = past.carried.setdefault(name, [])
+    for one in value if isinstance(value, list) else (value,):
+        if one is not None and len(values) < most and one not in values:
+            values.append(one)
+
+
+def _start(window: Window, episode: Episode) -> Past:
+    """Return a copy of an episode's past to go on from, or a new one."""
+    past = episode.past
+    if past is None:
+        return Past(first=episode.fired, last_us=episode.start_us)
+    return Past(
+        past.first, past.last_us, past.count, list(past.ids),
+        None if past.agreed is None else dict(past.agreed), dict(past.entities),
+        {name: list(values) for name, values in past.carried.items()},
+        past.evidence, past.newest, past.last, past.end_us,
+    )  # fmt: skip
+
+
+def carried_of(window: Window, episode: Episode) -> dict[str, list[Any]]:
+    """Return the values that an episode carries to the group-by of outer correlations."""
+    return absorb(window, _start(window, episode), members(window, episode)).carried
+
+
+def fold_past(window: Window, episode: Episode, count: int) -> None:
+    """Fold the members among the first `count` entries into the past of an episode: they are going."""
+    going = list(members(window, episode, below=count))
+    if not going:
+        return
+    past = _start(window, episode)
+    if episode.past is None:
+        past.first = going[0][:3]
+    absorb(window, past, going)
+    edge = window.entries[count - 1][:3]
+    for place, _, end in window.firings(None):
+        if place > edge or place > episode.last:
+            break
+        if place >= episode.fired:
+            past.last, past.end_us = place, end
+    episode.past = past
+
+
+def alert(
+    window: Window,
+    episode: Episode,
+    *,
+    revision: int | None = None,
+    retracted: bool = False,
+    without: Place | None = None,
+) -> Alert:
+    """Return the alert of an episode as its members stand now. O(members), amortized by the schedule."""
+    plan, bounds = window.plan, window.settings
+    entries = list(members(window, episode, without=without))
+    past = _start(window, episode)
+    first = entries[0][0] if episode.past is None and entries else past.first[0]
+    absorb(window, past, entries)
+    ids = past.ids
+    if plan.spread:
+        ids = _one_of_each(entries, ids, bounds.max_alert_events)
+    if window.inner is not None:
+        first = min([first, *(_first_of(window, entry) for entry in entries)])
+    fields = dict(past.agreed or {})
+    for name, values in past.carried.items():
+        if values:
+            fields[name] = values[0] if len(values) == 1 else values
+    fields[FIRED] = iso(episode.fired[0])
+    return Alert(
+        id=episode.id,
+        revision=episode.revision if revision is None else revision,
+        rule=plan.rule,
+        time=to_datetime(first),
+        last=to_datetime(max(past.last_us, first)),
+        events=tuple(ids[: bounds.max_alert_events]),
+        event_count=max(1, past.count),
+        entities=tuple(past.entities)[: bounds.max_alert_entities],
+        tactics=plan.tactics,
+        techniques=plan.techniques,
+        fields=fields,
+        retracted=retracted,
+    )
+
+
+def _first_of(window: Window, entry: Entry) -> int:
+    inner = window.inner.get(entry[2]) if window.inner is not None else None
+    return entry[0] if inner is None else from_datetime(inner.alert.time)
+
+
+def _one_of_each(entries: list[Entry], ids: list[str], most: int) -> list[str]:
+    """Return ids with the first event of each part among them, in order of time."""
+    firsts: dict[int, str] = {}
+    for entry in entries:
+        firsts.setdefault(entry[1], entry[2])
+    missing = [id for id in firsts.values() if id not in ids]
+    if not missing or len(ids) < most:
+        return ids
+    kept = set(ids[: max(0, most - len(missing))]) | set(missing)
+    order = dict.fromkeys([*ids, *(entry[2] for entry in entries)])
+    return [id for id in order if id in kept]
+
+
+_PART = 2**31

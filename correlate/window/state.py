@@ -1,0 +1,260 @@
+"""A group's state at rest: versioned JSON, in parts, of which only those that changed are written.
+
+`head`: what is not entries: episodes, times, inner alerts. `e<n>`: the entries whose time falls in the n-th
+pane; a pane is the kept time over `PANES`, so that steady input rewrites the newest pane alone. A group with
+a few entries and no alert is one small part.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from contract.errors import StoreError
+from contract.records import Alert, Entity, Level
+from correlate.window.episode import Episode, Inner, Past
+from correlate.window.evaluate import Value
+from correlate.window.sensor import SensorRule
+
+if TYPE_CHECKING:
+    from correlate.window.window import Window
+
+VERSION = 1
+PANES = 64
+HEAD = "head"
+
+
+class _Past(msgspec.Struct, array_like=True):
+    first: tuple[int, int, str]
+    last_us: int
+    count: int
+    ids: list[str]
+    agreed: dict[str, Any] | None
+    entities: list[tuple[str, str, str]]
+    carried: dict[str, list[Any]]
+    evidence: int
+    newest: str
+    last: tuple[int, int, str] | None
+    end_us: int
+
+
+class _Episode(msgspec.Struct, array_like=True):
+    id: str
+    fired: tuple[int, int, str]
+    last: tuple[int, int, str]
+    start_us: int
+    end_us: int
+    revision: int
+    told: int
+    next_count: int
+    changed: bool
+    past: _Past | None
+
+
+class _Head(msgspec.Struct, omit_defaults=True):
+    version: int
+    digest: str
+    rule: tuple[str, str, Level, tuple[str, ...], tuple[str, ...]] | None = None
+    horizon: int | None = None
+    sealed: int | None = None
+    decided: int | None = None
+    floor: int | None = None
+    cut: tuple[int, int, str] | None = None
+    episodes: list[_Episode] = []
+    retracted: dict[str, int] = {}
+    inner: list[tuple[tuple[int, int, str], dict[str, Any]]] = []
+
+
+_Row = tuple[int, int, str, str | int | tuple[str, str] | None, msgspec.Raw, int | None]
+
+
+class _Entries(msgspec.Struct):
+    version: int
+    digest: str
+    entries: list[_Row]
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_entries = msgspec.json.Decoder(_Entries).decode
+
+
+# ------------------------------------------------------------------ save
+
+
+def save(window: Window) -> dict[str, bytes | None]:
+    """Return the parts of a group that changed since the last call."""
+    parts: dict[str, bytes | None] = {}
+    if window.is_empty():
+        if window.header_dirty:
+            parts = dict.fromkeys((HEAD, *(f"e{pane}" for pane in window.stored)))
+        window.stored, window.dirty, window.header_dirty = (), None, False
+        return parts
+    if window.dirty is not None:
+        _save_entries(window, window.dirty, parts)
+        window.dirty = None
+    if window.cut is not None and window.stored:
+        gone = [pane for pane in window.stored if pane < window.cut[0] // window.plan.pane_us]
+        if gone:
+            parts.update((f"e{pane}", None) for pane in gone)
+            window.stored = tuple(pane for pane in window.stored if pane not in gone)
+    if window.header_dirty:
+        window.header_dirty = False
+        parts[HEAD] = _save_head(window)
+    return parts
+
+
+def _save_entries(window: Window, first: int, parts: dict[str, bytes | None]) -> None:
+    width, digest = window.plan.pane_us, window.plan.digest
+    entries, fires = window.entries, window.fires
+    kept = [pane for pane in window.stored if pane < first]
+    parts.update((f"e{pane}", None) for pane in window.stored if pane >= first)
+    at = bisect_left(entries, (first * width,))
+    while at < len(entries):
+        pane = entries[at][0] // width
+        end = bisect_left(entries, ((pane + 1) * width,), at)
+        rows = [
+            (time, part, id, _plain(value), msgspec.Raw(facts), fires[index])
+            for index, (time, part, id, value, facts) in enumerate(entries[at:end], at)
+        ]
+        parts[f"e{pane}"] = _encode(_Entries(VERSION, digest, rows))
+        kept.append(pane)
+        at = end
+    window.stored = tuple(kept)
+
+
+def _save_head(window: Window) -> bytes:
+    return _encode(
+        _Head(
+            VERSION,
+            window.plan.digest,
+            _rule(window),
+            window.horizon,
+            window.sealed,
+            window.decided,
+            window.floor,
+            window.cut,
+            [_pack(episode) for episode in window.episodes],
+            window.retracted or {},
+            [
+                (inner.place, inner.alert.model_dump(mode="json"))
+                for inner in (window.inner or {}).values()
+            ],
+        )
+    )
+
+
+def _rule(window: Window) -> tuple[str, str, Level, tuple[str, ...], tuple[str, ...]] | None:
+    """Return what folding must know of a rule that no file states: a sensor's own."""
+    plan = window.plan
+    if not plan.is_fold:
+        return None
+    rule = plan.rule
+    return rule.id, rule.name, rule.level, plan.tactics, plan.techniques
+
+
+def _plain(value: Value) -> str | int | tuple[str, str] | None:
+    if isinstance(value, Fraction):
+        return str(value.numerator), str(value.denominator)
+    return value
+
+
+def _pack(episode: Episode) -> _Episode:
+    past = episode.past
+    return _Episode(
+        episode.id, episode.fired, episode.last, episode.start_us, episode.end_us,
+        episode.revision, episode.told, episode.next_count, episode.changed,
+        None if past is None else _Past(
+            past.first, past.last_us, past.count, past.ids, past.agreed,
+            [(e.type, e.value, e.role) for e in past.entities], past.carried, past.evidence,
+            past.newest, past.last, past.end_us,
+        ),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------ open
+
+
+def rule_of(parts: Mapping[str, bytes]) -> SensorRule | None:
+    """Return the sensor's rule that a group's state is about.
+
+    Raises:
+        StoreError: the part is no JSON of ours.
+    """
+    if HEAD not in parts:
+        return None
+    try:
+        rule = _decode_head(parts[HEAD]).rule
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StoreError(f"state of a sensor's alerts cannot be read: {error}") from error
+    return None if rule is None else SensorRule(*rule, group="")
+
+
+def restore(window: Window, parts: Mapping[str, bytes]) -> bool:
+    """Fill a new window with what its snapshots left.
+
+    Returns:
+        False when the state was made by another version of the rule and was not taken.
+
+    Raises:
+        StoreError: a part is no JSON of ours, or of a later version.
+    """
+    try:
+        head = _decode_head(parts[HEAD]) if HEAD in parts else None
+        blocks = {int(n[1:]): _decode_entries(p) for n, p in parts.items() if n != HEAD}
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StoreError(f"state of {window.key!r} cannot be read: {error}") from error
+    for part in (*blocks.values(), *([head] if head else ())):
+        if part.version > VERSION:
+            raise StoreError(
+                f"state of {window.key!r} is of version {part.version}; we read {VERSION}"
+            )
+        if part.digest != window.plan.digest:
+            return False
+    if head is not None:
+        _open_head(window, head)
+    for pane in sorted(blocks):
+        for time, part, id, value, facts, since in blocks[pane].entries:
+            if window.cut is None or (time, part, id) > window.cut:
+                window.entries.append((time, part, id, _value(value), bytes(facts)))
+                window.fires.append(since)
+    window.stored = tuple(sorted(blocks))
+    window.evaluator.reset(window.entries, len(window.entries))
+    return True
+
+
+def _value(value: str | int | tuple[str, str] | None) -> Value:
+    return Fraction(int(value[0]), int(value[1])) if isinstance(value, tuple) else value
+
+
+def _open_head(window: Window, head: _Head) -> None:
+    window.horizon = head.horizon
+    window.sealed = head.sealed
+    window.decided = head.decided
+    window.floor = head.floor
+    window.cut = head.cut
+    window.episodes = [_unpack(episode) for episode in head.episodes]
+    window.retracted = head.retracted or None
+    for place, data in head.inner:
+        alert = Alert.model_validate(data)
+        if window.inner is None:
+            window.inner = {}
+        window.inner[alert.id] = Inner(alert, place)
+
+
+def _unpack(row: _Episode) -> Episode:
+    past = row.past
+    return Episode(
+        row.id, row.fired, row.last, row.start_us, row.end_us,
+        None if past is None else Past(
+            past.first, past.last_us, past.count, past.ids, past.agreed,
+            {Entity.model_validate({"type": t, "value": v, "role": r}): None
+             for t, v, r in past.entities},
+            past.carried, past.evidence, past.newest, past.last, past.end_us,
+        ),
+        row.revision, row.told, row.next_count, row.changed,
+    )  # fmt: skip

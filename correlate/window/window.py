@@ -1,0 +1,469 @@
+"""The state machine of one group of one rule: entries in event time, firings, episodes, alerts.
+
+What comes out is a function of the set of entries within the allowed lateness, not of their order: entries
+are kept sorted, a late one is put where it belongs, and what follows it is decided again. An alert is told
+at once, told again as it grows (on a doubling schedule) and once more when its episode closes; when late
+evidence takes its ground away, it is retracted.
+
+Two times govern what is kept. The *horizon* is the watermark less the allowed lateness: nothing earlier
+can come. The *cut* is the horizon less the time frame: nothing earlier can matter.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+from contract.event import Match, Notice
+from contract.ids import derive_id
+from contract.records import Alert
+from contract.timestamps import from_datetime, from_iso
+from correlate.window import report, state
+from correlate.window.episode import Episode, Inner, Place
+from correlate.window.evaluate import Entry
+from correlate.window.plan import Facts, Plan
+from correlate.window.settings import WindowSettings
+
+Outputs: TypeAlias = list[Alert | Notice]
+Firing: TypeAlias = tuple[Place, int, int]
+
+_NONE: Mapping[str, Alert] = {}
+_PART = 2**31
+
+
+class Window:
+    """Logic of one group whose rule is decided at its events.
+
+    Args:
+        plan: the rule.
+        key: of the group; with the first event, the cause of alert ids.
+        settings: bounds.
+        facts: shared by all groups.
+    """
+
+    __slots__ = (
+        "cut", "decided", "dirty", "entries", "episodes", "evaluator", "facts", "fires", "floor",
+        "header_dirty", "horizon", "inner", "key", "plan", "retracted", "sealed", "settings", "stored", "wake",
+    )  # fmt: skip
+
+    def __init__(self, plan: Plan, key: str, settings: WindowSettings, facts: Facts) -> None:
+        self.plan = plan
+        self.key = key
+        self.settings = settings
+        self.facts = facts
+        self.evaluator = plan.evaluator()
+        self.entries: list[Entry] = []
+        self.fires: list[int | None] = []
+        self.episodes: list[Episode] = []
+        self.inner: dict[str, Inner] | None = None
+        self.horizon: int | None = None
+        self.sealed: int | None = None
+        self.wake: int | None = None
+        self.cut: Place | None = None
+        self.decided: int | None = None
+        self.floor: int | None = None
+        self.retracted: dict[str, int] | None = None
+        self.dirty: int | None = None
+        self.stored: tuple[int, ...] = ()
+        self.header_dirty = False
+
+    # -------------------------------------------------------------- port
+
+    def on_item(self, item: Match | Alert) -> Iterable[Alert | Notice]:
+        """Take a match, or an alert of a correlation that this one refers to."""
+        plan = self.plan
+        if isinstance(item, Alert):
+            return self._on_alert(item)
+        event = item.event
+        time = event.time_us
+        value = None
+        if plan.reader is not None:
+            value = plan.reader(event.fields)
+            if value is None:
+                return [Notice("correlation_unusable_values", label=plan.rule.id)]
+        part = plan.parts[item.rule]
+        return self._take((time, part, event.id, value, self.facts.of(event)))
+
+    def on_time(self, now_us: int) -> Iterable[Alert | Notice]:
+        """Close episodes that nothing can extend any more, and let go of what cannot matter."""
+        outputs: Outputs = []
+        horizon = now_us - self.plan.lateness_us
+        if self.horizon is None or horizon > self.horizon:
+            self._close(horizon, outputs)
+            self._trim(horizon)
+        if self.is_empty():
+            self._begin()
+        self._plan_wake()
+        return outputs
+
+    def _begin(self) -> None:
+        """Go back to the state of a new group: whether the host forgot it in between must not show."""
+        self.evaluator.reset((), 0)
+        self.horizon = self.sealed = self.decided = self.floor = None
+        self.cut = self.retracted = self.inner = None
+
+    def wake_at(self) -> int | None:
+        """Return when something can close or be let go of; O(1)."""
+        return self.wake
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing is kept."""
+        return not self.entries and not self.episodes
+
+    def snapshot(self) -> dict[str, bytes | None]:
+        """Return the parts that changed; see `correlate.window.state`."""
+        return state.save(self)
+
+    # -------------------------------------------------------------- entries
+
+    def _take(self, entry: Entry) -> Outputs:
+        entries = self.entries
+        time = entry[0]
+        if self.horizon is not None and time < self.horizon:
+            return self._too_late(entry)
+        self.touch(time)
+        if self.wake is None:
+            self._plan_wake(time)
+        if not entries or entries[-1][:3] < entry[:3]:
+            entries.append(entry)
+            at = len(entries) - 1
+            since = self.evaluator.step(entries, at)
+            self.fires.append(since)
+            outputs = self._advance(at, since)
+        else:
+            outputs = self._insert(entry)
+        if len(entries) > self.plan.max_events:
+            outputs.append(self._overflow())
+        return outputs
+
+    def _advance(self, at: int, since: int | None) -> Outputs:
+        """Go on after an entry was put at the end."""
+        if since is None:
+            return []
+        episode = self._fire(self.entries[at][:3], since, self.entries[at][0])
+        return self._tell_if_due(episode)
+
+    def _insert(self, entry: Entry) -> Outputs:
+        place = entry[:3]
+        entries = self.entries
+        at = bisect_left(entries, place)
+        if at < len(entries) and entries[at][:3] == place:
+            return []  # the same event again
+        self.evaluator.rewind(entries, at)
+        entries.insert(at, entry)
+        self.fires.insert(at, None)
+        self._decide_from(at)
+        return self._reconcile(place, added=place)
+
+    def _remove(self, place: Place) -> Outputs:
+        at = bisect_left(self.entries, place)
+        if at >= len(self.entries) or self.entries[at][:3] != place:
+            return []
+        told = {
+            episode.id: report.alert(self, episode, revision=episode.revision + 1, retracted=True)
+            for episode in self.episodes
+            if episode.revision and episode.end_us >= place[0]
+        }
+        self.touch(place[0])
+        self.evaluator.rewind(self.entries, at)
+        del self.entries[at]
+        del self.fires[at]
+        self._decide_from(at)
+        return self._reconcile(place, told=told)
+
+    def _decide_from(self, at: int) -> None:
+        """Evaluate entries from `at` to the end again."""
+        step, entries, fires = self.evaluator.step, self.entries, self.fires
+        for index in range(at, len(entries)):
+            since = step(entries, index)
+            fires[index] = since
+
+    # -------------------------------------------------------------- episodes
+
+    def firings(self, after: Place | None) -> Iterator[Firing]:
+        """Yield (place, first evidence time, last evidence time) of the firings after a place, in order."""
+        at = 0 if after is None else bisect_left(self.entries, behind(after))
+        for index in range(at, len(self.entries)):
+            since = self.fires[index]
+            if since is not None:
+                entry = self.entries[index]
+                yield entry[:3], since, entry[0]
+
+    def touched_from(self, place: Place) -> Place:
+        """Return the place from which firings can differ after a change at `place`."""
+        return place
+
+    def _fire(self, place: Place, since: int, until: int) -> Episode:
+        """Let a firing extend the last episode or begin one."""
+        plan = self.plan
+        self.header_dirty = True
+        previous = self.episodes[-1] if self.episodes else None
+        if (
+            previous is not None
+            and place[0] - previous.end_us <= plan.gap_us
+            and place[0] - previous.fired[0] < plan.refire_us
+        ):
+            previous.last = place
+            previous.end_us = until
+            previous.changed = True
+            return previous
+        episode = self._new_episode(previous, place, since, until)
+        self.episodes.append(episode)
+        self._plan_wake()
+        return episode
+
+    def _new_episode(
+        self, previous: Episode | None, place: Place, since: int, until: int
+    ) -> Episode:
+        first = self.entries[bisect_left(self.entries, (since,))]
+        causes = [self.key, first[2]]
+        ended = previous.end_us if previous is not None else self.sealed
+        if ended is not None and first[0] <= ended:
+            # It shares evidence with the alert before it; its first firing tells them apart.
+            causes.append(place[2])
+        episode = Episode(
+            id=derive_id("alert", *causes), fired=place, last=place, start_us=since, end_us=until
+        )
+        if self.retracted is not None:
+            episode.revision = self.retracted.get(episode.id, 0)
+        return episode
+
+    def _reconcile(
+        self, place: Place, *, added: Place | None = None, told: Mapping[str, Alert] = _NONE
+    ) -> Outputs:
+        """Build the episodes anew that a change at `place` touches; tell the differences."""
+        edge = self.touched_from(place)
+        keep = len(self.episodes)
+        while keep and self.episodes[keep - 1].fired >= edge:
+            keep -= 1
+        old = {episode.id: episode for episode in self.episodes[keep:]}
+        del self.episodes[keep:]
+        start: Place = (edge[0], edge[1], "")
+        if keep:
+            keep -= 1
+            start = max(start, self._truncate(self.episodes[keep], edge))
+        for firing in self.firings(self._unsealed(start)):
+            self._fire(*firing)
+        outputs: Outputs = []
+        for episode in self.episodes[keep:]:
+            earlier = old.pop(episode.id, None)
+            if earlier is not None:
+                _merge(episode, earlier)
+            outputs += self._tell_if_due(episode)
+        gone = [self._retract(e, added, told) for e in old.values() if e.revision]
+        if gone or outputs or old:
+            self.header_dirty = True
+            self._plan_wake()
+        return [*gone, *outputs]
+
+    def _truncate(self, episode: Episode, edge: Place) -> Place:
+        """Take an episode back to its last firing before a place; return that firing's place."""
+        newest = episode.last
+        if newest < edge:
+            return newest
+        if episode.past is not None and episode.past.last is not None:
+            last, until = episode.past.last, episode.past.end_us
+        else:
+            last, until = episode.fired, self.until(episode.fired)
+        for place, _, end in self.firings(last):
+            if place >= edge or place > newest:
+                break
+            last, until = place, end
+        episode.last, episode.end_us = last, until
+        episode.changed = True
+        return last
+
+    def until(self, place: Place) -> int:
+        """Return until when a firing at a place has evidence."""
+        return place[0]
+
+    def _unsealed(self, edge: Place) -> Place:
+        """Return the place after which firings count: those of closed episodes do not."""
+        if self.sealed is None or self.episodes:
+            return edge
+        return max(edge, (self.sealed, _PART, ""))
+
+    # -------------------------------------------------------------- telling
+
+    def _tell_if_due(self, episode: Episode) -> Outputs:
+        count = self.count(episode)
+        if episode.told <= count < episode.next_count and not self._carries_more(episode):
+            return []
+        return [self._tell(episode, count)]
+
+    def count(self, episode: Episode) -> int:
+        """Return how many members an episode has, entries counted one each; O(log n)."""
+        low = bisect_left(self.entries, (episode.start_us,))
+        high = bisect_right(self.entries, (episode.end_us, _PART))
+        return high - low + (episode.past.count if episode.past is not None else 0)
+
+    def _tell(self, episode: Episode, count: int) -> Alert:
+        episode.revision += 1
+        episode.told = count
+        episode.changed = False
+        while episode.next_count <= count:
+            episode.next_count *= 2
+        self.header_dirty = True
+        return report.alert(self, episode)
+
+    def _carries_more(self, episode: Episode) -> bool:
+        """Whether the newest member brings a value that an outer correlation groups by."""
+        if not self.plan.carried:
+            return False
+        values = report.carried_of(self, episode)
+        if episode.seen == values:
+            return False
+        episode.seen = values
+        return True
+
+    def _retract(self, episode: Episode, added: Place | None, told: Mapping[str, Alert]) -> Alert:
+        revision = episode.revision + 1
+        if self.retracted is None:
+            self.retracted = {}
+        self.retracted[episode.id] = revision
+        if episode.id in told:
+            return told[episode.id]
+        return report.alert(self, episode, revision=revision, retracted=True, without=added)
+
+    def _too_late(self, entry: Entry) -> Outputs:
+        """An event came later than allowed: counted; a detection's is still told, as an alert of its own."""
+        plan = self.plan
+        notice = Notice(
+            "correlation_late_events", label=plan.rule.id,
+            text=f"rule {plan.rule.id}: an event came later than the allowed lateness",
+        )  # fmt: skip
+        if not plan.is_fold:
+            return [notice]
+        alone = Window(plan, self.key, self.settings, self.facts)
+        return [notice, *alone._take(entry)]
+
+    # -------------------------------------------------------------- time
+
+    def _close(self, horizon: int, outputs: Outputs) -> None:
+        while self.episodes:
+            episode = self.episodes[0]
+            if episode.end_us + self.plan.close_us >= horizon:
+                return
+            if episode.changed:
+                outputs.append(self._tell(episode, self.count(episode)))
+            self.sealed = episode.end_us
+            self.horizon = horizon
+            self.header_dirty = True
+            del self.episodes[0]
+
+    def _trim(self, horizon: int) -> None:
+        count = bisect_left(self.entries, (horizon - self.plan.keep_us,))
+        if count:
+            self.horizon = horizon
+            self._drop(count)
+        if not self.episodes and self.retracted:
+            self.retracted = None
+
+    def _drop(self, count: int) -> None:
+        """Let the first `count` entries go; members among them are told of in their episodes' past."""
+        for episode in self.episodes:
+            report.fold_past(self, episode, count)
+        self.evaluator.trim(self.entries, count)
+        if self.inner is not None:
+            for index in range(count):
+                self.inner.pop(self.entries[index][2], None)
+        self.cut = self.entries[count - 1][:3]
+        self.header_dirty = True
+        del self.entries[:count]
+        del self.fires[:count]
+
+    def _overflow(self) -> Notice:
+        """Let the oldest eighth go, counted: a bound was passed."""
+        count = max(1, self.plan.max_events // 8)
+        rule = self.plan.rule.id
+        edge = self.entries[count][0]
+        self._drop(count)
+        self.horizon = edge if self.horizon is None else max(self.horizon, edge)
+        return Notice(
+            "correlation_events_dropped", count, rule,
+            f"rule {rule}: more than {self.plan.max_events} events in one group; "
+            "the oldest are only counted",
+        )  # fmt: skip
+
+    def _plan_wake(self, time: int | None = None) -> None:
+        """Set when to wake next: an episode may close, or a quarter of what is kept can go."""
+        plan = self.plan
+        times = []
+        if self.episodes:
+            times.append(self.episodes[0].end_us + plan.close_us + plan.lateness_us + 1)
+        oldest = self.entries[0][0] if self.entries else time
+        if oldest is not None:
+            slack = max(plan.keep_us // 4, 1_000_000)
+            times.append(oldest + plan.keep_us + plan.lateness_us + slack)
+        self.wake = min(times) if times else None
+
+    def touch(self, time: int) -> None:
+        """Note that the entries from a time on must be stored again."""
+        pane = time // self.plan.pane_us
+        if self.dirty is None or pane < self.dirty:
+            self.dirty = pane
+
+    # -------------------------------------------------------------- nested
+
+    def _on_alert(self, alert: Alert) -> Outputs:
+        """Take a revision of an alert as the entry that it is: at the time when its rule first held."""
+        if self.inner is None:
+            self.inner = {}
+        fields = report.encode(alert.fields)
+        fired = (
+            from_iso(alert.fields[report.FIRED])
+            if report.FIRED in alert.fields
+            else from_datetime(alert.time)
+        )
+        known = self.inner.get(alert.id)
+        part = self.plan.parts[alert.rule.id]
+        place = (fired, part, alert.id)
+        if known is not None and known.alert.revision >= alert.revision:
+            return []
+        outputs: Outputs = []
+        if known is not None and (alert.retracted or known.place != place):
+            outputs += self._remove(known.place)
+            del self.inner[alert.id]
+            known = None
+        if alert.retracted:
+            return outputs
+        value = None
+        if self.plan.reader is not None:
+            value = self.plan.reader(alert.fields)
+            if value is None:
+                return [*outputs, Notice("correlation_unusable_values", label=self.plan.rule.id)]
+        self.inner[alert.id] = Inner(alert, place)
+        self.header_dirty = True
+        entry: Entry = (*place, value, fields)
+        if known is None:
+            return outputs + self._take(entry)
+        return outputs + self._renew(entry)
+
+    def _renew(self, entry: Entry) -> Outputs:
+        """An inner alert tells more: what was built on it tells it too, now."""
+        at = bisect_left(self.entries, entry[:3])
+        if at >= len(self.entries) or self.entries[at][:3] != entry[:3]:
+            return []
+        if self.entries[at][3] != entry[3]:
+            return self._remove(entry[:3]) + self._take(entry)
+        self.entries[at] = entry
+        self.touch(entry[0])
+        outputs: Outputs = []
+        for episode in self.episodes:
+            if episode.start_us <= entry[0] <= episode.end_us and episode.revision:
+                outputs.append(self._tell(episode, self.count(episode)))
+        return outputs
+
+
+def behind(place: Place) -> Place:
+    """Return a place that lies after `place` and before every other one after it."""
+    return place[0], place[1], place[2] + "\x00"
+
+
+def _merge(episode: Episode, earlier: Episode) -> None:
+    """The same alert built anew: it goes on from what was told."""
+    episode.revision = earlier.revision
+    episode.told = earlier.told
+    episode.next_count = earlier.next_count
+    episode.past = earlier.past
