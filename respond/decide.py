@@ -8,7 +8,7 @@ outcome says, it makes no decision, so an answer can never cause what it answers
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from contract.event import Notice
@@ -33,6 +33,7 @@ from respond.verdict import (
 )
 
 KEY = "site"
+_LEAST_STEP = timedelta(seconds=1)
 
 In: TypeAlias = Chain | Outcome | Command
 Out: TypeAlias = Decision | Notice
@@ -221,18 +222,23 @@ class Decider:
 
     def _renew(self, chain: Chain, claim: Claim) -> Iterator[Out]:
         """Let what is in force last as the chain goes on; what a person alone may approve is not renewed."""
-        expires = chain.last + claim.duration
-        least = claim.duration * self._settings.renew_ratio
+        expires = self._renewed_expiry(chain, claim)
         if claim.high or expires <= claim.decision.expires:
             return
         if not claim.decision.by and self._settings.mode != "enforce":
             return  # approved by the engine before the mode changed
-        if expires - claim.decision.expires >= least:
-            reason = (
-                f"{claim.decision.reason.partition('; renewed')[0]}; renewed: the chain goes on"
-            )
-            later = claim.revise(expires=expires, reason=reason)
-            yield self._emit(later.model_copy(update={"basis_us": from_datetime(chain.last)}))
+        reason = f"{claim.decision.reason.partition('; renewed')[0]}; renewed: the chain goes on"
+        later = claim.revise(expires=expires, reason=reason)
+        yield self._emit(later.model_copy(update={"basis_us": from_datetime(chain.last)}))
+
+    def _renewed_expiry(self, chain: Chain, claim: Claim) -> datetime:
+        """Return the expiry that the chain's last activity gives, in steps of `renew_ratio` from the first.
+
+        Steps, not distances from the current expiry: then it does not matter which revisions of the chain came by.
+        """
+        step = max(claim.duration * self._settings.renew_ratio, _LEAST_STEP)
+        made = claim.decision.made
+        return made + claim.duration + (chain.last - made) // step * step
 
     def _unask(self, chain: Chain, claim: Claim, *, taken: bool) -> Iterator[Out]:
         """Take back what the chain no longer asks for; a person's approval stands until its expiry."""

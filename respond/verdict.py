@@ -25,7 +25,7 @@ class DecideSettings(BaseModel):
         memory: how long what is over is remembered, so that it is not asked again; longer than chains live.
         again: a person who said no is asked again when the score has grown by this factor.
         release_ratio: a decision is taken back when the chain's score falls below this part of what is asked.
-        renew_ratio: an expiry moves when it moves by at least this part of the duration, so that not every
+        renew_ratio: an expiry moves in steps of this part of the duration, so that not every
             alert of a long attack rewrites the policy.
         max_claims: decisions remembered at most; what is over is forgotten first, then new ones are not made.
     """
