@@ -23,13 +23,11 @@ from respond.device import Held
 from respond.guard import GuardSettings
 from respond.ledger import Element, Key
 from respond.nft import intervals, table
-from respond.nft.library import CommandError, Library
+from respond.nft.kernel import Kernel
+from respond.nft.library import CommandError
 from respond.target import Network, network_of, of_network
 
 T = TypeVar("T")
-
-_GET_AT_ONCE = 64
-"""Elements asked for one by one; beyond, listing the whole set is cheaper."""
 
 log = structlog.get_logger()
 
@@ -82,7 +80,7 @@ class NftablesDevice:
         self._meter = meter
         self._clock = clock
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"nft-{point}")
-        self._library: Library | None = None
+        self._kernel: Kernel | None = None
         self._shape = ""
         self._nets: dict[Network, Element] = {}
 
@@ -109,9 +107,9 @@ class NftablesDevice:
 
     async def close(self) -> None:
         """See the port; elements stay until their time."""
-        if self._library is not None:
-            await self._in_worker(self._library.close)
-            self._library = None
+        if self._kernel is not None:
+            await self._in_worker(self._kernel.close)
+            self._kernel = None
         self._worker.shutdown()
 
     async def _in_worker(self, call: Callable[[], T]) -> T:
@@ -119,27 +117,19 @@ class NftablesDevice:
 
     # -------------------------------------------------------------- in the worker thread
 
-    def _nft(self) -> Library:
-        """Return the library, with our table in place: at first use, or when it was taken away."""
-        if self._library is None:
-            library = Library(self._netns)
+    def _nft(self) -> Kernel:
+        """Return the kernel's side, with our table in place since the first use."""
+        if self._kernel is None:
+            kernel = Kernel(self._layout.table, self._netns)
             try:
-                self._rebuild(library, self._list(library))
+                self._rebuild(kernel, kernel.list_table())
             except PointError:
-                library.close()
+                kernel.close()
                 raise
-            self._library = library
-        return self._library
+            self._kernel = kernel
+        return self._kernel
 
-    def _list(self, library: Library) -> table.Listing | None:
-        """Return our table as it is, or None when there is none."""
-        try:
-            text = library.run(f"list table inet {self._layout.table}", json=True)
-        except CommandError:
-            return None
-        return table.from_json(text)
-
-    def _rebuild(self, library: Library, old: table.Listing | None) -> None:
+    def _rebuild(self, kernel: Kernel, old: table.Listing | None) -> None:
         """Put our table in place in one transaction, keeping elements that are ours and still have time."""
         now_us = self._clock()
         kept: list[tuple[Network, Element]] = []
@@ -150,8 +140,8 @@ class NftablesDevice:
                     _key(net), of_network(net), entry.decision, entry.revision, expires_us
                 )
                 kept.append((net, element))
-        library.run(table.build(self._layout) + "\n" + table.add(self._layout, kept, now_us))
-        fresh = self._list(library)
+        kernel.run(table.build(self._layout) + "\n" + table.add(self._layout, kept, now_us))
+        fresh = kernel.list_table()
         if fresh is None:
             raise PointError(f"table inet {self._layout.table} vanished while it was made")
         self._shape = fresh.shape
@@ -159,48 +149,20 @@ class NftablesDevice:
         log.info("point.table_built", point=self._point, table=self._layout.table, kept=len(kept))
 
     def _read(self, keys: Sequence[Key] | None) -> dict[Key, Held]:
-        library = self._nft()
+        kernel = self._nft()
         if keys is not None:
             nets = [net for key in keys if (net := _net(key)) is not None]
-            return self._holding(self._some(library, nets), nets, intact=True)
-        listing = self._list(library)
+            return self._holding(kernel.find(nets), nets, intact=True)
+        listing = kernel.list_table()
         intact = listing is not None and listing.shape == self._shape
         if not intact:
             self._meter.add("point_rebuilds_total", point=self._point)
             log.warning("point.table_changed_by_others", point=self._point)
             wanted = self._nets
-            self._rebuild(library, listing)
+            self._rebuild(kernel, listing)
             self._nets = {**wanted, **self._nets}
         entries = listing.entries if listing is not None else {}
         return self._holding(entries, [*entries, *self._nets], intact=intact)
-
-    def _some(self, library: Library, nets: Sequence[Network]) -> dict[Network, table.Entry]:
-        """Return the entries of some networks: single ones by `get`, interval sets whole (they are small)."""
-        found: dict[Network, table.Entry] = {}
-        for name in sorted({table.set_of(net) for net in nets}):
-            mine = [net for net in nets if table.set_of(net) == name]
-            if name.startswith("deny") and len(mine) <= _GET_AT_ONCE:
-                found.update(self._get(library, mine))
-            else:
-                found.update(self._list_set(library, name))
-        return found
-
-    def _list_set(self, library: Library, name: str) -> Mapping[Network, table.Entry]:
-        try:
-            text = library.run(f"list set inet {self._layout.table} {name}", json=True)
-        except CommandError:
-            return {}  # no table: nothing is held
-        return table.from_json(text).entries
-
-    def _get(self, library: Library, nets: Sequence[Network]) -> dict[Network, table.Entry]:
-        """Return the entries of single addresses; a missing one fails the query, which is then split."""
-        try:
-            return table.from_text(library.run(table.bare("get", self._layout, nets)))
-        except CommandError:
-            if len(nets) == 1:
-                return {}
-            half = len(nets) // 2
-            return {**self._get(library, nets[:half]), **self._get(library, nets[half:])}
 
     def _holding(
         self, entries: Mapping[Network, table.Entry], nets: Iterable[Network], *, intact: bool
@@ -225,38 +187,38 @@ class NftablesDevice:
         return found
 
     def _write(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> dict[Key, str]:
-        library = self._nft()
+        kernel = self._nft()
         try:
-            self._transact(library, puts, takes, now_us)
+            self._transact(kernel, puts, takes, now_us)
         except CommandError as error:
             if (
-                self._list(library) is None
+                kernel.list_table() is None
             ):  # deleted under us; what else it held comes back by converging
-                self._rebuild(library, None)
+                self._rebuild(kernel, None)
             elif len(puts) + len(takes) == 1:
                 return {(puts[0].key if puts else takes[0]): str(error)}
-            return self._one_by_one(library, puts, takes, now_us)
+            return self._one_by_one(kernel, puts, takes, now_us)
         return {}
 
     def _one_by_one(
-        self, library: Library, puts: Sequence[Element], takes: Sequence[Key], now_us: int
+        self, kernel: Kernel, puts: Sequence[Element], takes: Sequence[Key], now_us: int
     ) -> dict[Key, str]:
         """Do what a failed transaction should have done, so that one fault spoils nothing else."""
         failures: dict[Key, str] = {}
         for key in takes:
             try:
-                self._transact(library, (), (key,), now_us)
+                self._transact(kernel, (), (key,), now_us)
             except CommandError as error:
                 failures[key] = str(error)
         for element in puts:
             try:
-                self._transact(library, (element,), (), now_us)
+                self._transact(kernel, (element,), (), now_us)
             except CommandError as error:
                 failures[element.key] = str(error)
         return failures
 
     def _transact(
-        self, library: Library, puts: Sequence[Element], takes: Sequence[Key], now_us: int
+        self, kernel: Kernel, puts: Sequence[Element], takes: Sequence[Key], now_us: int
     ) -> None:
         hosts: list[tuple[Network, Element]] = []
         wide: dict[Network, Element] = {}
@@ -280,12 +242,12 @@ class NftablesDevice:
             nets = {net: one for net, one in (nets | wide).items() if net not in gone}
             held: dict[Network, table.Entry] = {}
             for name in sorted({table.set_of(net) for net in (*wide, *gone)}):
-                held.update(self._list_set(library, name))
+                held.update(kernel.list_set(name))
             change = intervals.change(nets, set(wide), set(gone), held)
             commands += table.bare("delete", layout, change.stale)
             commands += table.add(layout, change.fresh.items(), now_us)
         if commands:
-            library.run(commands)
+            kernel.run(commands)
         self._nets = nets
 
 

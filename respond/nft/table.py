@@ -20,15 +20,12 @@ from ipaddress import (
     ip_network,
     summarize_address_range,
 )
-from typing import Any
+from typing import Any, NamedTuple
 
 from respond.ledger import Element
 from respond.target import Network, canonical, network
 
 _COMMENT = re.compile(r"opsonin:([0-9a-f]{1,64}):(\d{1,9})")
-_ELEMENT = re.compile(r"([0-9A-Fa-f:.]+(?:/\d+)?)((?:\s+(?:[^\s,\"{}]+|\"[^\"]*\"))*)")
-_SPAN = re.compile(r"(\d+)(ms|d|h|m|s)")
-_UNIT_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
 SETS = ("deny4", "deny6", "net4", "net6")
 _TYPES = {"4": "ipv4_addr", "6": "ipv6_addr"}
@@ -48,8 +45,7 @@ class Layout:
     never_touch: tuple[Network, ...]
 
 
-@dataclass(slots=True, frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """An element as nft shows it; `expires_ms` from now, None: without end."""
 
     net: Network
@@ -146,19 +142,6 @@ def _elements(verb: str, layout: Layout, rows: Mapping[str, list[str]]) -> str:
 # ------------------------------------------------------------------ from nft
 
 
-def from_text(text: str) -> dict[Network, Entry]:
-    """Read what `get element` prints: it has no JSON form before nft 1.0.8, and text keeps milliseconds."""
-    found = {}
-    for body in re.findall(r"elements = \{(.*?)\}", text, re.DOTALL):
-        for value, rest in _ELEMENT.findall(body):
-            net = network(value)
-            expires = re.search(r"\sexpires (\S+)", rest)
-            comment = re.search(r'\scomment "([^"]*)"', rest)
-            decision, revision = _owner(comment[1] if comment else "")
-            found[net] = Entry(net, decision, revision, _span_ms(expires[1]) if expires else None)
-    return found
-
-
 def from_json(text: str) -> Listing:
     """Read what `list table` or `list set` prints as JSON."""
     entries: dict[Network, Entry] = {}
@@ -182,7 +165,7 @@ def from_json(text: str) -> Listing:
 def _entries(element: Any) -> Iterable[Entry]:
     value, more = _value(element)
     expires = more.get("expires")
-    decision, revision = _owner(more.get("comment", ""))
+    decision, revision = owner(more.get("comment", ""))
     for net in _nets(value):
         yield Entry(net, decision, revision, None if expires is None else int(expires) * 1_000)
 
@@ -202,13 +185,10 @@ def _nets(value: Any) -> list[Network]:
     return list(summarize_address_range(first, last))
 
 
-def _owner(comment: str) -> tuple[str, int]:
+def owner(comment: str) -> tuple[str, int]:
+    """Return the decision and revision that an element's comment names; empty and 0 for others' comments."""
     form = _COMMENT.fullmatch(comment)
     return (form[1], int(form[2])) if form else ("", 0)
-
-
-def _span_ms(text: str) -> int:
-    return sum(int(number) * _UNIT_MS[unit] for number, unit in _SPAN.findall(text))
 
 
 def _bare(body: Any) -> Any:

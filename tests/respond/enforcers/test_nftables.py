@@ -46,19 +46,25 @@ def results(outcomes: Any) -> list[str]:
 # ------------------------------------------------------------------ text, without root
 
 
-def test_text_and_json_of_nft_are_read_alike() -> None:
-    text = """table inet opsonin {
-	set deny4 {
-		type ipv4_addr
-		elements = { 1.1.1.2 counter packets 3 bytes 9 timeout 9h expires 1h2m3s4ms comment "opsonin:abc:2",
-			1.1.1.3 timeout 9h expires 1s comment "by, others", 1.1.1.4 }
-	}
-}
-"""
-    found = table.from_text(text)
-    assert found[network("1.1.1.2")] == table.Entry(network("1.1.1.2"), "abc", 2, 3_723_004)
-    assert found[network("1.1.1.3")] == table.Entry(network("1.1.1.3"), "", 0, 1_000)
-    assert found[network("1.1.1.4")] == table.Entry(network("1.1.1.4"), "", 0, None)
+def test_entries_are_read_from_json() -> None:
+    elements = (
+        '"1.1.1.1", {"elem": {"val": "1.1.1.2", "expires": 60, "comment": "opsonin:abc:2"}},'
+        '{"elem": {"val": "1.1.1.3", "expires": 1, "comment": "by others"}}'
+    )
+    nets = '{"prefix": {"addr": "10.0.0.0", "len": 24}}, {"range": ["10.1.0.0", "10.1.0.2"]}'
+    text = (
+        '{"nftables": [{"metainfo": {}}, {"set": {"name": "deny4", "elem": [%s]}},'
+        '{"set": {"name": "net4", "elem": [%s]}}]}'
+    )
+    entries = table.from_json(text % (elements, nets)).entries
+    assert {str(net): one[1:] for net, one in entries.items()} == {
+        "1.1.1.1/32": ("", 0, None),
+        "1.1.1.2/32": ("abc", 2, 60_000),
+        "1.1.1.3/32": ("", 0, 1_000),
+        "10.0.0.0/24": ("", 0, None),
+        "10.1.0.0/31": ("", 0, None),
+        "10.1.0.2/32": ("", 0, None),
+    }
 
 
 def test_counts_and_handles_are_no_change_of_shape() -> None:
