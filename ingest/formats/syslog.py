@@ -88,7 +88,7 @@ def read(text: str, received_us: int, zone: tzinfo = UTC) -> Header:
 
     Args:
         text: the record without framing.
-        received_us: arrival; year-less stamps take the nearest year.
+        received_us: arrival; year-less stamps take the latest year not after it.
         zone: of stamps that name none.
 
     A name before `:` counts as tag, save names that begin with `%` (Cisco's message codes) and

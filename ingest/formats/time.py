@@ -1,7 +1,8 @@
 """Time stamps as products write them, to integer microseconds.
 
-Year-less stamps take the year that brings them nearest to the arrival, so a log read on 1 January
-that speaks of 31 December is yesterday's. Local times take the zone of the source's settings; of the
+Year-less stamps take the latest year that does not put them after the arrival (a day's clock skew
+allowed), so a log read on 1 January that speaks of 31 December is yesterday's, and one of ten months ago is not
+taken for the future. Local times take the zone of the source's settings; of the
 hour that a zone's autumn change repeats, the one nearest to the arrival. A leap second (`:60`) is the
 second after `:59`.
 
@@ -106,32 +107,30 @@ def local_us(
 
 
 @lru_cache(_REMEMBERED)
-def _nearest(day: YearDay, clock: Clock, zone: tzinfo, received_day: int) -> tuple[int, int]:
-    """Return (first, second) reading of a year-less local time, nearest to a day."""
-    noon_us = received_day * _DAY_US + _DAY_US // 2
+def _latest(day: YearDay, clock: Clock, zone: tzinfo, received_day: int) -> tuple[int, int]:
+    """Return (first, second) reading of a year-less local time, the latest up to the end of the day after."""
+    bound_us = (received_day + 2) * _DAY_US
     year = (EPOCH + timedelta(days=received_day)).year
-    # 29 February may be four years away (eight around 2100).
-    around = (0, -1, 1) if day != (2, 29) else (0, -1, 1, -2, 2, -3, 3, -4, 4, -8, 8)
-    readings = []
-    for offset in around:
+    # 29 February may be eight years back (around 2100).
+    for offset in (1, 0, -1) if day != (2, 29) else range(1, -9, -1):
         try:
             first = local_us((year + offset, *day), clock, 0, zone)
         except ValueError:
             continue
-        readings.append((abs(first - noon_us), first, year + offset))
-    if not readings:
-        raise ValueError(f"no such date and time: month and day {day}, clock {clock}")
-    _, first, chosen = min(readings)
-    return first, local_us((chosen, *day), clock, 0, zone, received_us=MAX_US)
+        if first < bound_us:
+            return first, local_us((year + offset, *day), clock, 0, zone, received_us=MAX_US)
+    raise ValueError(f"no such date and time: month and day {day}, clock {clock}")
 
 
 def yearless_us(day: YearDay, clock: Clock, micros: int, zone: tzinfo, received_us: int) -> int:
-    """Return the microseconds of a local time without year: the one nearest to the arrival.
+    """Return the microseconds of a local time without year: the latest that is not after the arrival.
+
+    A clock that runs ahead, up to the end of the day after, is allowed for.
 
     Raises:
         ValueError: there is no such date or time in any year near.
     """
-    first, again = _nearest(day, clock, zone, received_us // _DAY_US)
+    first, again = _latest(day, clock, zone, received_us // _DAY_US)
     if first != again and abs(again + micros - received_us) < abs(first + micros - received_us):
         return again + micros
     return first + micros

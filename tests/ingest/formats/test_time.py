@@ -1,4 +1,4 @@
-"""Time stamps of devices: nearest year, zones, leap seconds, counts."""
+"""Time stamps of devices: years, zones, leap seconds, counts."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -34,12 +34,18 @@ NOON = at(2026, 6, 15, 12)
         ("Jun 05 01:02:03", NOON, "2026-06-05T01:02:03.000000Z"),
         ("Dec 31 23:59:59", at(2027, 1, 1, 0, 0, 5), "2026-12-31T23:59:59.000000Z"),
         ("Jan  1 00:00:01", at(2026, 12, 31, 23, 59), "2027-01-01T00:00:01.000000Z"),
-        ("Feb 29 10:00:00", NOON, "2028-02-29T10:00:00.000000Z"),
+        ("Feb 29 10:00:00", NOON, "2024-02-29T10:00:00.000000Z"),
+        ("Jun 16 11:00:00", NOON, "2026-06-16T11:00:00.000000Z"),
+        ("Jun 17 00:00:00", NOON, "2025-06-17T00:00:00.000000Z"),
+        ("Oct  1 00:00:00", NOON, "2025-10-01T00:00:00.000000Z"),
+        ("Feb 29 10:00:00", at(2103, 1, 1), "2096-02-29T10:00:00.000000Z"),
         ("Feb 29 10:00:00", at(2025, 3, 1), "2024-02-29T10:00:00.000000Z"),
-        ("Jun 30 23:59:60", NOON, "2026-07-01T00:00:00.000000Z"),
+        ("Jun 14 23:59:60", NOON, "2026-06-15T00:00:00.000000Z"),
     ],
 )
-def test_a_stamp_without_year_takes_the_nearest(text: str, received: int, expected: str) -> None:
+def test_a_stamp_without_year_takes_the_latest_that_is_not_in_the_future(
+    text: str, received: int, expected: str
+) -> None:
     assert iso(bsd_us(text, UTC, received)) == expected
 
 

@@ -1,0 +1,187 @@
+"""Linux authentication logs: sshd, sudo, su, login, PAM, cron, systemd-logind, and the account tools.
+
+The messages are a table, `ingest.tables.linux_auth`; what it does not know is still an event with its
+host, program and text. Text without any header is read when a pattern fits, and refused otherwise.
+A repeated line (`message repeated 5 times: [ … ]`) is as many events as it stands for, so that counting
+rules count right.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from contract.errors import ParseError
+from contract.event import Fields
+from contract.ports import Adapter, Context
+from contract.timestamps import iso
+from ingest.formats import syslog
+from ingest.formats.address import canonical_ip
+from ingest.formats.keyvalue import spaced
+from ingest.formats.text import decode
+from ingest.tables.linux_auth import FIELDS, OTHERS, PROGRAMS, SSH, SSH_PROGRAMS, Line
+
+MAX_REPEATS: Final = 1_000
+"""Events made of one repeated line; `linux.auth.repeated` keeps the number."""
+MAX_MESSAGE: Final = 16_384
+"""Longer messages are kept but not matched."""
+
+_REPEATED = re.compile(r"message repeated (\d{1,9}) times: \[ ?(.*?)\]$", re.DOTALL).match
+_LEVEL = re.compile(r"(error|fatal|debug\d|info|warning): ").match
+_PAM = re.compile(r"(pam_\w+)\(([^:)]*)(?::([^)]*))?\): ").match
+_OLD_PAM = re.compile(r"([^(]+)\((pam_\w+)\)$").match
+_SOLARIS = re.compile(r"\[ID \d+ \w+\.\w+\] ").match
+
+
+def parse(raw: bytes, context: Context) -> list[Fields]:
+    """Read one line.
+
+    Raises:
+        ParseError: neither a header nor a known message.
+    """
+    text = decode(raw)
+    header = syslog.read(text, context.received_us, context.zone)
+    message = header.message.strip()
+    if found := _SOLARIS(message):
+        message = message[found.end() :]
+    times = 1
+    if found := _REPEATED(message):
+        times, message = int(found[1]), found[2].strip()
+    fields: Fields = {
+        "event.kind": "event",
+        "event.module": "system",
+        "event.dataset": "system.auth",
+        "message": message,
+    }
+    _place_header(fields, header)
+    program = fields.get("process.name", "")
+    known = len(message) <= MAX_MESSAGE and _read(fields, message, program)
+    if not known:
+        if not program or not message:
+            raise ParseError("expected a syslog header or a known authentication message")
+        fields["event.type"] = ["info"]
+    if times == 1:
+        return [fields]
+    fields["linux.auth.repeated"] = times
+    return [dict(fields) for _ in range(min(max(times, 1), MAX_REPEATS))]
+
+
+def _place_header(fields: Fields, header: syslog.Header) -> None:
+    if header.time_us is not None:
+        fields["@timestamp"] = iso(header.time_us)
+    syslog.add_fields(fields, header)
+    if header.host:
+        fields["host.name"] = fields["host.hostname"] = header.host
+        fields["related.hosts"] = [header.host]
+    app = header.app
+    if found := _OLD_PAM(app):
+        app = found[1]
+        fields["linux.auth.pam.module"] = found[2]
+    if app:
+        fields["process.name"] = app
+    if header.pid.isdecimal():
+        fields["process.pid"] = int(header.pid)
+
+
+def _read(fields: Fields, message: str, program: str) -> bool:
+    """Read the message by the patterns that its program may write; tell whether one fitted."""
+    if found := _PAM(message):
+        fields["linux.auth.pam.module"], fields["linux.auth.pam.service"] = found[1], found[2]
+        if not program and found[2] in SSH_PROGRAMS:
+            fields["process.name"] = found[2]
+        if _match(fields, message[found.end() :], OTHERS["pam"]):
+            return True
+        fields["event.type"] = ["info"]
+        return bool(program)
+    name = PROGRAMS.get(program)
+    if name is not None and _match(fields, message, OTHERS[name]):
+        return True
+    if "linux.auth.pam.module" in fields and _match(fields, message, OTHERS["pam"]):
+        return True
+    if program in SSH_PROGRAMS or not program:
+        return _read_ssh(fields, message, program)
+    return False
+
+
+def _read_ssh(fields: Fields, message: str, program: str) -> bool:
+    if found := _LEVEL(message):
+        fields["log.level"] = found[1]
+        message = message[found.end() :]
+    lines = SSH.get(message.partition(" ")[0])
+    if lines is None or not _match(fields, message, lines):
+        return False
+    if not program:  # only sshd says so
+        fields["process.name"] = "sshd"
+    return True
+
+
+def _match(fields: Fields, message: str, lines: tuple[Line, ...]) -> bool:
+    for line in lines:
+        found = line.pattern.match(message)
+        if found is not None:
+            fields["event.action"] = line.action
+            fields["event.category"] = list(line.categories)
+            fields["event.type"] = list(line.types)
+            if line.outcome:
+                fields["event.outcome"] = line.outcome
+            _place(fields, found)
+            return True
+    return False
+
+
+def _place(fields: Fields, found: re.Match[str]) -> None:
+    """Place what the groups of a pattern hold."""
+    for name, value in found.groupdict().items():
+        if not value:
+            continue
+        field = FIELDS.get(name)
+        if field is not None:
+            fields.setdefault(field, value)
+        elif name == "from":
+            _source(fields, value)
+        elif name == "pam":
+            _place_pam(fields, value)
+        else:
+            fields["source.port" if name == "port" else "destination.port"] = int(value)
+    if "user.target.name" in fields and "user.name" not in fields:
+        fields["user.name"] = fields[
+            "user.target.name"
+        ]  # ECS: the one user of an event is at the root
+    if "user.effective.id" in fields and "user.name" not in fields:
+        # PAM names the session's user with its id, and an opener without a name: the daemon.
+        fields["user.name"] = fields["user.effective.name"]
+        fields["user.id"] = fields["user.effective.id"]
+    names = [
+        fields[name]
+        for name in ("user.name", "user.effective.name", "user.target.name")
+        if name in fields
+    ]
+    if names:
+        fields["related.user"] = list(dict.fromkeys(names))
+
+
+def _place_pam(fields: Fields, text: str) -> None:
+    """Place `logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root`."""
+    pairs = spaced(text)
+    user = pairs.get("user") or pairs.get("ruser") or pairs.get("logname")
+    if user:
+        fields["user.name"] = user
+    if pairs.get("tty"):
+        fields["linux.auth.tty"] = pairs["tty"]
+    if pairs.get("rhost"):
+        _source(fields, pairs["rhost"])
+
+
+def _source(fields: Fields, text: str) -> None:
+    """Place an address or a name that sshd wrote for the peer."""
+    fields["source.address"] = text
+    ip = canonical_ip(text)
+    if ip is None:
+        fields["source.domain"] = text
+        fields["related.hosts"] = [*fields.get("related.hosts", []), text]
+    elif ip != "UNKNOWN":
+        fields["source.address"] = fields["source.ip"] = ip
+        fields["related.ip"] = [ip]
+
+
+ADAPTER = Adapter("linux.auth", parse)
