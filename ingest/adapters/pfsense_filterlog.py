@@ -47,9 +47,9 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     text = decode(raw)
     comma = text.find(",")
     start = max(text.rfind(" ", 0, comma), text.rfind(">", 0, comma)) + 1 if comma >= 0 else -1
-    if start >= 0 and (start == 0 or text[:start].endswith((": ", "- ", ">", "] "))):
-        if text.count(",", start, start + _FAR) >= _FEWEST:
-            return [_packet(text, start, context)]
+    placed = start == 0 or (start > 0 and text[:start].endswith((": ", "- ", ">", "] ")))
+    if placed and text.count(",", start, start + _FAR) >= _FEWEST:
+        return [_packet(text, start, context)]
     match = _SYSLOG_5424(text) or _SYSLOG(text)
     if match is None:
         raise ParseError("neither filterlog columns nor a syslog tag")

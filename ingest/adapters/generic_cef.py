@@ -1,0 +1,113 @@
+"""Common Event Format of whatever product, read by the standard's dictionary.
+
+Source: ArcSight Common Event Format, implementation standard version 26 (2022). Custom fields are
+named by their labels; vendors' own keys stay under `cef.*`.
+"""
+
+from __future__ import annotations
+
+from contract.errors import ParseError
+from contract.event import Fields
+from contract.ports import Adapter, Context
+from ingest.formats import cef
+from ingest.formats.cef_meaning import mean, read_times
+from ingest.formats.device import Device
+from ingest.formats.keytable import KeyTable, Plan
+from ingest.formats.shapes import TRAILING, Shapes
+from ingest.formats.text import decode
+from ingest.tables import cef as table
+
+_OWN = table.CEF_PREFIX
+_DEVICE = Device({"event.module": "cef", "event.dataset": "generic.cef"})
+_TABLE = KeyTable(_OWN, table.CEF_NAMES, ())
+_LINES: Shapes[Plan] = Shapes(TRAILING, _TABLE.plan)
+_CUSTOM = tuple((_OWN + key, f"{_OWN}{key}Label") for key in table.CUSTOM)
+_TIMES = {"rt": "", "end": "event.end", "start": "event.start", "fileCreateTime": "file.created"}
+_DIRECTIONS = {"0": "inbound", "1": "outbound"}
+_PROCESS = (("deviceProcessName", "process.name"), ("sproc", "process.name"), ("dproc", "process.name"),
+            ("spid", "process.pid"), ("dpid", "process.pid"))  # fmt: skip
+
+
+def parse(raw: bytes, context: Context) -> list[Fields]:
+    """Read one record.
+
+    Raises:
+        ParseError: no CEF header stands in it.
+    """
+    text = decode(raw)
+    header = cef.read(text)
+    if header is None:
+        raise ParseError(
+            "expected CEF:version|vendor|product|version|class|name|severity|, came none"
+        )
+    plan, values = _LINES.read(text, header.extension)
+    values = [cef.unescape(value.strip()) for value in values]
+    fields = _TABLE.fill(plan, values, _DEVICE.start(text[: header.start], context), text)
+    for key in [key for key, value in fields.items() if value == ""]:
+        del fields[key]
+    fields |= {
+        "observer.vendor": header.vendor,
+        "observer.product": header.product,
+        "observer.version": header.version,
+        "event.code": header.event_class,
+        "rule.id": header.event_class,
+        "rule.name": header.name,
+    }
+    severity = cef.severity_number(header.severity)
+    if severity is not None:
+        fields["event.severity"] = severity
+    else:
+        fields[_OWN + "severity"] = header.severity
+    _labels(fields)
+    _vendor(fields, header.vendor)
+    _place(fields)
+    read_times(fields, _OWN, context, _TIMES)
+    mean(fields, _OWN)
+    return [fields]
+
+
+def _labels(fields: Fields) -> None:
+    """Name custom fields by their labels; a label without value is kept as it stands."""
+    if not any("Label" in key for key in fields):
+        return
+    for key, label_key in _CUSTOM:
+        label, value = fields.get(label_key), fields.get(key)
+        if label and value:
+            del fields[label_key], fields[key]
+            if isinstance(label, list) or isinstance(value, list):
+                fields[key] = value
+                continue
+            known = table.LABELS.get(label.lower())
+            if known is None or (known in fields and known != "rule.name"):
+                known = _TABLE.own(label)
+            fields[known] = value
+
+
+def _vendor(fields: Fields, vendor: str) -> None:
+    """Add what keys of a known endpoint product mean beside the standard's reading."""
+    for key, field in table.VENDORS.get(vendor.lower(), {}).items():
+        value = fields.get(_TABLE.plan((key,)).names[0])
+        if value:
+            fields[field] = value.strip('"')
+            if field == "host.name":
+                fields["host.hostname"] = value
+
+
+def _place(fields: Fields) -> None:
+    pop = fields.pop
+    direction = _DIRECTIONS.get(pop(_OWN + "deviceDirection", ""))
+    if direction is not None:
+        fields["network.direction"] = direction
+    domain = fields.get(_OWN + "dntdom")
+    if domain:
+        fields.setdefault("destination.domain", domain)
+        fields["destination.user.domain"] = pop(_OWN + "dntdom")
+    if fields.get(_OWN + "sntdom"):
+        fields["source.user.domain"] = pop(_OWN + "sntdom")
+    for key, field in _PROCESS:
+        value = fields.get(_OWN + key)
+        if value and field not in fields:
+            fields[field] = pop(_OWN + key)
+
+
+ADAPTER = Adapter(name="generic.cef", parse=parse)
