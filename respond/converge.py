@@ -14,7 +14,7 @@ from contract.ids import derive_id
 from contract.ports import Meter
 from contract.records import Decision, Outcome, Result
 from contract.timestamps import from_datetime, to_datetime
-from respond.device import TOLERANCE_US, Device, Held, describe, is_same
+from respond.device import TOLERANCE_US, Changed, Device, Held, describe, is_same
 from respond.guard import Guard, GuardSettings
 from respond.ledger import Element, Key, Ledger, key_of
 
@@ -75,13 +75,13 @@ class Converger:
                 return outcomes
             puts = [element for element in wanted.values() if element is not None]
             takes = [key for key, element in wanted.items() if element is None]
-            failures = await self._write(puts, takes, now_us)
-            held = await self._device.read(list(wanted))
-            self._note(wanted, held)
+            done = await self._change(puts, takes, now_us)
+            self._note(wanted, done.held)
             for decision in taken:
                 key = key_of(decision)
+                why = done.failures.get(key)
                 outcomes.extend(
-                    self._answer(decision, wanted[key], held.get(key), failures.get(key), now_us)
+                    self._answer(decision, wanted[key], done.held.get(key), why, now_us)
                 )
             return outcomes
 
@@ -121,25 +121,16 @@ class Converger:
         """See the port; O(elements held and desired)."""
         async with self._lock:
             now_us = self._clock()
-            outcomes = []
-            self._ledger = Ledger()
-            for decision in desired:
-                fault = self._fault(decision, now_us)
-                if fault is None:
-                    self._ledger.put(decision)
-                elif self._faults.get(decision.id) != decision.revision:
-                    self._faults[decision.id] = decision.revision  # said once a revision
-                    outcomes.append(fault)
-            self._faults = {one.id: one.revision for one in desired if one.id in self._faults}
+            outcomes = self._renew_ledger(desired, now_us)
             wanted = self._ledger.elements(now_us)
-            before = await self._device.read(None)
+            before = await self._device.read()
             puts = [one for key, one in wanted.items() if not is_same(one, before.get(key))]
             takes = [key for key in before if key not in wanted]
-            failures: dict[Key, str] = {}
-            after = before
+            done = Changed()
             if puts or takes:
-                failures = await self._write(puts, takes, now_us)
-                after = await self._device.read(None)
+                done = await self._change(puts, takes, now_us)
+            touched = {*takes, *(one.key for one in puts)}
+            after = {key: held for key, held in before.items() if key not in touched} | done.held
             changed = {one.key for one in puts}
             for decision in self._ledger.decisions():
                 if _is_live(decision, now_us):
@@ -147,7 +138,7 @@ class Converger:
                     found = before.get(key) if key in changed else None
                     outcomes.extend(
                         self._confirm(
-                            decision, wanted[key], after.get(key), failures.get(key), now_us,
+                            decision, wanted[key], after.get(key), done.failures.get(key), now_us,
                             drift=key in changed and self._verified.get(key) == wanted[key],
                             found=found,
                         )
@@ -155,6 +146,20 @@ class Converger:
             outcomes.extend(self._gone(before, after, takes, now_us))
             self._note(dict(wanted), after, whole=True)
             return outcomes
+
+    def _renew_ledger(self, desired: Sequence[Decision], now_us: int) -> list[Outcome]:
+        """Make the ledger just what is desired; return what cannot or must not be done, said once a revision."""
+        outcomes = []
+        self._ledger = Ledger()
+        for decision in desired:
+            fault = self._fault(decision, now_us)
+            if fault is None:
+                self._ledger.put(decision)
+            elif self._faults.get(decision.id) != decision.revision:
+                self._faults[decision.id] = decision.revision
+                outcomes.append(fault)
+        self._faults = {one.id: one.revision for one in desired if one.id in self._faults}
+        return outcomes
 
     def _confirm(
         self,
@@ -224,14 +229,12 @@ class Converger:
             return self._outcome(decision, "failed", now_us, detail)
         return None
 
-    async def _write(
-        self, puts: Sequence[Element], takes: Sequence[Key], now_us: int
-    ) -> dict[Key, str]:
+    async def _change(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> Changed:
         self._meter.add("point_writes_total", len(puts) + len(takes), point=self._point)
-        failures = await self._device.write(puts, takes, now_us)
-        if failures:
-            self._meter.add("point_failures_total", len(failures), point=self._point)
-        return failures
+        done = await self._device.change(puts, takes, now_us)
+        if done.failures:
+            self._meter.add("point_failures_total", len(done.failures), point=self._point)
+        return done
 
     def _note(
         self, wanted: dict[Key, Element | None], held: dict[Key, Held], *, whole: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from contract.records import Decision
@@ -30,23 +30,30 @@ class Held:
     intact: bool = True
 
 
+@dataclass(slots=True, frozen=True)
+class Changed:
+    """What came of a change.
+
+    Attributes:
+        held: what the keys concerned hold now, read back, not assumed; keys that hold nothing are absent.
+        failures: why, for each key that could not be done; the others were.
+    """
+
+    held: dict[Key, Held] = field(default_factory=dict)
+    failures: dict[Key, str] = field(default_factory=dict)
+
+
 class Device(Protocol):
     """The bare enforcement point. Calls never overlap. All but `refuses` raise `contract.errors.PointError`."""
 
     def refuses(self, decision: Decision) -> str | None:
         """Return why this device cannot express the decision, or None when it can."""
 
-    async def read(self, keys: Sequence[Key] | None) -> dict[Key, Held]:
-        """Return what is held under these keys; None: everything, what others wrote included."""
+    async def read(self) -> dict[Key, Held]:
+        """Return all that is held, what others wrote included."""
 
-    async def write(
-        self, puts: Sequence[Element], takes: Sequence[Key], now_us: int
-    ) -> dict[Key, str]:
-        """Put elements in the place of whatever their keys hold, take others away; both idempotent.
-
-        Returns:
-            Why, for each key that could not be done; the others were.
-        """
+    async def change(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> Changed:
+        """Put elements in the place of whatever their keys hold, take others away; both idempotent. Then read back."""
 
     async def close(self) -> None:
         """Let go, leaving the state as it is."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from contract.ports import Enforcer, EnforcerType, Meter
 from contract.records import Decision
 from respond.converge import Converger
-from respond.device import Held
+from respond.device import Changed, Held
 from respond.guard import GuardSettings
 from respond.ledger import Element, Key
 
@@ -37,25 +37,22 @@ class MemoryDevice:
         """Return None: memory holds whatever it is given."""
         return None
 
-    async def read(self, keys: Sequence[Key] | None) -> dict[Key, Held]:
+    async def read(self) -> dict[Key, Held]:
         """See the port."""
         now_us = self._clock()
         for key, held in list(self.held.items()):
             if held.expires_us is not None and held.expires_us <= now_us:
                 del self.held[key]
-        if keys is None:
-            return dict(self.held)
-        return {key: self.held[key] for key in keys if key in self.held}
+        return dict(self.held)
 
-    async def write(
-        self, puts: Sequence[Element], takes: Sequence[Key], now_us: int
-    ) -> dict[Key, str]:
+    async def change(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> Changed:
         """See the port; never fails."""
         for element in puts:
             self.held[element.key] = Held(element.decision, element.revision, element.expires_us)
         for key in takes:
             self.held.pop(key, None)
-        return {}
+        held = await self.read()
+        return Changed({one.key: held[one.key] for one in puts if one.key in held})
 
     async def close(self) -> None:
         """See the port."""

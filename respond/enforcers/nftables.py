@@ -19,7 +19,7 @@ from contract.errors import PointError
 from contract.ports import Enforcer, EnforcerType, Meter
 from contract.records import Decision, Target
 from respond.converge import Converger
-from respond.device import Held
+from respond.device import Changed, Held
 from respond.guard import GuardSettings
 from respond.ledger import Element, Key
 from respond.nft import intervals, table
@@ -95,15 +95,13 @@ class NftablesDevice:
             return str(error)
         return f"nftables cannot deny a target of type {decision.target.type}"
 
-    async def read(self, keys: Sequence[Key] | None) -> dict[Key, Held]:
-        """See the port."""
-        return await self._in_worker(lambda: self._read(keys))
+    async def read(self) -> dict[Key, Held]:
+        """See the port; builds the table anew when others changed it."""
+        return await self._in_worker(self._read)
 
-    async def write(
-        self, puts: Sequence[Element], takes: Sequence[Key], now_us: int
-    ) -> dict[Key, str]:
+    async def change(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> Changed:
         """See the port."""
-        return await self._in_worker(lambda: self._write(puts, takes, now_us))
+        return await self._in_worker(lambda: self._change(puts, takes, now_us))
 
     async def close(self) -> None:
         """See the port; elements stay until their time."""
@@ -148,11 +146,8 @@ class NftablesDevice:
         self._nets = {net: one for net, one in kept if net.prefixlen != net.max_prefixlen}
         log.info("point.table_built", point=self._point, table=self._layout.table, kept=len(kept))
 
-    def _read(self, keys: Sequence[Key] | None) -> dict[Key, Held]:
+    def _read(self) -> dict[Key, Held]:
         kernel = self._nft()
-        if keys is not None:
-            nets = [net for key in keys if (net := _net(key)) is not None]
-            return self._holding(kernel.find(nets), nets, intact=True)
         listing = kernel.list_table()
         intact = listing is not None and listing.shape == self._shape
         if not intact:
@@ -186,8 +181,9 @@ class NftablesDevice:
                 found[_key(net)] = Held(wanted.decision, wanted.revision, wanted.expires_us, intact)
         return found
 
-    def _write(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> dict[Key, str]:
+    def _change(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> Changed:
         kernel = self._nft()
+        failures: dict[Key, str] = {}
         try:
             self._transact(kernel, puts, takes, now_us)
         except CommandError as error:
@@ -195,10 +191,13 @@ class NftablesDevice:
                 kernel.list_table() is None
             ):  # deleted under us; what else it held comes back by converging
                 self._rebuild(kernel, None)
+                failures = self._one_by_one(kernel, puts, takes, now_us)
             elif len(puts) + len(takes) == 1:
-                return {(puts[0].key if puts else takes[0]): str(error)}
-            return self._one_by_one(kernel, puts, takes, now_us)
-        return {}
+                failures = {(puts[0].key if puts else takes[0]): str(error)}
+            else:
+                failures = self._one_by_one(kernel, puts, takes, now_us)
+        nets = [net for key in (*(one.key for one in puts), *takes) if (net := _net(key))]
+        return Changed(self._holding(kernel.find(nets), nets, intact=True), failures)
 
     def _one_by_one(
         self, kernel: Kernel, puts: Sequence[Element], takes: Sequence[Key], now_us: int
