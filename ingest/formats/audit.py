@@ -1,0 +1,199 @@
+"""Linux audit records: the head of a line, its fields, and what stands encoded in them.
+
+Sources: "audit-userspace" 4.0 `auparse/interpret.c` behaviour as documented in audit.rules(7), ausearch(8)
+and auparse(3), and the kernel's `audit_log_untrustedstring`; read 2026-11. Read are the raw and the enriched
+log, `ausearch --raw` and `-i`, the dispatcher's and the kernel's syslog forms.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import tzinfo
+from ipaddress import IPv6Address
+from typing import Final
+
+from contract.timestamps import MAX_US
+from ingest.formats.time import local_us
+from ingest.tables.audit import ENCODED
+from ingest.tables.audit_numbers import TYPES
+
+MAX_ITEMS: Final = 4_096
+"""Fields read of one record; an EXECVE record has one for each argument."""
+
+HEAD: Final = re.compile(
+    r"(?:node=(\S{1,255}) )?type=([\w\[\]]{1,64}) (?:msg=)?audit\(([\d/:. ]{1,40}):(\d{1,20})\) ?: ?"
+)
+_FIELD = re.compile(r"""([\w\-\[\]]+)=("[^"]*"|'[^']*'|\{[^}]*\}|[^\s\x1d]*)""")
+_HEX = re.compile(r"(?:[0-9A-F]{2})+$")
+_STAMP = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2,4}) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?$")
+_NOTHING: Final = frozenset(("", "?", "(null)", "(none)", "none"))
+
+
+def type_name(text: str) -> str:
+    """Return the name of a record type; the kernel's own log has its number, libraries `UNKNOWN[n]`."""
+    if text.isdecimal():
+        return TYPES.get(text, f"UNKNOWN[{text}]")
+    if text.startswith("UNKNOWN["):
+        return TYPES.get(text[8:-1], text)
+    return text
+
+
+def stamp_us(text: str, zone: tzinfo) -> int:
+    """Return the microseconds of `1492752520.441`, or of ausearch's `04/21/2017 05:28:40.441`.
+
+    Raises:
+        ValueError: neither.
+    """
+    match = _STAMP.match(text)
+    if match is None:
+        seconds, _, decimals = text.partition(".")
+        if not seconds.isdecimal() or not (decimals == "" or decimals.isdecimal()):
+            raise ValueError(f"expected seconds since 1970, came {text!r}")
+        micros = int(seconds) * 1_000_000 + int(decimals[:6].ljust(6, "0") or 0)
+        if micros > MAX_US:
+            raise ValueError(f"expected seconds since 1970, came {text!r}")
+        return micros
+    month, day, year, hour, minute, second, fraction = match.groups()
+    whole = int(year) + (2000 if len(year) == 2 else 0)  # noqa: PLR2004 - strftime %y
+    micros = int((fraction or "").ljust(6, "0"))
+    return local_us(
+        (whole, int(month), int(day)), (int(hour), int(minute), int(second)), micros, zone
+    )
+
+
+def fields_of(body: str) -> dict[str, str]:
+    """Return the fields of a record's body, quotes undone; of a name that stands twice the first holds.
+
+    The message of a user-space program (`msg='…'`) is read into the same level. What `log_format =
+    ENRICHED` adds after a group separator has names in capitals and is kept so.
+    """
+    pairs: dict[str, str] = {}
+    if body.startswith("proctitle=") and body[10:11] != '"' and " " in body.rstrip():
+        # ausearch -i prints the title decoded, to the end of the line.
+        return {"proctitle": body[10:].strip()}
+    at, quote = _message(body)
+    if at < 0:
+        _add(pairs, body)
+        return pairs
+    end = body.rfind(quote, at)
+    _add(pairs, body[: at - 5])
+    inner = body[at : end if end > at else len(body)]
+    if quote == '"' and '\\"' in inner:
+        inner = inner.replace('\\"', '"')
+    _add(pairs, inner)
+    if end > at:
+        _add(pairs, body[end + 1 :])
+    return pairs
+
+
+def _message(body: str) -> tuple[int, str]:
+    """Return where the text of `msg='` begins, and the quote that ends it; -1 for none."""
+    for opening in ("msg='", 'msg="'):
+        at = body.find(opening)
+        if at >= 0 and (at == 0 or body[at - 1] == " "):
+            return at + 5, opening[4]
+    return -1, ""
+
+
+def _add(pairs: dict[str, str], text: str) -> None:
+    for count, (name, value) in enumerate(_FIELD.findall(text)):
+        if count >= MAX_ITEMS:
+            return
+        if name in pairs:
+            continue
+        first = value[:1]
+        if first in ('"', "'") and len(value) > 1 and value[-1] == first:
+            pairs[name] = value[1:-1]
+        elif name in ENCODED and _HEX.match(value):
+            pairs[name] = decode_hex(value)
+        else:
+            # Older user-space messages stand in brackets: `(hostname=?, addr=?, res=success)`.
+            pairs[name] = value.rstrip(",)") if first not in ("{", "(") else value
+
+
+def meant(value: str | None) -> str | None:
+    """Return a value that says something; `?`, `(null)`, `(none)` and empty text give None."""
+    return None if value is None or value in _NOTHING else value
+
+
+def decode_hex(text: str) -> str:
+    r"""Return what hexadecimal text stands for; NULs become blanks, other bytes than UTF-8 `\xNN`."""
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        return text
+    return raw.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "backslashreplace")
+
+
+def arguments(pairs: dict[str, str], raw: str) -> list[str]:
+    """Return the arguments of an EXECVE record, long ones put together from their parts (`a1[0]=…`).
+
+    `raw` is the record's body: only there is an argument in quotes told from one in hexadecimal.
+    """
+    quoted = set(re.findall(r'\b(a\d{1,5})="', raw))
+    found: dict[int, str] = {}
+    for name, value in pairs.items():
+        if name[:1] != "a" or name == "argc" or not name[1:2].isdigit():
+            continue
+        number, bracket, _ = name[1:].partition("[")
+        if not number.isdecimal():
+            continue
+        text = value
+        if bracket:
+            found[int(number)] = found.get(int(number), "") + value
+            continue
+        if name not in quoted and _HEX.match(value):
+            text = decode_hex(value)
+        found[int(number)] = text
+    for index, text in found.items():
+        if f"a{index}" not in pairs and _HEX.match(text):
+            found[index] = decode_hex(text)
+    return [found[index] for index in sorted(found)]
+
+
+def socket_address(text: str) -> dict[str, str]:
+    """Return family, address and port, or path, of a `saddr`: hexadecimal, or interpreted in braces."""
+    if text[:1] == "{":
+        pairs = dict(part.partition("=")[::2] for part in text.strip("{} ").split())
+        family = pairs.get("saddr_fam") or pairs.get("fam") or ""
+        found = {"family": {"inet": "ipv4", "inet6": "ipv6", "local": "unix"}.get(family, family)}
+        for name, key in (("laddr", "ip"), ("lport", "port"), ("path", "path")):
+            if name in pairs:
+                found[key] = pairs[name]
+        return found
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        return {}
+    return _sockaddr(raw)
+
+
+_INET, _INET6, _UNIX, _NETLINK, _PACKET = 2, 10, 1, 16, 17
+
+
+def _sockaddr(raw: bytes) -> dict[str, str]:
+    if len(raw) < 2:  # noqa: PLR2004 - the family's two bytes
+        return {}
+    # The family is in the machine's order; those that keep an audit trail are little-endian, save s390x.
+    family = int.from_bytes(raw[:2], "little")
+    if family > 255:  # noqa: PLR2004 - families are below 50
+        family = int.from_bytes(raw[:2], "big")
+    if family == _INET and len(raw) >= 8:  # noqa: PLR2004 - family, port, address
+        return {
+            "family": "ipv4",
+            "port": str(int.from_bytes(raw[2:4], "big")),
+            "ip": ".".join(str(part) for part in raw[4:8]),
+        }
+    if family == _INET6 and len(raw) >= 24:  # noqa: PLR2004 - family, port, flow, address
+        address = IPv6Address(raw[8:24])
+        return {
+            "family": "ipv6",
+            "port": str(int.from_bytes(raw[2:4], "big")),
+            "ip": str(address.ipv4_mapped or address),
+        }
+    if family == _UNIX:
+        path = raw[2:]
+        name = path[1:].split(b"\0")[0] if path[:1] == b"\0" else path.split(b"\0")[0]
+        text = name.decode("utf-8", "backslashreplace")
+        return {"family": "unix", "path": "@" + text if path[:1] == b"\0" and text else text}
+    return {"family": {_NETLINK: "netlink", _PACKET: "packet"}.get(family, str(family))}

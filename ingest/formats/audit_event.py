@@ -1,0 +1,345 @@
+"""The ECS fields of one audit event from all its records.
+
+Which account is the event's user: `uid` is who the process runs as. In records of PAM and shadow-utils the
+process is root's sshd or passwd and `acct` names the account, so there the account is `user` (a login) or
+`user.target` (a change), and no number of another account stands beside its name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from contract.event import Fields
+from ingest.formats.address import canonical_ip
+from ingest.formats.audit import arguments, decode_hex, meant, socket_address
+from ingest.formats.winlog_values import path_fields
+from ingest.tables.audit import CALLS, COMPANIONS, TYPES
+from ingest.tables.audit_numbers import ARCHITECTURES, SYSCALLS
+
+Record: TypeAlias = tuple[str, dict[str, str], str]
+"""Type, fields, body."""
+
+_UNSET: Final = frozenset(("4294967295", "-1", "unset"))
+_SKIPPED: Final = frozenset(
+    [
+        "pid",
+        "ppid",
+        "exe",
+        "comm",
+        "cwd",
+        "proctitle",
+        "saddr",
+        "saddr_fam",
+        "success",
+        "res",
+        "result",
+        "argc",
+        "item",
+        "items",
+        "msg",
+        "type",
+        "hostname",
+        "addr",
+    ]
+)
+"""Fields that stand in ECS whole, or that say nothing once the records are together."""
+_PATH_ORDER: Final = ("CREATE", "DELETE", "NORMAL", "UNKNOWN", "PARENT")
+
+
+def event_fields(records: list[Record]) -> Fields:
+    """Return the fields of one event; time, serial number and node are the caller's."""
+    kinds = [kind for kind, _, _ in records]
+    main = _main(kinds)
+    merged = _merged(records)
+    fields: Fields = {
+        "event.kind": "event",
+        "event.module": "auditd",
+        "event.dataset": "auditd.log",
+        "host.os.type": "linux",
+        "auditd.log.record_type": list(dict.fromkeys(kinds)),
+    }
+    call = _call(merged)
+    side = _categorize(fields, main, merged, call)
+    _process(fields, records, merged)
+    _users(fields, main, merged)
+    _paths(fields, records, merged)
+    _addresses(fields, merged, side)
+    _outcome(fields, merged)
+    _keep(fields, records, merged, call)
+    return fields
+
+
+def _main(kinds: list[str]) -> str:
+    """Return the type that names the event: a telling one, else SYSCALL, else the first."""
+    for kind in kinds:
+        if kind not in COMPANIONS:
+            return kind
+    return "SYSCALL" if "SYSCALL" in kinds else kinds[0]
+
+
+def _merged(records: list[Record]) -> dict[str, str]:
+    """All records' fields on one level; the first holds, EXECVE's arguments before SYSCALL's registers."""
+    merged: dict[str, str] = {}
+    for kind, pairs, body in records:
+        if kind == "EXECVE":
+            merged |= {f"a{n}": text for n, text in enumerate(arguments(pairs, body))}
+    for kind, pairs, _ in records:
+        if kind in ("PATH", "EXECVE"):
+            continue
+        for name, value in pairs.items():
+            if name not in merged:
+                merged[name] = value
+    return merged
+
+
+def _call(merged: dict[str, str]) -> str:
+    """Return the system call's name."""
+    enriched = merged.get("SYSCALL")
+    if enriched:
+        return enriched
+    number = merged.get("syscall", "")
+    if not number.isdecimal():
+        return number
+    arch = merged.get("arch", "")
+    machine = ARCHITECTURES.get(arch, arch)
+    return SYSCALLS.get(machine, {}).get(number, number)
+
+
+def _categorize(fields: Fields, main: str, merged: dict[str, str], call: str) -> str:
+    """Set action, category and type; return the side of the peer's address."""
+    action, categories, types, _ = TYPES.get(main, (main.lower().replace("_", "-"), "", "info", ""))
+    side = ""
+    if call and main in COMPANIONS:
+        action, categories, types, side = CALLS.get(call, (call, "process", "info", ""))
+    elif call:
+        side = CALLS.get(call, ("", "", "", ""))[3]
+    if main == "AVC" and "apparmor" in merged:
+        action = "violated-apparmor-policy" if merged["apparmor"] == "DENIED" else "apparmor-" + merged["apparmor"].lower()  # fmt: skip
+    if main.startswith(("ANOM_", "RESP_")):
+        fields["event.kind"] = "alert"
+        fields["rule.id"] = "auditd." + main.lower()
+        fields["rule.name"] = action
+        if not categories:
+            categories, types = "intrusion_detection", "info"
+    fields["event.action"] = action
+    if categories:
+        fields["event.category"] = categories.split()
+    fields["event.type"] = types.split()
+    return side
+
+
+# ------------------------------------------------------------------ process
+
+
+def _process(fields: Fields, records: list[Record], merged: dict[str, str]) -> None:
+    for name, field in (("pid", "process.pid"), ("ppid", "process.parent.pid")):
+        value = merged.get(name, "")
+        if value.isdecimal() and len(value) < 11:  # noqa: PLR2004 - pids are at most 2**22
+            fields[field] = int(value)
+    executable = meant(merged.get("exe"))
+    if executable:
+        fields["process.executable"] = executable
+    command = meant(merged.get("comm"))
+    if command or executable:
+        fields["process.name"] = command or str(executable).rpartition("/")[2]
+    cwd = meant(merged.get("cwd"))
+    if cwd:
+        fields["process.working_directory"] = cwd
+    _command_line(fields, records, merged)
+
+
+def _command_line(fields: Fields, records: list[Record], merged: dict[str, str]) -> None:
+    """The arguments of an EXECVE record, else a sudo command, else the title, which the process may change."""
+    title = meant(merged.get("proctitle"))
+    if title:
+        fields["process.title"] = title
+    for kind, pairs, body in records:
+        if kind == "EXECVE":
+            words = arguments(pairs, body)
+            fields["process.args"] = words
+            fields["process.args_count"] = len(words)
+            fields["process.command_line"] = " ".join(words)
+            return
+    line = meant(merged.get("cmd")) or title
+    if line:
+        fields["process.command_line"] = line
+
+
+# ------------------------------------------------------------------ users
+
+
+def _users(fields: Fields, main: str, merged: dict[str, str]) -> None:
+    role = TYPES.get(main, ("", "", "", ""))[3]
+    account = meant(merged.get("acct"))
+    number = meant(merged.get("id"))
+    if role == "user" and (account or number):
+        if account:
+            fields["user.name"] = account
+        if number and number not in _UNSET:
+            fields["user.id"] = number
+        elif account == "root" and merged.get("uid") == "0":
+            fields["user.id"] = "0"
+        return
+    _acting(fields, merged)
+    if role == "target":
+        _named(fields, "user.target", account, number)
+    elif role == "group":
+        _named(fields, "group", meant(merged.get("grp")) or account, number)
+
+
+def _named(fields: Fields, prefix: str, name: str | None, number: str | None) -> None:
+    if name:
+        fields[prefix + ".name"] = name
+    if number and number.isdecimal() and number not in _UNSET:
+        fields[prefix + ".id"] = number
+
+
+_IDENTITIES: Final = (
+    ("uid", "UID", "user"),
+    ("euid", "EUID", "user.effective"),
+    ("gid", "GID", "user.group"),
+)
+
+
+def _acting(fields: Fields, merged: dict[str, str]) -> None:
+    """Who the process runs as; ausearch -i and the enriched log give names beside numbers, or instead."""
+    for name, enriched, prefix in _IDENTITIES:
+        value = meant(merged.get(name))
+        if value is None or value in _UNSET:
+            continue
+        if value.isdecimal():
+            fields[prefix + ".id"] = value
+        else:
+            fields[prefix + ".name"] = value
+        word = meant(merged.get(enriched))
+        if word is not None and not word.isdecimal() and word != "unset":
+            fields[prefix + ".name"] = word
+    same = "id" if "user.effective.id" in fields else "name"
+    if fields.get("user.effective." + same) == fields.get("user." + same):
+        # ECS: effective differs from the user, or is not worth saying.
+        fields.pop("user.effective.id", None)
+        fields.pop("user.effective.name", None)
+
+
+# ------------------------------------------------------------------ files, addresses
+
+
+def _paths(fields: Fields, records: list[Record], merged: dict[str, str]) -> None:
+    """The file that the call is about: what was made or deleted, before what was used, before its directory."""
+    found: list[tuple[int, str, dict[str, str]]] = []
+    for kind, pairs, _ in records:
+        if kind != "PATH":
+            continue
+        name = meant(pairs.get("name"))
+        role = pairs.get("nametype") or pairs.get("objtype") or "NORMAL"
+        if name:
+            order = _PATH_ORDER.index(role) if role in _PATH_ORDER else len(_PATH_ORDER)
+            found.append((order, name, pairs))
+    if found:
+        fields["auditd.log.name"] = [name for _, name, _ in found]
+        roles = [p.get("nametype") or p.get("objtype") or "" for _, _, p in found]
+        fields["auditd.log.nametype"] = roles
+        order, path, pairs = min(found, key=lambda item: item[0])
+        _file(fields, path, pairs, merged.get("cwd", ""))
+    else:
+        path = meant(merged.get("path")) or meant(merged.get("name")) or ""
+        if path[:1] == "/":
+            _file(fields, path, {}, "")
+
+
+def _file(fields: Fields, path: str, pairs: dict[str, str], cwd: str) -> None:
+    if path[:1] != "/" and cwd[:1] == "/":
+        path = f"{cwd.rstrip('/')}/{path.removeprefix('./')}"
+    path_fields(fields, "file", path)
+    for name, field in (("inode", "file.inode"), ("ouid", "file.uid"), ("ogid", "file.gid")):
+        value = meant(pairs.get(name))
+        if value is not None and value.isdecimal():
+            fields[field] = value
+    mode = pairs.get("mode", "")
+    if mode.isdecimal() and len(mode) > 3:  # noqa: PLR2004 - octal permissions at the end
+        fields["file.mode"] = "0" + mode[-3:] if mode[-4:-3] in ("0", "") else mode[-4:]
+
+
+def _addresses(fields: Fields, merged: dict[str, str], side: str) -> None:
+    text = meant(merged.get("saddr"))
+    if text:
+        address = socket_address(text)
+        place = side or "destination"
+        ip = canonical_ip(address.get("ip", ""))
+        if ip is not None:
+            fields[place + ".ip"] = ip
+            port = address.get("port", "")
+            if port.isdecimal() and int(port) > 0:
+                fields[place + ".port"] = int(port)
+            fields["network.type"] = "ipv6" if ":" in ip else "ipv4"
+            fields["network.direction"] = "ingress" if place == "source" else "egress"
+            if place == "server":
+                del fields["network.direction"]
+        elif address.get("path"):
+            fields["auditd.log.socket_path"] = address["path"]
+        if address.get("family"):
+            fields["auditd.log.socket_family"] = address["family"]
+    _peer(fields, merged)
+
+
+def _peer(fields: Fields, merged: dict[str, str]) -> None:
+    """Where a login came from; `hostname` repeats the address or names the host."""
+    for name in ("addr", "hostname"):
+        value = meant(merged.get(name))
+        if value is None:
+            continue
+        ip = canonical_ip(value)
+        if ip is not None:
+            fields.setdefault("source.ip", ip)
+        elif name == "hostname" and "source.ip" in fields:
+            fields["source.domain"] = value
+    for name, field in (("rport", "source.port"), ("lport", "destination.port")):
+        value = merged.get(name, "")
+        if value.isdecimal() and 0 < int(value) < 65_536 and "saddr" not in merged:  # noqa: PLR2004 - ports
+            fields[field] = int(value)
+    local = canonical_ip(merged.get("laddr", ""))
+    if local is not None:
+        fields["destination.ip"] = local
+
+
+_RESULTS: Final = {
+    "yes": "success", "no": "failure", "success": "success", "failed": "failure", "fail": "failure",
+    "1": "success", "0": "failure",
+}  # fmt: skip
+
+
+def _outcome(fields: Fields, merged: dict[str, str]) -> None:
+    for name in ("success", "res", "result"):
+        outcome = _RESULTS.get(merged.get(name, ""))
+        if outcome is not None:
+            fields["event.outcome"] = outcome
+            return
+    if merged.get("apparmor") == "DENIED":
+        fields["event.outcome"] = "failure"
+
+
+# ------------------------------------------------------------------ what is left
+
+
+def _keep(fields: Fields, records: list[Record], merged: dict[str, str], call: str) -> None:
+    kept: dict[str, Any] = {
+        name: value
+        for name, value in merged.items()
+        if name not in _SKIPPED and value and value != "(null)"
+    }
+    if call:
+        kept["syscall"] = call
+    arch = kept.get("arch")
+    if arch in ARCHITECTURES:
+        kept["arch"] = ARCHITECTURES[arch]
+    key = kept.get("key")
+    if key:
+        text = key if "\x01" in key or not _is_hex(key) else decode_hex(key)
+        keys = [part for part in text.replace(" ", "\x01").split("\x01") if part]
+        kept["key"] = keys if len(keys) > 1 else keys[0] if keys else key
+    for name, value in kept.items():
+        fields["auditd.log." + name] = value
+
+
+def _is_hex(text: str) -> bool:
+    return len(text) % 2 == 0 and len(text) > 7 and all(c in "0123456789ABCDEF" for c in text)  # noqa: PLR2004 - shorter ones are words
