@@ -59,7 +59,7 @@ class Deadline(Window):
     @override
     def _insert(self, entry: Entry) -> Outputs:
         outputs = super()._insert(entry)
-        self._plan_wake()
+        self.plan_wake()
         return outputs
 
     def _wake_by(self, time: int) -> None:
@@ -90,8 +90,8 @@ class Deadline(Window):
         return bisect_right(self.entries, (decided - self.plan.span_us, _PART))
 
     @override
-    def _plan_wake(self, time: int | None = None) -> None:
-        super()._plan_wake(time)
+    def plan_wake(self, time: int | None = None) -> None:
+        super().plan_wake(time)
         for _, deadline in self.candidates(self._first_undecided(self.decided)):
             if self.decided is None or deadline > self.decided:
                 self._wake_by(deadline)

@@ -224,6 +224,7 @@ def restore(window: Window, parts: Mapping[str, bytes]) -> bool:
                 window.fires.append(since)
     window.stored = tuple(sorted(blocks))
     window.evaluator.reset(window.entries, len(window.entries))
+    window.plan_wake()
     return True
 
 

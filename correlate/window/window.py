@@ -94,7 +94,7 @@ class Window:
             self._trim(horizon)
         if self.is_empty():
             self._begin()
-        self._plan_wake()
+        self.plan_wake()
         return outputs
 
     def _begin(self) -> None:
@@ -124,7 +124,7 @@ class Window:
             return self._too_late(entry)
         self.touch(time)
         if self.wake is None:
-            self._plan_wake(time)
+            self.plan_wake(time)
         if not entries or entries[-1][:3] < entry[:3]:
             entries.append(entry)
             at = len(entries) - 1
@@ -210,7 +210,7 @@ class Window:
             return previous
         episode = self._new_episode(previous, place, since, until)
         self.episodes.append(episode)
-        self._plan_wake()
+        self.plan_wake()
         return episode
 
     def _new_episode(
@@ -254,7 +254,7 @@ class Window:
         gone = [self._retract(e, added, told) for e in old.values() if e.revision]
         if gone or outputs or old:
             self.header_dirty = True
-            self._plan_wake()
+            self.plan_wake()
         return [*gone, *outputs]
 
     def _truncate(self, episode: Episode, edge: Place) -> Place:
@@ -386,7 +386,7 @@ class Window:
             "the oldest are only counted",
         )  # fmt: skip
 
-    def _plan_wake(self, time: int | None = None) -> None:
+    def plan_wake(self, time: int | None = None) -> None:
         """Set when to wake next: an episode may close, or a quarter of what is kept can go."""
         plan = self.plan
         times = []
