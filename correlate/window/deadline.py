@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from contract.event import Notice
 from contract.records import Alert
-from correlate.window.episode import Place
+from correlate.window.episode import Episode, Place
 from correlate.window.evaluate import Entry
 from correlate.window.plan import Plan, measure_of
 from correlate.window.window import Firing, Outputs, Window, behind
@@ -147,6 +147,10 @@ class Frame(Deadline):
     @override
     def until(self, place: Place) -> int:
         return place[0] + self.plan.span_us
+
+    @override
+    def end_of(self, episode: Episode) -> Place:
+        return episode.end_us, _PART, ""
 
     @override
     def candidates(self, after: int) -> Iterator[tuple[Firing, int]]:

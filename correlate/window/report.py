@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ def members(
     """Yield the kept entries that are evidence of an episode, in order; `below`: only of the first so many."""
     entries = window.entries
     low = bisect_left(entries, (episode.start_us,))
-    high = bisect_right(entries, (episode.end_us, _PART))
+    high = bisect_left(entries, window.end_of(episode))
     unwanted = window.plan.unwanted
     for index in range(low, high if below is None else min(high, below)):
         entry = entries[index]
@@ -178,6 +178,3 @@ def _one_of_each(entries: list[Entry], ids: list[str], most: int) -> list[str]:
     kept = set(ids[: max(0, most - len(missing))]) | set(missing)
     order = dict.fromkeys([*ids, *(entry[2] for entry in entries)])
     return [id for id in order if id in kept]
-
-
-_PART = 2**31

@@ -11,7 +11,7 @@ can come. The *cut* is the horizon less the time frame: nothing earlier can matt
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
@@ -278,6 +278,10 @@ class Window:
         """Return until when a firing at a place has evidence."""
         return place[0]
 
+    def end_of(self, episode: Episode) -> Place:
+        """Return the place before which the members of an episode end."""
+        return behind(episode.last)
+
     def _unsealed(self, edge: Place) -> Place:
         """Return the place after which firings count: those of closed episodes do not."""
         if self.sealed is None or self.episodes:
@@ -295,7 +299,7 @@ class Window:
     def count(self, episode: Episode) -> int:
         """Return how many members an episode has, entries counted one each; O(log n)."""
         low = bisect_left(self.entries, (episode.start_us,))
-        high = bisect_right(self.entries, (episode.end_us, _PART))
+        high = bisect_left(self.entries, self.end_of(episode))
         return high - low + (episode.past.count if episode.past is not None else 0)
 
     def _tell(self, episode: Episode, count: int) -> Alert:
@@ -451,7 +455,11 @@ class Window:
         self.touch(entry[0])
         outputs: Outputs = []
         for episode in self.episodes:
-            if episode.start_us <= entry[0] <= episode.end_us and episode.revision:
+            if (
+                episode.start_us <= entry[0]
+                and entry[:3] < self.end_of(episode)
+                and episode.revision
+            ):
                 outputs.append(self._tell(episode, self.count(episode)))
         return outputs
 
