@@ -157,7 +157,7 @@ class View:
                 one.id[:8],
                 Text(one.state, style="green" if one.state == "approved" else "yellow"),
                 Text(f"{one.action} {one.target.value}"),
-                f"until {one.expires:%H:%M:%S}",
+                f"until {one.expires:%m-%d %H:%M}Z",
                 Text(answers, style="cyan"),
                 Text(one.reason, style="dim"),
             )
@@ -193,7 +193,7 @@ class View:
             case Decision() if self._is_new("decision", f"{item.id}{item.state}"):
                 self._line(
                     f"policy   {item.id[:8]} {item.state}: {item.action} {item.target.value}"
-                    f" until {item.expires:%H:%M:%S}  {item.reason}"
+                    f" until {item.expires:%Y-%m-%d %H:%M}Z  {item.reason}"
                 )
             case Outcome():
                 self._line(

@@ -6,6 +6,7 @@ Unknown keys are refused. Each source's and point's own keys are checked by the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
@@ -130,8 +131,8 @@ def resolve(
     file = _validate(File, tree, (), where)
     engine = file.engine.model_copy(
         update={
-            "data_dir": (folder / file.engine.data_dir).absolute(),
-            "rules": tuple((folder / one).absolute() for one in file.engine.rules),
+            "data_dir": _absolute(folder, file.engine.data_dir),
+            "rules": tuple(_absolute(folder, one) for one in file.engine.rules),
         }
     )
     return Settings(
@@ -184,14 +185,18 @@ def _points(entries: tuple[PointEntry, ...], where: Where, folder: Path) -> tupl
     return tuple(found)
 
 
+def _absolute(folder: Path, path: Path) -> Path:
+    return Path(os.path.normpath(folder.absolute() / path))
+
+
 def _rooted(settings: BaseModel, folder: Path) -> BaseModel:
     """Return the settings with relative paths in them (`Path` fields) made absolute from `folder`."""
     changed: dict[str, Any] = {}
     for name, value in settings:
         if isinstance(value, Path):
-            changed[name] = (folder / value).absolute()
+            changed[name] = _absolute(folder, value)
         elif isinstance(value, tuple) and value and isinstance(value[0], Path):
-            changed[name] = tuple((folder / one).absolute() for one in value)
+            changed[name] = tuple(_absolute(folder, one) for one in value)
     return settings.model_copy(update=changed)
 
 
