@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
+from contract.timestamps import iso
 from ingest.formats.address import canonical_ip
 from ingest.formats.time import canonical_us
 
@@ -122,12 +123,11 @@ def as_boolean(value: Any) -> Any:
 
 
 def as_date(value: Any) -> Any:
-    """An ISO 8601 time, as it came."""
+    """An ISO 8601 time in UTC, in the one form of all times here."""
     try:
-        canonical_us(value)
+        return iso(canonical_us(value))
     except (ValueError, TypeError, OverflowError):
         return MISFIT
-    return value
 
 
 _BY_LEAF: Final[dict[str, Check]] = {

@@ -56,6 +56,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     _place_header(fields, header)
     program = fields.get("process.name", "")
     known = len(message) <= MAX_MESSAGE and _read(fields, message, program)
+    if "user.name" in fields and fields.get("process.name") in SSH_PROGRAMS:
+        fields["source.user.name"] = fields["user.name"]  # the name that the peer gave
     if not known:
         if not program or not message:
             raise ParseError("expected a syslog header or a known authentication message")

@@ -61,9 +61,12 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         fields["event.kind"] = "metric"
         del fields["event.category"]
     flow = record.get("flow")
-    if type(flow) is dict:
-        _flow(fields, flow)
+    reversed_ = type(flow) is dict and _flow(fields, flow)
     _sections(fields, record, kind)
+    if "destination.domain" in fields and (
+        reversed_ or (kind == "fileinfo" and _is_answer(fields))
+    ):
+        fields["source.domain"] = fields.pop("destination.domain")
     _finish(fields, record, kind)
     return [fields]
 
@@ -126,8 +129,14 @@ def _community(
         fields["network.community_id"] = flow_id
 
 
-def _flow(fields: Fields, flow: dict[str, Any]) -> None:
-    """Place counters by side, start, end and duration."""
+def _is_answer(fields: Fields) -> bool:
+    """Whether the packet seems to come from the server: a file's record does not say who asked."""
+    source, destination = fields.get("source.port"), fields.get("destination.port")
+    return type(source) is int and type(destination) is int and source < destination
+
+
+def _flow(fields: Fields, flow: dict[str, Any]) -> bool:
+    """Place counters by side, start, end and duration; tell whether the packet was the server's."""
     sent, answered = "source", "destination"
     # An alert raised by the server's packet has the server as source; the flow names its client.
     client = flow.get("src_ip")
@@ -148,6 +157,7 @@ def _flow(fields: Fields, flow: dict[str, Any]) -> None:
         fields["event.end"] = end
         if type(start) is str:
             fields["event.duration"] = max(iso_us(end) - iso_us(start), 0) * 1000
+    return sent == "destination"
 
 
 def _sections(fields: Fields, record: dict[str, Any], kind: str) -> None:
@@ -156,6 +166,8 @@ def _sections(fields: Fields, record: dict[str, Any], kind: str) -> None:
         section = record[name]
         if type(section) is dict or type(section) is list:
             PROTOCOLS[name](fields, section, kind)
+    if record.get("files") == [{}]:
+        del record["files"]
     alert = record.get("alert")
     if type(alert) is dict:
         read_alert(fields, alert)

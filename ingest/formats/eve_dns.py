@@ -59,6 +59,8 @@ def _question(fields: Fields, dns: dict[str, Any]) -> None:
     kind = question.get("rrtype")
     if type(kind) is str:
         fields["dns.question.type"] = question.pop("rrtype")
+    if queries == [{}]:
+        del dns["queries"]
 
 
 def _answers(fields: Fields, dns: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ class Line:
 
 FIELDS: Final = {
     "user": "user.name", "uid": "user.id", "by": "user.name", "by_uid": "user.id", "effective": "user.effective.name",
-    "effective_uid": "user.effective.id", "target": "user.target.name", "group": "group.name", "gid": "group.id",
+    "effective_uid": "user.effective.id", "target": "user.target.name", "target_uid": "user.target.id", "group": "group.name", "gid": "group.id",
     "method": "linux.auth.ssh.method", "key": "linux.auth.ssh.key", "reason": "event.reason", "tty": "linux.auth.tty",
     "command": "process.command_line", "directory": "process.working_directory", "session": "linux.auth.session",
     "home": "linux.auth.home", "shell": "linux.auth.shell", "offer": "linux.auth.ssh.offer", "service": "linux.auth.pam.service",
@@ -162,7 +162,7 @@ OTHERS: Final[dict[str, tuple[Line, ...]]] = {
         _line(r"LOGIN ON (?P<tty>\S+) BY (?P<user>\S+)(?: FROM (?P<from>\S+))?$", "login", ("authentication", "session"), ("start",), "success"),
     ),
     "accounts": (
-        _line(r"new user: name=(?P<target>[^,]+), UID=(?P<reason>\d+), GID=(?P<gid>\d+), home=(?P<home>[^,]*), shell=(?P<shell>[^,]*).*$", "user_created", ("iam",), ("user", "creation"), "success"),
+        _line(r"new user: name=(?P<target>[^,]+), UID=(?P<target_uid>\d+), GID=(?P<gid>\d+), home=(?P<home>[^,]*), shell=(?P<shell>[^,]*).*$", "user_created", ("iam",), ("user", "creation"), "success"),
         _line(rf"failed adding user {_ACCOUNT}, (?P<reason>.*)$", "user_created", ("iam",), ("user", "creation"), "failure"),
         _line(rf"delete user {_ACCOUNT}$", "user_deleted", ("iam",), ("user", "deletion"), "success"),
         _line(r"new group: name=(?P<group>[^,]+), GID=(?P<gid>\d+)$", "group_created", ("iam",), ("group", "creation"), "success"),

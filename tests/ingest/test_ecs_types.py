@@ -75,7 +75,7 @@ def test_every_field_of_ecs_has_the_check_of_its_type() -> None:
         (as_float, [], MISFIT),
         (as_boolean, "true", True),
         (as_boolean, 0, MISFIT),
-        (as_date, "2026-06-15T12:00:00Z", "2026-06-15T12:00:00Z"),
+        (as_date, "2026-06-15T14:00:00+0200", "2026-06-15T12:00:00.000000Z"),
         (as_date, "yesterday", MISFIT),
         (as_date, 5, MISFIT),
     ],
