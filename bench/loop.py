@@ -15,10 +15,10 @@ import argparse
 import contextlib
 import ipaddress
 import json
-import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "deploy" / "lab"))
 
 import attack  # noqa: E402 - found by the path above
+from engine import LabEngine  # noqa: E402
 from lab import Lab  # noqa: E402
 from state import LabError  # noqa: E402
 from topology import TARGET  # noqa: E402
@@ -77,23 +78,35 @@ def watching(lab: Lab) -> Iterator[Watch]:
 
 
 @contextlib.contextmanager
-def running(lab: Lab, command: list[str], log: Path) -> Iterator[None]:
-    """Run what is measured on the router, until its EVE socket is there; end it by SIGTERM."""
+def bare_script(lab: Lab) -> Iterator[None]:
+    """Run `bench/floor.py` on the router from its EVE socket being there; end it."""
     lab.suricata.socket.unlink(missing_ok=True)
-    with log.open("ab") as out:
-        process = subprocess.Popen(lab.topology.within("router", *command), stdout=out, stderr=out)
-    try:
+    script = [sys.executable, str(ROOT / "bench" / "floor.py"), str(lab.suricata.socket)]
+    with subprocess.Popen(lab.topology.within("router", *script)) as process:
         deadline = time.monotonic() + START_S
         while not lab.suricata.socket.exists():
             if process.poll() is not None or time.monotonic() > deadline:
-                said = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-                raise LabError(f"`{' '.join(command)}` does not listen; it said:\n{said}")
+                process.kill()
+                raise LabError("the bare script does not listen")
             time.sleep(0.02)
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def whole_engine(lab: Lab, folder: Path, follow: tuple[str, ...]) -> Iterator[None]:
+    """Run `opsonin run` on the router, enforcing, with caps beyond what is measured; end it."""
+    caps = {"rate": 1_000_000, "live": 1_000_000}
+    engine = LabEngine(lab, folder, guard=caps, follow=follow)
+    engine.start()
+    try:
         yield
+    except LabError as error:
+        raise LabError(f"{error}; the engine said:\n{engine.said()}") from error
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        engine.stop()
 
 
 def volley(first: str, count: int, gap_s: float) -> None:
@@ -167,13 +180,6 @@ def summary(delays: list[float], lost: int, prefix: str = "") -> dict[str, float
     return {prefix + name: figure for name, figure in figures.items()}
 
 
-def floor(lab: Lab, watch: Watch, first: int, count: int, given: argparse.Namespace) -> Measured:
-    """Measure the bare script."""
-    script = [sys.executable, str(ROOT / "bench" / "floor.py"), str(lab.suricata.socket)]
-    with running(lab, script, lab.state.folder / "floor.out"):
-        return measure(lab, watch, first, count, given.gap)
-
-
 def main() -> int:
     """Measure; 0 done, 1 the lab cannot be made or nothing was blocked."""
     given = _parser().parse_args()
@@ -190,18 +196,25 @@ def main() -> int:
 
 
 def run(given: argparse.Namespace) -> dict[str, float | int]:
-    """Make the lab, measure floor and engine, remove the lab; return the figures."""
+    """Make the lab, measure floor, engine, floor again, remove the lab; return the figures."""
     lab = Lab(given.prefix)
-    lab.up()
+    lab.up(everything=given.one_stream)
+    follow = () if given.one_stream else ("flows",)
+    half = given.n // 2
     try:
-        with watching(lab) as watch:
-            half = given.n // 2
-            sides = [floor(lab, watch, 0, half, given)]
-            sides.append(floor(lab, watch, 20_000, given.n - half, given))
+        with watching(lab) as watch, tempfile.TemporaryDirectory() as folder:
+            with bare_script(lab):
+                before = measure(lab, watch, 0, half, given.gap)
+            with whole_engine(lab, Path(folder), follow):
+                engine = measure(lab, watch, 20_000, given.n, given.gap)
+            with bare_script(lab):
+                after = measure(lab, watch, 40_000, given.n - half, given.gap)
     finally:
         lab.down()
-    delays = [delay for side in sides for delay in side[0]]
-    return summary(delays, sum(side[1] for side in sides), "floor_")
+    figures = summary(*engine)
+    figures |= summary(before[0] + after[0], before[1] + after[1], "floor_")
+    figures["ratio_p95"] = round(figures["p95_ms"] / figures["floor_p95_ms"], 2)
+    return figures
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -210,6 +223,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-n", type=int, default=200, help="attacks per side (%(default)s)")
     parser.add_argument("--gap", type=float, default=0.05, help="seconds an attack (%(default)s)")
+    parser.add_argument(
+        "--one-stream",
+        action="store_true",
+        help="all of EVE over the socket, not the alerts over it and the rest by file",
+    )
     parser.add_argument("--prefix", default="oplbench", help="of the lab (%(default)s)")
     parser.add_argument("--volley", help=argparse.SUPPRESS)  # the part that runs as the attacker
     return parser

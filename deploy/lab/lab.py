@@ -44,11 +44,12 @@ class Lab:
         self.services = Services(self.topology)
         self.suricata = Suricata(self.topology)
 
-    def up(self, *, sensor: bool = True) -> None:
+    def up(self, *, sensor: bool = True, everything: bool = False) -> None:
         """Make the lab; on a fault, what was made is removed again.
 
         Args:
             sensor: with Suricata.
+            everything: its stream carries all events, not alerts alone.
 
         Raises:
             LabError: it stands already, or cannot be made.
@@ -61,7 +62,7 @@ class Lab:
             self.topology.up()
             self.services.start()
             if sensor:
-                self.suricata.start()
+                self.suricata.start(everything=everything)
         except BaseException:
             self.down()
             raise
@@ -88,6 +89,7 @@ class Lab:
             "missing": self.services.missing(),
             "eve_socket": str(self.suricata.socket),
             "eve": str(self.suricata.eve),
+            "eve_without_alerts": str(self.suricata.context),
             "netfilter_log": str(self.services.netfilter_log),
             "auth_log": str(self.services.auth_log),
         }

@@ -31,8 +31,9 @@ logging:
     - console: {{enabled: no}}
     - file: {{enabled: yes, level: info, filename: {folder}/suricata.log}}
 outputs:
-  - eve-log: {{enabled: yes, filetype: regular, filename: {folder}/eve.json, community-id: true, types: [{types}]}}
-  - eve-log: {{enabled: yes, filetype: unix_stream, filename: {socket}, community-id: true, types: [{types}]}}
+  - eve-log: {{enabled: yes, filetype: regular, filename: {folder}/eve.json, community-id: true, types: [{alerts}, {context}]}}
+  - eve-log: {{enabled: yes, filetype: regular, filename: {folder}/context.json, community-id: true, types: [{context}]}}
+  - eve-log: {{enabled: yes, filetype: unix_stream, filename: {socket}, community-id: true, types: [{streamed}]}}
 unix-command: {{enabled: yes, filename: {folder}/command.sock}}
 runmode: workers
 af-packet:
@@ -54,7 +55,8 @@ run-as: {{user: root, group: root}}
 host-mode: sniffer-only
 detect: {{profile: low, sgh-mpm-context: full, delayed-detect: no}}
 """
-_TYPES = "{alert: {metadata: yes}}, {http: {extended: yes}}, ssh, flow, {stats: {totals: yes, threads: no}}"
+_ALERTS = "{alert: {metadata: yes}}"
+_CONTEXT = "{http: {extended: yes}}, ssh, flow, {stats: {totals: yes, threads: no}}"
 
 _EMERGENCY = (
     "emergency-new: 1, emergency-established: 5, emergency-closed: 0, emergency-bypassed: 5"
@@ -71,11 +73,20 @@ class Suricata:
 
     @property
     def eve(self) -> Path:
-        """The EVE file, beside the stream socket."""
+        """The file with everything."""
         return self.folder / "eve.json"
 
-    def start(self) -> None:
+    @property
+    def context(self) -> Path:
+        """The file with everything but alerts, for whoever reads the alerts from the stream."""
+        return self.folder / "context.json"
+
+    def start(self, *, everything: bool = False) -> None:
         """Start and wait until packets are inspected; about a second.
+
+        Args:
+            everything: all events go over the stream, not alerts alone. Suricata drops what the socket's
+                buffer cannot take (about 280 lines at Linux's default), and flows end in bursts.
 
         Whoever wants the stream listens on `socket`; Suricata connects when it has something to say and
         tries again at most every 500 ms, so what happens before the first connection is only in the file.
@@ -93,7 +104,9 @@ class Suricata:
                 folder=self.folder,
                 socket=self.socket,
                 rules=HERE,
-                types=_TYPES,
+                alerts=_ALERTS,
+                context=_CONTEXT,
+                streamed=f"{_ALERTS}, {_CONTEXT}" if everything else _ALERTS,
                 emergency=_EMERGENCY,
             ),
             encoding="utf-8",

@@ -1,0 +1,107 @@
+"""From the wire to the firewall: a real attack, the real engine, a real drop, and the way back."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine import LabEngine
+from lab import Lab
+from topology import ADMIN, ATTACKER, HERE, TARGET
+
+pytestmark = [pytest.mark.root, pytest.mark.nftables, pytest.mark.suricata]
+
+DURATION = "6s"
+WAIT_S = 30.0
+CUSTOMER = "198.18.0.77"
+
+
+@pytest.fixture
+def engine(lab: Lab, tmp_path: Path) -> Iterator[LabEngine]:
+    made = LabEngine(lab, tmp_path, duration=DURATION)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.kill()
+        lab.topology.run(
+            "router", "nft", "-f", "-", stdin="table inet opsonin\ndelete table inet opsonin\n"
+        )
+
+
+def await_true(what: str, check: Callable[[], Any], engine: LabEngine) -> Any:
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        if found := check():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"waited in vain for: {what}; the engine said:\n{engine.said()}")
+
+
+def denied(lab: Lab) -> set[str]:
+    """Return the addresses in the sets of the engine's table on the router."""
+    listed = lab.topology.run("router", "nft", "-j", "list", "ruleset", "inet")
+    found = set()
+    for item in json.loads(listed)["nftables"]:
+        if item.get("set", {}).get("table") != "opsonin":
+            continue
+        for element in item["set"].get("elem", []):
+            inner = element["elem"] if isinstance(element, dict) and "elem" in element else element
+            found.add(inner["val"] if isinstance(inner, dict) else inner)
+    return found
+
+
+def ask_website(lab: Lab, host: str, source: str) -> str:
+    """Return the status of a GET, or 0 when no packet came through within two seconds."""
+    script = f"import attack; print(attack.get({source!r}, {TARGET!r}, '/', {{}}))"
+    line = ("env", f"PYTHONPATH={HERE}", sys.executable, "-c", script)
+    return lab.topology.run(host, *line).strip()
+
+
+def test_an_attack_ends_as_a_drop_and_the_drop_ends_by_itself(lab: Lab, engine: LabEngine) -> None:
+    assert ask_website(lab, "attacker", ATTACKER) == "200"
+    lab.attack("scan")
+    lab.attack("exploit")
+    await_true("the attacker in a set", lambda: ATTACKER in denied(lab), engine)
+
+    assert ask_website(lab, "attacker", ATTACKER) == "0"
+    assert ask_website(lab, "attacker", CUSTOMER) == "200"
+    assert ask_website(lab, "admin", ADMIN) == "200"
+
+    await_true("the end of the denial", lambda: ATTACKER not in denied(lab), engine)
+    assert ask_website(lab, "attacker", ATTACKER) == "200"
+
+    chains = engine.ask("chains", "list")
+    tactics = {stage["tactic"] for chain in chains for stage in chain["stages"]}
+    assert {"reconnaissance", "initial-access"} <= tactics
+    decisions = [one for one in engine.ask("policy", "list") if one["target"]["value"] == ATTACKER]
+    assert [one["action"] for one in decisions] == ["deny"]
+    assert decisions[0]["chain"] in {chain["id"] for chain in chains}
+    assert engine.stop() == 0
+
+
+def test_the_administrator_survives_being_spoofed(lab: Lab, engine: LabEngine) -> None:
+    lab.attack("spoof", ADMIN)
+
+    def refused() -> list[dict[str, Any]]:
+        found = [one for one in engine.ask("policy", "list") if one["target"]["value"] == ADMIN]
+        return [one for one in found if one["state"] == "refused"]
+
+    decisions = await_true("a refusal", refused, engine)
+    assert "admin network" in decisions[0]["reason"]
+    assert ADMIN not in denied(lab)
+    assert ask_website(lab, "admin", ADMIN) == "200"
+
+
+def test_a_drop_ends_by_itself_also_when_the_engine_is_dead(lab: Lab, engine: LabEngine) -> None:
+    lab.attack("spoof", CUSTOMER)
+    await_true("the source in a set", lambda: CUSTOMER in denied(lab), engine)
+    engine.kill()
+    assert ask_website(lab, "attacker", CUSTOMER) == "0"
+    await_true("the end of the denial", lambda: CUSTOMER not in denied(lab), engine)
+    assert ask_website(lab, "attacker", CUSTOMER) == "200"
