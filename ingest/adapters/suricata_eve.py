@@ -171,6 +171,13 @@ def _sections(fields: Fields, record: dict[str, Any], kind: str) -> None:
     alert = record.get("alert")
     if type(alert) is dict:
         read_alert(fields, alert)
+    _of_kind(fields, record, kind)
+    if "network.protocol" not in fields and kind in APPLICATIONS:
+        fields["network.protocol"] = kind.replace("_", "-")
+
+
+def _of_kind(fields: Fields, record: dict[str, Any], kind: str) -> None:
+    """Say what a flow, a drop, an anomaly is."""
     if kind in _CONNECTION:
         fields["event.type"] = ["connection", "end"]
         section = record.get(kind)
@@ -183,8 +190,6 @@ def _sections(fields: Fields, record: dict[str, Any], kind: str) -> None:
         section = record.get("anomaly")
         if type(section) is dict and type(section.get("event")) is str:
             fields["event.action"] = section["event"]
-    if "network.protocol" not in fields and kind in APPLICATIONS:
-        fields["network.protocol"] = kind.replace("_", "-")
 
 
 def _finish(fields: Fields, record: dict[str, Any], kind: str) -> None:
