@@ -17,18 +17,18 @@ from correlate.sigma.node import FALSE, And, Leaf, Node, Not, Or, disjunction
 from correlate.sigma.residual import compiled
 from correlate.sigma.route import Route, Router, rename
 from correlate.sigma.rules import Detection
-from correlate.sigma.taxonomy import Names
+from correlate.sigma.taxonomy import Names, Source
 from correlate.sigma.witness import Frequencies, simplified, witness
 
 MAX_CLASSES = 1024
 """Compiled classes; all are dropped when there are more. A rule set knows some hundred."""
 MAX_KEYS = 65_536
 """Remembered combinations of routing fields."""
-SAMPLE = 256
+SAMPLE = 192
 """Events of a class that its frequencies are counted on."""
 _RELEARN_AFTER = (2_000, 32_768, 262_144)
 """Evaluated candidates of a class after which it counts again; the last repeats."""
-_HOT = 0.004
+_HOT = 0.01
 """Share of events on which a rule may be a candidate before its witness is looked at again."""
 
 
@@ -141,6 +141,7 @@ class Engine:
         self.budget = Budget()
         self._router = router or Router()
         self._plain = plain
+        self._catalogue = _Catalogue(self.rules)
         self._by_key: dict[Any, Class] = {}
         self._classes: dict[Any, Class] = {}
         self._routes: dict[Route, _Routed] = {}
@@ -226,7 +227,7 @@ class Engine:
         route = self._router.route(event)
         routed = self._routes.get(route)
         if routed is None:
-            routed = self._routes[route] = _Routed(self.rules, route, self._router)
+            routed = self._routes[route] = _Routed(self._catalogue.of(route), self._router)
         signature = (route, routed.signature(event))
         chosen = self._classes.get(signature)
         if chosen is None:
@@ -246,16 +247,44 @@ class Engine:
         self.budget.used = 0
 
 
-class _Routed:
-    """The rules of one route over the event's own field names, and what routing fields decide of them."""
+class _Catalogue:
+    """All rules by log source, over the field names of each shape of event."""
 
-    def __init__(self, rules: Sequence[Detection], route: Route, router: Router) -> None:
-        self._rules = []
+    def __init__(self, rules: Sequence[Detection]) -> None:
+        self._rules = rules
+        self._by_source: dict[Source, list[int]] = {}
         for number, rule in enumerate(rules):
-            ways = route.names_for(rule.logsource)
+            self._by_source.setdefault(rule.logsource, []).append(number)
+        self._fields = [frozenset(_fields_of(rule.condition)) for rule in rules]
+        self._renamed: dict[tuple[int, int], Node] = {}
+
+    def of(self, route: Route) -> list[tuple[int, Node]]:
+        """Return the rules that fit a route, by number."""
+        found = []
+        for source, numbers in self._by_source.items():
+            ways = route.names_for(source)
             if ways:
-                node = disjunction([renamed(rule.condition, names) for names in ways])
-                self._rules.append((number, node))
+                for number in numbers:
+                    nodes = dict.fromkeys(self._node(number, names) for names in ways)
+                    found.append((number, disjunction(list(nodes))))
+        return sorted(found, key=lambda one: one[0])
+
+    def _node(self, number: int, names: Names) -> Node:
+        node = self._rules[number].condition
+        if not names.prefix and self._fields[number].isdisjoint(names.fields):
+            return node
+        key = (number, id(names))
+        made = self._renamed.get(key)
+        if made is None:
+            made = self._renamed[key] = renamed(node, names)
+        return made
+
+
+class _Routed:
+    """The rules of one route, and what the routing fields decide of them."""
+
+    def __init__(self, rules: list[tuple[int, Node]], router: Router) -> None:
+        self._rules = rules
         self._tests: dict[str, list[tuple[Leaf, Test]]] = {}
         seen = set()
         fields = router.deciding

@@ -66,8 +66,8 @@ class FieldIndex:
         for leaf, rules in wanted.items():
             self._add(leaf, tuple(rules))
         self._on_needle = list(self._needles.values())
-        literals = [needle.encode("utf-8", "surrogatepass") for needle in self._needles]
-        self._scan = scanner(literals, plain=plain).scan if literals else None
+        self._plain = plain
+        self._scan: Callable[[bytes], list[int]] | None = None
         budget.memos.append(self.memo)
 
     def close(self) -> None:
@@ -124,7 +124,10 @@ class FieldIndex:
     def _of_text(self, text: str, value: Any) -> Numbers:
         folded = fold(text)
         found: set[int] = set(self._exact.get(folded, ()))
-        if self._scan is not None:
+        if self._needles:
+            if self._scan is None:  # when first needed: many fields never come in a class
+                literals = [needle.encode("utf-8", "surrogatepass") for needle in self._needles]
+                self._scan = scanner(literals, plain=self._plain).scan
             on_needle = self._on_needle
             for number in self._scan(folded.encode("utf-8", "surrogatepass")):
                 for needle, place, test, rules in on_needle[number]:

@@ -97,7 +97,7 @@ def _on_text(name: str, test: Callable[[str], bool], whole: Callable[[Any], bool
     def on_text(event: Event) -> bool:
         value = event.get(name)
         if value.__class__ is str:
-            return test(value.casefold())  # type: ignore[union-attr]  # a str
+            return test(value.casefold())
         return value is not None and whole(value)
 
     return on_text

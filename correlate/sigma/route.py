@@ -25,10 +25,22 @@ MAX_ROUTES = 4096
 _WINLOG_FIELDS = ("winlog.channel", "event.code", "winlog.event_id", "winlog.provider_name")
 _ECS_FIELDS = tuple(sorted({name for row in taxonomy.ROWS for name in row.when}))
 Sources: TypeAlias = list[tuple[Source, Names]]
-_PLAIN = Names()
+_PLAIN = Names({})
 _NXLOG = Names(taxonomy.NXLOG)
 _WINLOG = Names(taxonomy.WINLOG, taxonomy.WINLOG_DATA)
 _WINLOG_ID = Names(taxonomy.WINLOG | {"EventID": "winlog.event_id"}, taxonomy.WINLOG_DATA)
+
+
+def _audit(names: Names) -> Names:
+    """Return the names of process creation in the Security log, in the same shape."""
+    mapped = {
+        mine: names.fields.get(theirs, names.prefix + theirs)
+        for mine, theirs in taxonomy.PROCESS_AUDIT.items()
+    }
+    return Names({**names.fields, **mapped}, names.prefix)
+
+
+_AUDIT = {id(names): _audit(names) for names in (_PLAIN, _NXLOG, _WINLOG, _WINLOG_ID)}
 
 
 @dataclass(frozen=True)
@@ -74,18 +86,7 @@ def _windows_sources(channel: str, code: str, names: Names) -> Sources:
     sources = [(Source("windows"), names)]
     sources += [(Source("windows", "", service), names) for service in services]
     for category in categories:
-        renamed = names
-        if channel == "security":
-            renamed = Names(
-                {
-                    **names.fields,
-                    **{
-                        mine: names.fields.get(theirs, names.prefix + theirs)
-                        for mine, theirs in taxonomy.PROCESS_AUDIT.items()
-                    },
-                },
-                names.prefix,
-            )
+        renamed = _AUDIT[id(names)] if channel == "security" else names
         sources += [
             (Source("windows", category, service), renamed) for service in services or ("",)
         ]

@@ -18,6 +18,10 @@ else:
         hyperscan = None
 
 
+FEW = 12
+"""Up to here one search each is as fast as a pass of Hyperscan, and needs no compilation."""
+
+
 class Scanner(Protocol):
     """Finds literals."""
 
@@ -68,8 +72,11 @@ class HyperScanner:
         return found
 
 
+_ESCAPES = tuple(b"\\x%02x" % byte for byte in range(256))
+
+
 def _escape(literal: bytes) -> bytes:
-    return b"".join(b"\\x%02x" % byte for byte in literal)
+    return b"".join([_ESCAPES[byte] for byte in literal])
 
 
 def _database(expressions: list[bytes], flags: int) -> Any:
@@ -93,7 +100,7 @@ def scanner(
         ascii_caseless: ASCII letters stand for both cases.
         plain: the reference path.
     """
-    if plain or hyperscan is None:
+    if plain or hyperscan is None or len(literals) <= FEW:
         return PlainScanner(literals, ascii_caseless=ascii_caseless)
     try:
         return HyperScanner(literals, ascii_caseless=ascii_caseless)

@@ -8,6 +8,7 @@ Rarity is guessed from the leaf and then learnt: see `Frequencies`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from correlate.sigma.evaluate import leaf_test
@@ -63,6 +64,10 @@ _COMMON = (
 )
 
 
+_COMMON_TEXT = "\n".join(_COMMON)
+
+
+@lru_cache(maxsize=65_536)
 def guess(leaf: Leaf) -> float:
     """Return a guess of how often a leaf holds, 0 to 1, from its form alone."""
     text = required_literal(*leaf.value) if leaf.op == "re" else None
@@ -77,7 +82,7 @@ def guess(leaf: Leaf) -> float:
         rarity = min(rarity, 0.01) if text else _FREQUENT
     if leaf.op == "prefix":
         rarity *= 1.5
-    if text and any(text in common for common in _COMMON):
+    if text and text in _COMMON_TEXT:
         rarity = max(rarity, _FREQUENT if leaf.op != "suffix" else _FREQUENT / 3)
     return min(rarity * (0.05 if leaf.field is None else 1), 1.0)
 
