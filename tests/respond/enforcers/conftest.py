@@ -4,6 +4,8 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -59,6 +61,42 @@ class MemoryBench(Bench):
         return {key.value for key in self.device.held}
 
 
+def documented() -> ModuleType:
+    """The whole point that the guide shows, taken from the guide."""
+    guide = Path(__file__).parents[3] / "docs" / "enforcers.md"
+    lines = guide.read_text().partition("## Your own enforcement point")[2].splitlines()
+    block = [line[4:] for line in lines if line.startswith("    ") or not line]
+    module = ModuleType("documented")
+    exec("\n".join(block), module.__dict__)  # noqa: S102 - our own guide
+    return module
+
+
+class FileBench(Bench):
+    """The block file of the guide."""
+
+    def __init__(self, path: Path) -> None:
+        self.now = datetime.now(UTC)  # noqa: TID251
+        self.meter = MemoryMeter()
+        self.path = path
+        self.module = documented()
+        self.reopen()
+        self.flush = lambda: path.write_text("") and None
+        self.delete = lambda value: self.edit(lambda line: not line.startswith(f"{value} "))
+        self.plant = lambda value: path.write_text(path.read_text() + f"{value}\n") and None
+
+    def reopen(self) -> None:
+        settings = self.module.BlockFileSettings(path=self.path, guard=GUARD)
+        self.enforcer = self.module.ENFORCER.open("point", settings, self.meter, self.clock)
+
+    def edit(self, keep: Callable[[str], bool]) -> None:
+        lines = self.path.read_text().splitlines(keepends=True)
+        self.path.write_text("".join(filter(keep, lines)))
+
+    def held(self) -> set[str]:  # type: ignore[override]
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        return {line.partition(" ")[0] for line in lines}
+
+
 class NftBench(Bench):
     def __init__(self, netns: str, **settings: Any) -> None:
         self.now = datetime.now(UTC)  # noqa: TID251
@@ -100,10 +138,14 @@ def _place(value: str) -> str:
     return f"inet opsonin {kind}{6 if ':' in value else 4} {{ {value} }}"
 
 
-@pytest.fixture(params=["memory", pytest.param("nftables", marks=pytest.mark.nftables)])
+@pytest.fixture(
+    params=["memory", "documented", pytest.param("nftables", marks=pytest.mark.nftables)]
+)
 def bench(request: pytest.FixtureRequest) -> Bench:
     if request.param == "memory":
         return MemoryBench()
+    if request.param == "documented":
+        return FileBench(request.getfixturevalue("tmp_path") / "blocked")
     return NftBench(request.getfixturevalue("new_netns")())
 
 
