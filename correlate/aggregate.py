@@ -47,15 +47,9 @@ def check(rules: Rules, settings: WindowSettings | None = None) -> tuple[RuleErr
 
 
 def aggregate(rules: Rules, settings: WindowSettings | None = None) -> Stage[Item, Output]:
-    """Return the stage for a rule set.
-
-    Raises:
-        RuleError: the first of the correlations that is wrong; `check` lists all.
-    """
+    """Return the stage for a rule set; correlations that are wrong are left out, and `check` lists them."""
     settings = settings or WindowSettings()
     made = library(rules, settings)
-    if made.errors:
-        raise made.errors[0]
     router = _Router(made, settings)
     return Stage("aggregate", router.keys, _Opener(made, settings).open)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from contract.errors import InputError
-from correlate.aggregate import aggregate
+from correlate.aggregate import aggregate, check
 from correlate.detect import Detector
 from correlate.link import link
 from correlate.observe import observe
@@ -64,6 +64,7 @@ def compose(settings: Settings, rules: tuple[Path, ...] = ()) -> Composition:
     errors: tuple[InputError, ...] = (
         *files.errors,
         *sigma.errors,
+        *check(sigma, settings.correlate),
         *playbooks.errors,
     )
     for error in errors:
