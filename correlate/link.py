@@ -87,6 +87,10 @@ class Linker:
         """Publish what is due and forget what ended."""
         self._now_us = max(self._now_us, now_us)
         out: list[Output] = []
+        change = Change()
+        self._graph.ripen(now_us, change)
+        if change.touched:
+            out.extend(self._settle(change))
         while self._due and self._due[0][0] <= now_us:
             due_us, number = heappop(self._due)
             knot = self._knots.get(number)
@@ -98,6 +102,7 @@ class Linker:
             out.extend(self._settle(change, at_due=True))
         for knot in self._graph.expired(now_us):
             self._forget(knot)
+        self._graph.baseline.absorb(now_us)
         self._forget_names(now_us)
         return out
 
@@ -133,6 +138,7 @@ class Linker:
                     "now": self._now_us,
                     "next_run": self._graph.next_run,
                     "next_knot": self._graph.weave.next_number,
+                    "base": self._graph.baseline.meta(),
                 }
             )
         for part, data in parts.items():
@@ -212,7 +218,8 @@ class Linker:
         if len({run.rule.id for run in knot.runs}) > 1:
             return True
         run = knot.first
-        if max(one.level for one in knot.runs) < self._single:
+        # What names no peer and no process gives nothing to act on: alone it must be graver.
+        if max(one.level - one.is_blind for one in knot.runs) < self._single:
             return False
         if len(knot.runs) == 1 and self._graph.postings.in_crowd(run):
             self._graph.lost["crowd"] += 1
@@ -256,7 +263,7 @@ class Linker:
         self._changed_names.add(one)
 
     def _rarity(self, run: Run) -> float:
-        return 1.0
+        return run.rarity.factor
 
     def _trust(self, run: Run) -> float:
         keys = tuple(
@@ -306,6 +313,7 @@ class Linker:
         self._now_us = meta["now"]
         self._graph.next_run = meta["next_run"]
         self._graph.weave.next_number = meta["next_knot"]
+        self._graph.baseline.restore_meta(meta["base"])
         for run in self._graph.runs.values():
             self._knots[run.knot.number] = run.knot
         for name, data in parts.items():

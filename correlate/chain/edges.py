@@ -134,9 +134,17 @@ EDGES: Final[dict[tuple[EntityType, str, str], Edge]] = {
 }
 
 
+COINCIDENCE: Final = _both(
+    "coincidence", 0.9, HOUR_US, "coincidence", "unusual at the same time on {it}"
+)
+"""Not through a shared thing: two rare runs closer than chance lets expect. Its weight says how much closer."""
+
 CODE_OF: Final[dict[Edge, str]] = {edge: ".".join(place) for place, edge in reversed(EDGES.items())}
+CODE_OF[COINCIDENCE] = "coincidence"
 """A text that finds an edge again in stored state: a place it has in the table."""
-EDGE_OF: Final = {".".join(place): edge for place, edge in EDGES.items()}
+EDGE_OF: Final = {".".join(place): edge for place, edge in EDGES.items()} | {
+    "coincidence": COINCIDENCE
+}
 
 
 @dataclass(slots=True, frozen=True)
@@ -154,6 +162,11 @@ class Tie:
     weight: float
     key: str
     via: str = ""
+
+
+def strongest(tie: Tie) -> tuple[float, str]:
+    """Sort key: the heaviest edge first."""
+    return -tie.weight, tie.key
 
 
 def gap_us(first_one: int, last_one: int, first_two: int, last_two: int) -> int:

@@ -13,7 +13,9 @@ from contract.event import Observation
 from contract.records import Alert
 from contract.timestamps import microseconds
 from correlate.chain import canonical
-from correlate.chain.edges import SIDES
+from correlate.chain.baseline import Baseline
+from correlate.chain.coincidence import Coincidences
+from correlate.chain.edges import SIDES, Tie, strongest
 from correlate.chain.entities import entities_of
 from correlate.chain.knots import Change, Knot, Weave
 from correlate.chain.postings import Postings
@@ -38,7 +40,9 @@ class Graph:
         self.settings = settings
         nat = frozenset(f"ip|{known}" for one in settings.nat if (known := canonical.ip(one)))
         self.postings = Postings(settings.crowd, nat)
-        self.weave = Weave(self.postings, settings.max_chain_runs)
+        self.baseline = Baseline()
+        self.coincidences = Coincidences(settings)
+        self.weave = Weave(self._ties, settings.max_chain_runs)
         self.trust = Trust()
         self.runs: dict[int, Run] = {}
         self.by_alert: dict[str, Run] = {}
@@ -50,6 +54,8 @@ class Graph:
         self._gap_us = microseconds(settings.run_gap)
         self._lifetime_us = microseconds(settings.lifetime)
         self._by_signature: dict[str, list[Run]] = {}
+        self._lateness_us = microseconds(settings.lateness)
+        self._ripe: list[tuple[int, int]] = []
         self._expiry: list[tuple[int, int]] = []
         self._loose: tuple[dict[Run, None], ...] = tuple({} for _ in LEVEL_OF)
 
@@ -63,14 +69,14 @@ class Graph:
             stale = known.members[alert.id].revision
         if alert.revision <= stale:
             return None
+        member = member_of(alert)
+        self.baseline.start(member.time_us)
         if alert.retracted:
-            member = member_of(alert)
             self.gone[alert.id] = (alert.revision, member.last_us)
             self.changed_gone.add(alert.id)
             if known is not None:
                 self._lose(known, alert.id, change)
             return None
-        member = member_of(alert)
         signature, signing, floating = sign(alert)
         member.floating = floating
         if known is not None and known.signature != signature:
@@ -79,7 +85,9 @@ class Graph:
         run = known or self._find(signature, member)
         if run is None:
             run = self._open(alert, signature, signing, member)
-            self._learn(alert, run)
+            run.rarity = self.baseline.learn(run.place, run.rule.id, run.first_us)
+            self._note(run)
+            self._trust(alert, run)
             change.touched.add(self.weave.knot(run))
             self._index(run, change)
             return None
@@ -87,6 +95,7 @@ class Graph:
 
     def observe(self, seen: Observation, change: Change) -> None:
         """Take what an event tells beside any alert."""
+        self.baseline.start(seen.time_us)
         result = seen.fields.get(ATTESTATION_RESULT)
         if result is not None:
             for one in entities_of(seen.fields):
@@ -122,6 +131,10 @@ class Graph:
     def hold(self, run: Run) -> None:
         """Put back a run that was held: indexed, in no knot yet."""
         self._hold(run)
+        if run.ripe_us is not None:
+            heappush(self._ripe, (run.ripe_us, run.number))
+        if self.coincidences.concerns(run):
+            self.coincidences.add(run)
         run.reach = self._reach(run)
         self.postings.add(run)
 
@@ -196,7 +209,9 @@ class Graph:
             self.next_run += 1
             twin.members = {one.id: one for one in members}
             twin.measure()
+            twin.rarity = run.rarity
             self._hold(twin)
+            self._note(twin)
             change.touched.add(self.weave.knot(twin))
             self._index(twin, change)
 
@@ -215,6 +230,9 @@ class Graph:
         """Take a run out, with its alerts."""
         self._unhold(run)
         disturbed = self.postings.remove(run)
+        self.baseline.unlearn(run.place, run.rule.id, run.noted_us, run.rarity)
+        if self.coincidences.concerns(run):
+            disturbed += self.coincidences.remove(run)
         self.weave.drop(run, change)
         self.weave.retie((one for one in disturbed if one is not run), change)
 
@@ -230,7 +248,51 @@ class Graph:
             del self._by_signature[run.signature]
         self._loose[run.level].pop(run, None)
 
+    def _note(self, run: Run) -> None:
+        """Enter a new run into the timelines; it is weighed again when all that is late has come."""
+        run.noted_us = run.first_us
+        run.ripe_us = run.first_us + self._lateness_us
+        heappush(self._ripe, (run.ripe_us, run.number))
+        if self.coincidences.concerns(run):
+            self.coincidences.add(run)
+
+    def _weigh_again(self, run: Run) -> None:
+        """Learn a run anew: what came late may have moved its beginning, or what was known before it."""
+        self.baseline.unlearn(run.place, run.rule.id, run.noted_us, run.rarity)
+        rarity = self.baseline.learn(run.place, run.rule.id, run.first_us)
+        if rarity == run.rarity and run.first_us == run.noted_us:
+            return
+        if self.coincidences.concerns(run):
+            self.coincidences.remove(run)
+        run.rarity, run.noted_us = rarity, run.first_us
+        if self.coincidences.concerns(run):
+            self.coincidences.add(run)
+
     # -------------------------------------------------------------- edges
+
+    def _ties(self, run: Run) -> dict[Run, tuple[Tie, ...]]:
+        found = self.postings.ties(run)
+        for other, ties in self.coincidences.ties(run).items():
+            found[other] = tuple(sorted((*found.get(other, ()), *ties), key=strongest))
+        return found
+
+    def ripen(self, now_us: int, change: Change) -> None:
+        """Weigh again the runs whose lateness is over, and look again for their coincidences."""
+        runs: list[Run] = []
+        while self._ripe and self._ripe[0][0] <= now_us:
+            ripe_us, number = heappop(self._ripe)
+            run = self.runs.get(number)
+            if run is None or run.ripe_us != ripe_us:
+                continue
+            run.ripe_us = None
+            self.changed_runs[number] = run
+            self._weigh_again(run)
+            if run.is_blind:
+                run.grown = False
+                runs.append(run)
+        if runs:
+            change.touched |= {run.knot for run in runs}
+            self.weave.retie(runs, change)
 
     def _index(self, run: Run, change: Change) -> None:
         run.reach = self._reach(run)
@@ -264,7 +326,7 @@ class Graph:
             if one.role in SIDES
         )
 
-    def _learn(self, alert: Alert, run: Run) -> None:
+    def _trust(self, alert: Alert, run: Run) -> None:
         result = alert.fields.get(ATTESTATION_RESULT)
         if result is not None:
             for one in run.signing:
@@ -278,8 +340,8 @@ class Graph:
         self._loose[run.level][run] = None
 
     def wake_at(self) -> int | None:
-        """Return when the next run may expire."""
-        return self._expiry[0][0] if self._expiry else None
+        """Return when the next run ripens or may expire."""
+        return min((heap[0][0] for heap in (self._ripe, self._expiry) if heap), default=None)
 
     def expired(self, now_us: int) -> list[Knot]:
         """Return the knots that ended a lifetime ago, each once, and take them out."""
@@ -324,4 +386,6 @@ class Graph:
         self.weave.forget(knot)
         for run in knot.runs:
             self.postings.remove(run)
+            if self.coincidences.concerns(run):
+                self.coincidences.remove(run)
             self._unhold(run)

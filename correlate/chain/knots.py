@@ -6,12 +6,14 @@ same in whatever order edges are found. Taking a run or an edge away dissolves t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from correlate.chain.edges import MEDIUM, STRONG, Tie
-from correlate.chain.postings import Postings
 from correlate.chain.runs import Run
+
+Find: TypeAlias = Callable[[Run], dict[Run, tuple[Tie, ...]]]
 
 
 @dataclass(slots=True, eq=False)
@@ -65,12 +67,12 @@ class Weave:
     """Keeps knots closed under their rule.
 
     Args:
-        postings: finds edges.
+        find: the edges between a run and others, strongest first.
         max_runs: of one knot; a join that passes it is refused and counted.
     """
 
-    def __init__(self, postings: Postings, max_runs: int) -> None:
-        self._postings = postings
+    def __init__(self, find: Find, max_runs: int) -> None:
+        self._find = find
         self._max_runs = max_runs
         self.next_number = 1
         self.retied: set[Run] = set()
@@ -91,7 +93,7 @@ class Weave:
 
     def tie(self, run: Run, change: Change) -> None:
         """Find the edges of a run that is in a knot, and join what they join."""
-        for other, ties in sorted(self._postings.ties(run).items()):
+        for other, ties in sorted(self._find(run).items()):
             self._hold(run, other, ties)
             self._count(run, other, change)
 
@@ -110,7 +112,7 @@ class Weave:
         for run in fresh:
             self._untie(run)
         for run in fresh:
-            for other, ties in self._postings.ties(run).items():
+            for other, ties in self._find(run).items():
                 self._hold(run, other, ties)
         self._again(knots, change)
         for run in fresh:

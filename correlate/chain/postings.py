@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, TypeAlias
 
 from contract.records import EntityType
-from correlate.chain.edges import EDGES, MEDIUM, SKEW_US, Edge, Tie, aged, gap_us
+from correlate.chain.edges import EDGES, MEDIUM, SKEW_US, Edge, Tie, aged, gap_us, strongest
 from correlate.chain.runs import Reach, Run
 from correlate.chain.stages import only_looks
 
@@ -127,9 +127,7 @@ class Postings:
                     for other in islice(reversed(runs), NEAREST):
                         if other is not run:
                             self._tie(run, reach, other, runs[other], edge, is_first, found)
-        return {
-            other: tuple(sorted(ties.values(), key=_strongest)) for other, ties in found.items()
-        }
+        return {other: tuple(sorted(ties.values(), key=strongest)) for other, ties in found.items()}
 
     def _tie(
         self, run: Run, reach: Reach, other: Run, there: Reach, edge: Edge, is_first: bool,
@@ -159,7 +157,3 @@ def _via(run: Run, reach: Reach, other: Run, there: Reach) -> str:
 
 def _crowds(reach: Reach) -> bool:
     return (reach.key.partition("|")[0], reach.side) in _CROWDED
-
-
-def _strongest(tie: Tie) -> tuple[float, str]:
-    return -tie.weight, tie.key

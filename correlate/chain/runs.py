@@ -14,6 +14,7 @@ from contract.timestamps import from_datetime
 from correlate.chain.entities import entities_of
 
 if TYPE_CHECKING:
+    from correlate.chain.baseline import Rarity
     from correlate.chain.edges import Tie
     from correlate.chain.knots import Knot
 
@@ -74,6 +75,10 @@ class Run:
         folded: alerts beyond the bound, counted only.
         reach: through what it can be joined; set by the graph.
         ties: to other runs: what holds the chain together.
+        rarity: how unusual it was when it came; set by the graph.
+        noted_us: its first time when it came; never changes, so that timelines can find it again.
+        partner: the run of another host that it opened an episode beside, by coincidence.
+        ripe_us: when its coincidences are looked for once more, with all that came late; None: they were.
         grown: its span changed since its edges were last looked for.
         knot: the chain it is in; set by the graph before any other code sees the run.
     """
@@ -92,6 +97,10 @@ class Run:
     head: str = ""
     reach: tuple[Reach, ...] = ()
     ties: dict[Run, tuple[Tie, ...]] = field(default_factory=dict)
+    rarity: Rarity = None  # type: ignore[assignment]
+    noted_us: int = 0
+    partner: Run | None = None
+    ripe_us: int | None = None
     grown: bool = False
     knot: Knot = None  # type: ignore[assignment]
 
@@ -117,6 +126,21 @@ class Run:
                     if one.role == side and one.type == kind:
                         return one.value
         return ""
+
+    @property
+    def place(self) -> str:
+        """The host whose habits it is measured by; empty where it names only who acted."""
+        named = self.host
+        acted = [one.value for one in self.signing if one.role == "source"]
+        return "" if named in acted else named
+
+    @property
+    def is_blind(self) -> bool:
+        """Tell whether it names a host and nothing else that could be joined: no peer, no process."""
+        return bool(self.signing) and all(
+            one.role == "subject" and one.type in ("host", "ip", "user", "key")
+            for one in self.signing
+        )
 
     @property
     def count(self) -> int:

@@ -12,6 +12,7 @@ import msgspec
 
 from contract.errors import StoreError
 from contract.records import Rule
+from correlate.chain.baseline import Rarity
 from correlate.chain.edges import CODE_OF, EDGE_OF, Tie
 from correlate.chain.entities import entity
 from correlate.chain.graph import Graph
@@ -64,6 +65,10 @@ def changed(graph: Graph) -> dict[str, bytes | None]:
         row = graph.gone.get(alert)
         parts[f"gone/{alert}"] = None if row is None else encode({"row": row})
     graph.changed_gone.clear()
+    for name in sorted(graph.baseline.changed):
+        part = graph.baseline.part(name)
+        parts[f"base/{name}"] = None if part is None else encode(part)
+    graph.baseline.changed.clear()
     return parts
 
 
@@ -79,6 +84,11 @@ def _run(run: Run) -> bytes:
             "folded": run.folded,
             "grown": run.grown,
             "last": run.last_us,
+            "rarity": [run.rarity.seen, run.rarity.per_day, run.rarity.host_per_day,
+                       run.rarity.hosts, run.rarity.days, run.rarity.factor],
+            "noted": run.noted_us,
+            "partner": run.partner.number if run.partner else None,
+            "ripe": run.ripe_us,
             "members": [
                 [one.id, one.revision, one.time_us, one.last_us, one.count,
                  [[it.type, it.value, it.role] for it in one.floating]]
@@ -121,9 +131,14 @@ def restore(graph: Graph, parts: Mapping[str, bytes]) -> None:
     for rest, part in _of_kind("gone", parts):
         revision, time_us = part["row"]
         graph.gone[rest] = (revision, time_us)
+    for rest, part in _of_kind("base", parts):
+        graph.baseline.restore(rest, part)
     try:
         for number in sorted(stored):
             graph.hold(_read(number, stored[number]))
+        for number, part in stored.items():
+            partner = part["partner"]
+            graph.runs[number].partner = graph.runs.get(partner)
         for number in sorted(knots):
             _tie_up(graph, number, knots[number])
         for number in sorted(stored):
@@ -167,6 +182,9 @@ def _read(number: int, part: dict[str, Any]) -> Run:
         grown=part["grown"],
         last_us=part["last"],
     )
+    run.rarity = Rarity(*part["rarity"])
+    run.noted_us = part["noted"]
+    run.ripe_us = part["ripe"]
     for one, revision, time_us, last_us, count, floating in part["members"]:
         run.members[one] = Member(
             one, revision, time_us, last_us, count, tuple(entity(*it) for it in floating)

@@ -1,0 +1,301 @@
+"""What is usual here: how often each rule fires on each host, learnt in event time.
+
+Rarity is asked as of a time, from what was seen at least `LAG_US` before it, so the answer does not depend on the order
+in which alerts of the allowed lateness arrive. Everything is counted in runs, not alerts: a flood counts once.
+
+The estimate is Laplace's rule of succession: a thing seen n times in T days comes (n + 1) / T times a day. A new
+engine (T near 0) therefore finds nothing rare, and a kind never seen in a month is rare indeed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import Counter
+from dataclasses import dataclass, field
+from math import floor, log2
+from typing import Any, Final
+
+from correlate.chain.edges import DAY_US, HOUR_US, MINUTE_US
+
+LAG_US: Final = 20 * MINUTE_US
+"""More than an episode's gap and the default lateness together: what is still going on teaches nothing yet."""
+RECENT_US: Final = 2 * HOUR_US
+"""How long times are kept one by one before they become a count."""
+EPISODE_US: Final = 15 * MINUTE_US
+"""Unusual runs of a host closer than this are one episode."""
+EVERYDAY: Final = 5.0
+"""A kind that comes so many times a day or more is common: its coincidences never count."""
+OLD_DAYS: Final = 28.0
+"""When the memory is this long, counts and time are halved: habits change."""
+MIN_DAYS: Final = 1e-6
+MAX_HOSTS: Final = 20_000
+MAX_RULES: Final = 2_000
+"""Hosts known, and rules known of one host; kinds beyond are taken as never seen, and counted in `lost`."""
+MAX_RECENT: Final = 512
+"""Times kept one by one of one kind; in a flood the older half becomes part of the count early."""
+
+
+@dataclass(slots=True, frozen=True)
+class Rarity:
+    """How unusual a run was when it came.
+
+    Attributes:
+        seen: runs of this kind (rule on host) before.
+        per_day: expected runs of this kind a day.
+        host_per_day: how often this host shows something at least as unusual.
+        hosts: known then.
+        days: learnt then.
+        factor: 0 (everyday) to 1, for the score: shrunk to a half while little is learnt.
+    """
+
+    seen: int
+    per_day: float
+    host_per_day: float
+    hosts: int
+    days: float
+    factor: float
+
+    @property
+    def is_common(self) -> bool:
+        """Tell whether the kind is everyday."""
+        return self.per_day > EVERYDAY
+
+
+@dataclass(slots=True)
+class Times:
+    """A count, and the times not yet part of it."""
+
+    count: int = 0
+    recent: list[int] = field(default_factory=list)
+
+    def before(self, time_us: int) -> int:
+        """Return how many were before a time."""
+        return self.count + bisect_left(self.recent, time_us)
+
+    def add(self, time_us: int) -> None:
+        """Count one more."""
+        insort(self.recent, time_us)
+        if len(self.recent) > MAX_RECENT:
+            self.absorb(self.recent[MAX_RECENT // 2])
+
+    def absorb(self, until_us: int) -> None:
+        """Make times before `until_us` part of the count."""
+        old = bisect_left(self.recent, until_us)
+        if old:
+            self.count += old
+            del self.recent[:old]
+
+
+@dataclass(slots=True)
+class Habits:
+    """One host.
+
+    Attributes:
+        first_us: when it was first seen.
+        kinds: by rule.
+        levels: closed episodes by how unusual their most unusual run was (log2 of its rate a day).
+        open: start of the last run and level of the episode that is not closed; None when none is.
+        recent: (time, level) of unusual runs not yet part of an episode.
+    """
+
+    first_us: int
+    kinds: dict[str, Times] = field(default_factory=dict)
+    levels: Counter[int] = field(default_factory=Counter)
+    open: tuple[int, int] | None = None
+    recent: list[tuple[int, int]] = field(default_factory=list)
+
+    def episodes(self, level: int, until_us: int) -> int:
+        """Return how many episodes at least as unusual as `level` ended before a time."""
+        found = sum(count for known, count in self.levels.items() if known <= level)
+        current = self.open
+        for time_us, known in self.recent:
+            if time_us >= until_us:
+                break
+            if current is not None and time_us - current[0] <= EPISODE_US:
+                current = (time_us, min(known, current[1]))
+                continue
+            found += current is not None and current[1] <= level
+            current = (time_us, known)
+        return found + (current is not None and current[1] <= level)
+
+    def absorb(self, until_us: int) -> None:
+        """Close episodes that ended before a time."""
+        while self.recent and self.recent[0][0] < until_us:
+            time_us, known = self.recent.pop(0)
+            if self.open is not None and time_us - self.open[0] <= EPISODE_US:
+                self.open = (time_us, min(known, self.open[1]))
+                continue
+            if self.open is not None:
+                self.levels[self.open[1]] += 1
+            self.open = (time_us, known)
+        for times in self.kinds.values():
+            times.absorb(until_us)
+
+
+class Baseline:
+    """Habits of all hosts, and of rules in general."""
+
+    def __init__(self) -> None:
+        self.since_us: int | None = None
+        self.hosts: dict[str, Habits] = {}
+        self.rules: dict[str, Times] = {}
+        self.changed: set[str] = set()
+        self.lost = 0
+        self._firsts: list[int] = []
+        self._absorbed_us = 0
+
+    def start(self, time_us: int) -> None:
+        """Note the earliest time that anything was seen."""
+        if self.since_us is None or time_us < self.since_us:
+            self.since_us = time_us
+
+    def learn(self, host: str, rule: str, time_us: int) -> Rarity:
+        """Count a run and return how unusual it is. O(runs of its host in the last two hours)."""
+        self.start(time_us)
+        habits = self.hosts.get(host)
+        if habits is None:
+            habits = Habits(time_us)
+            if len(self.hosts) < MAX_HOSTS:
+                self.hosts[host] = habits
+                insort(self._firsts, time_us)
+            else:
+                self.lost += 1
+        elif time_us < habits.first_us:
+            self._move(habits, time_us)
+        rarity = self.rarity(habits, rule, time_us)
+        times = habits.kinds.get(rule)
+        if times is None:
+            times = Times()
+            if len(habits.kinds) < MAX_RULES:
+                habits.kinds[rule] = times
+            else:
+                self.lost += 1
+        times.add(time_us)
+        if not rarity.is_common and len(habits.recent) < MAX_RECENT:
+            insort(habits.recent, (time_us, _level(rarity.per_day)))
+        self.rules.setdefault(rule, Times()).add(time_us)
+        self.changed |= {f"host/{host}", f"rule/{rule}"}
+        return rarity
+
+    def unlearn(self, host: str, rule: str, time_us: int, rarity: Rarity) -> None:
+        """Take back a run that was counted, as far as it is not yet part of a count."""
+        habits = self.hosts.get(host)
+        if habits is None:
+            return
+        for kinds in (habits.kinds, self.rules):
+            times = kinds.get(rule)
+            if times is not None and time_us in times.recent:
+                times.recent.remove(time_us)
+                if not times.recent and not times.count:
+                    del kinds[rule]
+        row = (time_us, _level(rarity.per_day))
+        if not rarity.is_common and row in habits.recent:
+            habits.recent.remove(row)
+        if not habits.kinds:
+            del self.hosts[host]
+            self._firsts.remove(habits.first_us)
+        elif time_us == habits.first_us and not any(one.count for one in habits.kinds.values()):
+            self._move(habits, min(one.recent[0] for one in habits.kinds.values()))
+        self.changed |= {f"host/{host}", f"rule/{rule}"}
+
+    def _move(self, habits: Habits, first_us: int) -> None:
+        self._firsts.remove(habits.first_us)
+        insort(self._firsts, first_us)
+        habits.first_us = first_us
+
+    def rarity(self, habits: Habits, rule: str, time_us: int) -> Rarity:
+        """Return how unusual a rule is on a host at a time."""
+        until_us = time_us - LAG_US
+        days = max((time_us - (self.since_us or time_us)) / DAY_US, MIN_DAYS)
+        times, general = habits.kinds.get(rule), self.rules.get(rule)
+        seen = times.before(until_us) if times else 0
+        hosts = max(1, bisect_left(self._firsts, time_us + 1))
+        per_day = (seen + 1) / days
+        episodes = habits.episodes(_level(per_day), until_us)
+        # In general: what other hosts have daily is no wonder here, though it is new here.
+        elsewhere = (general.before(until_us) if general else 0) / (days * hosts)
+        expected = max((seen + 1) / (days + 1), elsewhere)
+        factor = (days / (1 + expected) + 0.5) / (days + 1)
+        return Rarity(seen, per_day, (episodes + 1) / days, hosts, days, round(factor, 4))
+
+    def absorb(self, now_us: int) -> None:
+        """Make counts of times older than `RECENT_US`; at most once in five minutes of event time."""
+        until_us = now_us - RECENT_US
+        if until_us < self._absorbed_us + 5 * MINUTE_US:
+            return
+        self._absorbed_us = until_us
+        for host, habits in self.hosts.items():
+            if habits.recent or any(times.recent for times in habits.kinds.values()):
+                habits.absorb(until_us)
+                self.changed.add(f"host/{host}")
+        for rule, times in self.rules.items():
+            if times.recent:
+                times.absorb(until_us)
+                self.changed.add(f"rule/{rule}")
+        if self.since_us is not None and (now_us - self.since_us) / DAY_US > OLD_DAYS:
+            self._halve(now_us)
+
+    def _halve(self, now_us: int) -> None:
+        self.since_us = ((self.since_us or 0) + now_us) // 2
+        for host, habits in list(self.hosts.items()):
+            self.changed.add(f"host/{host}")
+            habits.levels = Counter({one: n // 2 for one, n in habits.levels.items() if n > 1})
+            _thin(habits.kinds)
+            if not (habits.kinds or habits.levels or habits.recent or habits.open):
+                del self.hosts[host]
+        self.changed |= {f"rule/{rule}" for rule in self.rules}
+        _thin(self.rules)
+        self._firsts = sorted(habits.first_us for habits in self.hosts.values())
+
+    # -------------------------------------------------------------- state
+
+    def part(self, name: str) -> dict[str, Any] | None:
+        """Return what a part of the state holds; None when it is gone."""
+        kind, _, rest = name.partition("/")
+        if kind == "rule":
+            times = self.rules.get(rest)
+            return None if times is None else {"times": [times.count, times.recent]}
+        habits = self.hosts.get(rest)
+        if habits is None:
+            return None
+        return {
+            "first": habits.first_us,
+            "kinds": {rule: [times.count, times.recent] for rule, times in habits.kinds.items()},
+            "levels": sorted(habits.levels.items()),
+            "open": habits.open,
+            "recent": habits.recent,
+        }
+
+    def restore(self, name: str, part: dict[str, Any]) -> None:
+        """Put back what `part` returned."""
+        kind, _, rest = name.partition("/")
+        if kind == "rule":
+            self.rules[rest] = Times(*part["times"])
+            return
+        self.hosts[rest] = Habits(
+            part["first"],
+            {rule: Times(*times) for rule, times in part["kinds"].items()},
+            Counter({int(level): count for level, count in part["levels"]}),
+            None if part["open"] is None else (part["open"][0], part["open"][1]),
+            [(time_us, level) for time_us, level in part["recent"]],
+        )
+        insort(self._firsts, part["first"])
+
+    def meta(self) -> list[int | None]:
+        """Return the small numbers of the state."""
+        return [self.since_us, self._absorbed_us]
+
+    def restore_meta(self, row: list[Any]) -> None:
+        """Put back what `meta` returned."""
+        self.since_us, self._absorbed_us = row
+
+
+def _level(per_day: float) -> int:
+    return floor(log2(per_day))
+
+
+def _thin(kinds: dict[str, Times]) -> None:
+    for rule, times in list(kinds.items()):
+        times.count //= 2
+        if not times.count and not times.recent:
+            del kinds[rule]

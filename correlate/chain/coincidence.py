@@ -1,0 +1,187 @@
+"""Edges by coincidence: what is rare on a host, close in time to what is rare there or elsewhere.
+
+Some sensors name a host and no peer. Their alerts share nothing but time, and time alone joins nothing; yet a host that
+shows in a minute what it shows once a month is no accident. The odds decide, under learnt rates (`baseline`):
+
+- two runs of one host join when so unusual a thing falls so near by chance less than once in `1 / chance`
+  times, and such pairs come by chance on the whole site less than `chance_per_day` times a day;
+- across hosts the same, for all pairs of hosts, and only for the run that *opens* an episode of its host: what follows
+  in an episode is no independent event. It joins the most unusual of the episodes that fit, one of them:
+  a coincidence never bridges two;
+- a moment at which a third of all hosts is unusual is a crowd: its cause is the site's, and it joins none of them;
+- everyday kinds never count.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from contract.timestamps import microseconds
+from correlate.chain.baseline import EPISODE_US
+from correlate.chain.edges import COINCIDENCE, DAY_US, MINUTE_US, STRONG, Tie, gap_us
+from correlate.chain.runs import Run
+from correlate.chain.settings import LinkSettings
+
+GRAIN_US: Final = MINUTE_US
+"""Sensors report late and in steps: two times closer than this are the same moment."""
+CROWD_SHARE: Final = 1 / 3
+CROWD_HOSTS: Final = 3
+"""A moment is a crowd when at least so many hosts, and such a share of all, begin something unusual."""
+MAX_NEAR: Final = 128
+"""Runs that one is compared with on one host, nearest first."""
+MAX_SITE: Final = 1024
+"""Runs of the site looked back at for an episode's opening; more at once are a crowd anyway."""
+
+
+class _Row(NamedTuple):
+    """A place in a timeline."""
+
+    time_us: int
+    number: int
+    run: Run
+
+
+class Coincidences:
+    """Timelines of the runs that name a host only, of kinds that are not everyday."""
+
+    def __init__(self, settings: LinkSettings) -> None:
+        self._chance = settings.chance
+        self._per_day = settings.chance_per_day
+        self._span_us = microseconds(settings.coincidence)
+        self._site: list[_Row] = []
+        self._hosts: dict[str, list[_Row]] = {}
+
+    @staticmethod
+    def concerns(run: Run) -> bool:
+        """Tell whether coincidence is evidence for a run at all."""
+        return run.is_blind and not run.rarity.is_common
+
+    def add(self, run: Run) -> None:
+        """Take in a run. O(log runs), plus the shift of late ones."""
+        row = _Row(run.noted_us, run.number, run)
+        insort(self._site, row, key=_place)
+        insort(self._hosts.setdefault(run.place, []), row, key=_place)
+
+    def remove(self, run: Run) -> list[Run]:
+        """Forget a run; return those that had joined it as their partner."""
+        place = (run.noted_us, run.number)
+        host = self._hosts.get(run.place)
+        for rows in (self._site, host):
+            at = bisect_left(rows, place, key=_place) if rows else 0
+            if rows and at < len(rows) and rows[at].run is run:
+                del rows[at]
+        if host is not None and not host:
+            del self._hosts[run.place]
+        return [row.run for row in self._after(run) if row.run.partner is run]
+
+    def ties(self, run: Run) -> dict[Run, tuple[Tie, ...]]:
+        """Return the coincidences of a run that odds allow; its partner is chosen anew."""
+        if not self.concerns(run):
+            return {}
+        found: dict[Run, tuple[Tie, ...]] = {}
+        for other in self._near(run):
+            tie = self._tie(run, other)
+            if tie is not None:
+                found[other] = (tie,)
+        run.partner = self._partner(run)
+        for other in (
+            *((run.partner,) if run.partner else ()),
+            *(row.run for row in self._after(run) if row.run.partner is run),
+        ):
+            tie = self._tie(run, other)
+            if tie is not None:
+                found[other] = (tie,)
+        return found
+
+    # -------------------------------------------------------------- who is near
+
+    def _near(self, run: Run) -> Iterator[Run]:
+        rows = self._hosts.get(run.place, [])
+        at = bisect_left(rows, (run.noted_us, run.number), key=_place)
+        for row in rows[max(0, at - MAX_NEAR) : at + MAX_NEAR]:
+            if row.run is not run and abs(row.time_us - run.noted_us) <= self._span_us:
+                yield row.run
+
+    def _between(self, rows: list[_Row], first_us: int, last_us: int) -> list[_Row]:
+        return rows[bisect_left(rows, first_us, key=_time) : bisect_right(rows, last_us, key=_time)]
+
+    def _after(self, run: Run) -> list[_Row]:
+        return self._between(self._site, run.noted_us, run.noted_us + self._span_us)
+
+    def _opens(self, run: Run) -> bool:
+        """Tell whether a run begins an episode of its host."""
+        own = self._hosts.get(run.place, [])
+        return not self._between(own, run.noted_us - EPISODE_US, run.noted_us - GRAIN_US)
+
+    def _is_crowd(self, run: Run) -> bool:
+        rows = self._between(self._site, run.noted_us - GRAIN_US, run.noted_us + GRAIN_US)
+        hosts = {row.run.place for row in rows[:MAX_SITE]}
+        return len(hosts) >= max(CROWD_HOSTS, run.rarity.hosts * CROWD_SHARE)
+
+    def _partner(self, run: Run) -> Run | None:
+        if not self._opens(run) or self._is_crowd(run):
+            return None
+        earlier = self._between(self._site, run.noted_us - self._span_us, run.noted_us)
+        best: tuple[float, float, int] | None = None
+        partner = None
+        strengths: dict[str, float] = {}
+        for row in reversed(earlier[-MAX_SITE:]):
+            other = row.run
+            if other.place == run.place or other.rule.id == run.rule.id or other.partner is run:
+                continue
+            odds = self._odds(run, other)
+            if odds is None:
+                continue
+            if other.place not in strengths:
+                strengths[other.place] = self._strength(other.place, run.noted_us)
+            rank = (-strengths[other.place], odds, row.number)
+            if best is None or rank < best:
+                best, partner = rank, other
+        return partner
+
+    def _strength(self, host: str, time_us: int) -> float:
+        """Return how unusual the last hour of a host was: each kind once."""
+        kinds: dict[str, float] = {}
+        for row in self._between(self._hosts.get(host, []), time_us - self._span_us, time_us):
+            kinds[row.run.rule.id] = row.run.rarity.factor
+        return round(sum(sorted(kinds.values())), 6)
+
+    # -------------------------------------------------------------- odds
+
+    def _odds(self, one: Run, two: Run) -> float | None:
+        """Return how often a day chance makes such a pair on this site; None when too often."""
+        wide_us = 2 * gap_us(one.first_us, one.last_us, two.first_us, two.last_us)
+        wide_us += (one.last_us - one.first_us) + (two.last_us - two.first_us)
+        days = max(2 * GRAIN_US, wide_us) / DAY_US
+        rates = one.rarity.host_per_day, two.rarity.host_per_day
+        hosts = max(one.rarity.hosts, two.rarity.hosts)
+        tries = hosts if one.place == two.place else max(1.0, hosts * (hosts - 1) / 2)
+        expected = rates[0] * rates[1] * days * tries
+        if max(rates) * days >= self._chance or expected >= self._per_day:
+            return None
+        return expected
+
+    def _tie(self, run: Run, other: Run) -> Tie | None:
+        expected = self._odds(run, other)
+        if expected is None:
+            return None
+        early, late = sorted((run, other))
+        hosts = " and ".join(dict.fromkeys((early.place, late.place)))
+        days = late.rarity.days
+        words = (
+            f"seen {early.rarity.seen} and {late.rarity.seen} times in {days:.1f} days before; "
+            f"chance makes such a pair {expected:.2g} times a day"
+        )
+        # From the least that joins, where the budget is just kept, to 0.9, where chance has no part.
+        weight = STRONG + 0.2 * (1 - expected / self._per_day)
+        return Tie(COINCIDENCE, round(weight, 3), f"host|{hosts}", words)
+
+
+def _time(row: _Row) -> int:
+    return row.time_us
+
+
+def _place(row: _Row) -> tuple[int, int]:
+    return row.time_us, row.number
