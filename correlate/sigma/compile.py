@@ -20,6 +20,7 @@ from correlate.sigma import read
 from correlate.sigma.condition import ConditionError
 from correlate.sigma.lower import LowerError, condition_of
 from correlate.sigma.node import Node, conjunction
+from correlate.sigma.pipelines import Pipeline, in_order
 from correlate.sigma.route import fits
 from correlate.sigma.rules import Detection, Options, logsource_of, meta_of
 from correlate.sigma.taxonomy import Source
@@ -41,8 +42,12 @@ class Compiler:
 
     Args:
         filters: filter documents by id.
-        pipelines: applied in this order, each to the rule as the earlier ones left it.
+        pipelines: applied by priority, then in this order, each to the rule as the earlier ones
+            left it.
         options: see there.
+
+    Raises:
+        RuleError: a pipeline is not one.
 
     Attributes:
         errors: of the filters.
@@ -51,12 +56,12 @@ class Compiler:
     def __init__(
         self,
         filters: Mapping[str, Document],
-        pipelines: Sequence[ProcessingPipeline],
+        pipelines: Sequence[Pipeline],
         options: Options,
     ) -> None:
         self.errors: list[RuleError] = []
         self._options = options
-        self._pipelines = list(pipelines)
+        self._pipelines = [pipeline.parsed for pipeline in in_order(pipelines)]
         if options.placeholders:
             self._pipelines.append(_placeholders(options.placeholders))
         self._filters: list[_Filter] = []

@@ -47,7 +47,6 @@ class Class:
         self.samples: list[Mapping[str, Any]] | None = []
         self.evaluated: dict[int, int] = {}
         self.seen = 0
-        self.dotted = any("." in name for _, node in rules for name in _fields_of(node))
         self._nodes = dict(rules)
         self._budget = budget
         self._plain = plain

@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contract.document import Document
 from contract.errors import RuleError
 from contract.ids import derive_id
 from contract.records import LEVELS, Level
 from correlate.sigma.node import Node
+from correlate.sigma.pipelines import Pipeline
 from correlate.sigma.taxonomy import ALIASES, Source
-
-if TYPE_CHECKING:
-    from sigma.processing.pipeline import ProcessingPipeline
 
 DEFAULT_LEVEL: Level = "medium"
 """Of a rule that states none; the specification leaves it open."""
@@ -146,16 +144,19 @@ class Options:
 def load(
     documents: Iterable[Document],
     *,
-    pipelines: Sequence[ProcessingPipeline] = (),
+    pipelines: Sequence[Pipeline] = (),
     options: Options | None = None,
 ) -> RuleSet:
     """Compile documents: detections, correlations, filters, in any order.
 
     Never raises for what a rule says: see `RuleSet.errors`.
+
+    Raises:
+        RuleError: a pipeline is not one.
     """
     from correlate.sigma.compile import Compiler  # noqa: PLC0415  # pySigma takes half a second
 
-    sorted_out = _Sorted()
+    sorted_out = Sorted()
     for document in documents:
         sorted_out.add(document)
     compiler = Compiler(sorted_out.filters, pipelines, options or Options())
@@ -182,7 +183,7 @@ def identity_of(document: Document) -> str:
     return derive_id("rule", name, str(document.data.get("title", "")))
 
 
-class _Sorted:
+class Sorted:
     """Documents by kind, with what cannot stand side by side refused."""
 
     def __init__(self) -> None:

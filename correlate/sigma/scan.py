@@ -7,15 +7,15 @@ one thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from importlib.util import find_spec
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
+if find_spec("hyperscan") is not None:
     import hyperscan
-else:
-    try:
-        import hyperscan
-    except ImportError:  # pragma: no cover  # a platform without the wheel
-        hyperscan = None
+
+    HAS_HYPERSCAN = True
+else:  # pragma: no cover  # a platform without the wheel
+    HAS_HYPERSCAN = False
 
 
 FEW = 12
@@ -100,7 +100,7 @@ def scanner(
         ascii_caseless: ASCII letters stand for both cases.
         plain: the reference path.
     """
-    if plain or hyperscan is None or len(literals) <= FEW:
+    if plain or not HAS_HYPERSCAN or len(literals) <= FEW:
         return PlainScanner(literals, ascii_caseless=ascii_caseless)
     try:
         return HyperScanner(literals, ascii_caseless=ascii_caseless)
