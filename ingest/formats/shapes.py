@@ -37,10 +37,12 @@ class Grammar:
     Attributes:
         pairs: the keys and values of a text from a place on.
         source: a pattern of texts with the same keys, a group for each value; None: not to be learnt.
+        mark: what stands once in each pair and, in lines that a shape serves, nowhere else.
     """
 
     pairs: Callable[[str, int], tuple[list[str], list[str]]]
     source: Callable[[str, int], str | None]
+    mark: str = "="
 
 
 class Shapes(Generic[PlanT]):
@@ -53,6 +55,7 @@ class Shapes(Generic[PlanT]):
 
     def __init__(self, grammar: Grammar, plan: Callable[[Keys], PlanT]) -> None:
         self._grammar = grammar
+        self._mark = grammar.mark
         self._plan = plan
         self._plans: dict[Keys, PlanT] = {}
         self._seen: dict[Keys, int] = {}
@@ -64,7 +67,7 @@ class Shapes(Generic[PlanT]):
 
         Text that is no pair is passed over. O(length).
         """
-        shapes = self._shapes.get(text.count("=", start))
+        shapes = self._shapes.get(text.count(self._mark, start))
         if shapes is not None:
             for match, plan in shapes:
                 found = match(text, start)
@@ -90,7 +93,7 @@ class Shapes(Generic[PlanT]):
 
     def _learn(self, text: str, start: int, plan: PlanT, keys: int) -> None:
         shapes = self._shapes.setdefault(keys, [])
-        if len(shapes) >= MAX_TRIES or text.count("=", start) != keys:
+        if len(shapes) >= MAX_TRIES or text.count(self._mark, start) != keys:
             return
         source = self._grammar.source(text, start)
         if source is not None:
@@ -165,3 +168,26 @@ TRAILING: Final = Grammar(_trailing_pairs, _trailing_source)
 
 A learnt shape keeps blanks around a value; cut them where they matter.
 """
+
+# ------------------------------------------------------------------ key:"value"; key2:"value";
+
+_COLON_PAIR = re.compile(r'([A-Za-z_][\w.\-]*)::?"((?:[^"\\]|\\.)*)"', re.DOTALL)
+
+
+def _colon_pairs(text: str, start: int) -> tuple[list[str], list[str]]:
+    found = _COLON_PAIR.findall(text, start)
+    return [key for key, _ in found], [value for _, value in found]
+
+
+def _colon_source(text: str, start: int) -> str | None:
+    source, at = [], start
+    for pair in _COLON_PAIR.finditer(text, start):
+        if "\\" in pair[2]:
+            return None
+        source.append(re.escape(text[at : pair.start(2)]) + '([^"]*+)')
+        at = pair.end(2)
+    return "".join(source) + r'"[\s;\]]*+\Z' if source else None
+
+
+COLON: Final = Grammar(_colon_pairs, _colon_source, mark=':"')
+"""Check Point's own syslog. Escapes (`\\"`, `\\]`) stay as they are."""
