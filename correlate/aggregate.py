@@ -3,7 +3,8 @@
 Each match of a detection goes to the groups of the correlations that refer to it. A detection that none
 refers to (or one that says `generate: true`), and a sensor's own alert, becomes an alert at once; its
 repetitions about the same entities fold into that alert, told again on a doubling schedule and once more
-when the repetition ends. Alerts of a correlation that another one refers to come back as input.
+when the repetition ends. Alerts of a correlation that another one refers to come back as input; those with
+the field `SILENT` are for that alone: the host gives them to nobody else.
 
 A key is the rule's id and the group's values. Keys are bounded over all rules: the events of a group beyond
 the bound are counted and take no part.
@@ -23,10 +24,11 @@ from correlate.window.deadline import window_class
 from correlate.window.library import Library, Named, Rules, fold_plan, library
 from correlate.window.plan import SEPARATOR, Facts, Plan, groups
 from correlate.window.policy import Policy
+from correlate.window.report import SILENT
 from correlate.window.settings import WindowSettings
 from correlate.window.window import Window
 
-__all__ = ["Settings", "aggregate", "check"]
+__all__ = ["SILENT", "Settings", "aggregate", "check"]
 
 Settings = WindowSettings
 """The `[correlate]` settings of the stage."""

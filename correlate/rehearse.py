@@ -16,15 +16,19 @@ them through here, so that an author sees what the engine would say.
       - name: near miss
         events: []
         alerts: []
+      - name: what a detection by itself says
+        events: []
+        matches: 0
 
-`alerts` lists all final alerts of rules at stake, in any order; `rule` is an id, name or title. Case by
+`alerts` lists all final alerts of the file's rules, in any order; `rule` is an id, name or title. `matches` is how
+many events the file's detections match. Case by
 case, time starts at the same instant and ends long after the last event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from contract.document import Document
@@ -34,6 +38,7 @@ from contract.ports import Logic, Stage
 from contract.records import Alert
 from contract.timespan import parse as parse_span
 from contract.timestamps import iso, microseconds
+from correlate.window.report import SILENT
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -63,17 +68,14 @@ class MemoryHost(Generic[In, Out]):
             outputs.extend(logic.on_item(item))
         return outputs
 
-    def time(self, now_us: int) -> list[Out]:
-        """Move the watermark: wake what is due, earliest first, ties by key."""
-        outputs: list[Out] = []
-        while due := sorted(
+    def time(self, now_us: int) -> Iterator[Out]:
+        """Move the watermark: wake what is due, earliest first, ties by key; what comes out may wake more."""
+        while due := [
             (wake, key)
             for key, logic in self.logics.items()
             if (wake := logic.wake_at()) is not None and wake <= now_us
-        ):
-            for _, key in due:
-                outputs.extend(self.logics[key].on_time(now_us))
-        return outputs
+        ]:
+            yield from self.logics[min(due)[1]].on_time(now_us)
 
     def store(self) -> None:
         """Take the snapshots of an epoch; forget what is empty."""
@@ -109,14 +111,11 @@ class Alerts:
         self._out(self.host.take(match))
 
     def time(self, now_us: int) -> None:
-        """Move the watermark; what it brings about may wake more."""
-        while outputs := self.host.time(now_us):
-            self._out(outputs)
+        """Move the watermark."""
+        self._out(self.host.time(now_us))
 
     def _out(self, outputs: Iterable[Alert | Notice]) -> None:
-        waiting = list(outputs)
-        while waiting:
-            one = waiting.pop(0)
+        for one in outputs:
             if isinstance(one, Notice):
                 self.notices.append(one)
                 continue
@@ -124,12 +123,12 @@ class Alerts:
             known = self.latest.get(one.id)
             if known is None or one.revision > known.revision:
                 self.latest[one.id] = one
-            waiting.extend(self.host.take(one))
+            self._out(self.host.take(one))
 
     def final(self) -> list[Alert]:
-        """Return the last revision of each alert that stands, in order of time."""
+        """Return the last revision of each alert that stands and is not silent, in order of time."""
         return sorted(
-            (one for one in self.latest.values() if not one.retracted),
+            (one for one in self.latest.values() if not one.retracted and SILENT not in one.fields),
             key=lambda one: (one.time, one.id),
         )
 
@@ -142,12 +141,14 @@ class Case:
     """One case of a rule's test file.
 
     Attributes:
-        alerts: expectations: mappings with `rule` and, optionally, `count`, `level`, `entities`.
+        alerts: expectations: mappings with `rule` and, optionally, `count`, `level`, `entities`; None: any.
+        matches: how many events the detections at stake match; None: any.
     """
 
     name: str
-    events: list[Event] = field(default_factory=list)
-    alerts: list[dict[str, Any]] = field(default_factory=list)
+    events: list[Event]
+    alerts: list[dict[str, Any]] | None = None
+    matches: int | None = None
 
 
 def cases(document: Document) -> Iterator[Case]:
@@ -162,11 +163,12 @@ def cases(document: Document) -> Iterator[Case]:
     shared = _mapping(document, document.data.get("event") or {}, "event")
     for at, row in enumerate(rows):
         given = _mapping(document, row, "cases", at)
-        if unknown := given.keys() - {"name", "events", "alerts"}:
+        if unknown := given.keys() - {"name", "events", "alerts", "matches"}:
             raise document.error(f"{min(unknown)!r} is unknown", "cases", at, min(unknown))
-        case = Case(
-            str(given.get("name", f"case {at + 1}")), alerts=list(given.get("alerts") or [])
-        )
+        if not given.keys() & {"alerts", "matches"}:
+            raise document.error("expected 'alerts' or 'matches'", "cases", at)
+        name = str(given.get("name", f"case {at + 1}"))
+        case = Case(name, [], given.get("alerts"), given.get("matches"))
         time = START_US
         for number, spec in enumerate(given.get("events") or []):
             time = _events(document, case, shared, spec, time, ("cases", at, "events", number))
@@ -227,39 +229,49 @@ def _mapping(document: Document, value: Any, *path: str | int) -> dict[str, Any]
 
 
 def rehearse(
-    case: Case, match: Callable[[Event], Iterable[Match]], stage: Stage[Match | Alert, Alert | Notice],
+    case: Case,
+    match: Callable[[Event], Iterable[Match]],
+    stage: Stage[Match | Alert, Alert | Notice],
     names: Mapping[str, str],
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Run a case; return what differs from its expectation, in words; empty: it passes.
 
     Args:
         case: the events, and the alerts that they must give.
         match: the detector's.
-        stage: `aggregate` of the rules.
-        names: names and titles of rules to their ids.
+        stage: `aggregate` of all rules that may be referred to.
+        names: ids, names and titles of the rules at stake, to their ids; alerts of other rules do not count.
     """
     run = Alerts(stage)
+    matched = 0
+    at_stake = set(names.values())
     for event in case.events:
         for one in match(event):
+            matched += one.rule in at_stake
             run.take(one)
+        run.time(event.time_us)
     run.time(END_US)
-    found = run.final()
     problems = []
-    for wanted in case.alerts:
-        rule = str(wanted.get("rule"))
-        id = names.get(rule, rule)
-        fits = [one for one in found if one.rule.id == id and not list(_differs(one, wanted))]
+    if case.matches is not None and matched != case.matches:
+        problems.append(f"{case.name}: {matched} matches, expected {case.matches}")
+    if case.alerts is not None:
+        found = [one for one in run.final() if one.rule.id in at_stake]
+        problems += _compare(case, found, names)
+    return problems
+
+
+def _compare(case: Case, found: list[Alert], names: Mapping[str, str]) -> Iterator[str]:
+    for wanted in case.alerts or ():
+        id = names.get(str(wanted.get("rule")))
+        near = [one for one in found if one.rule.id == id]
+        fits = [one for one in near if not any(_differs(one, wanted))]
         if fits:
             found.remove(fits[0])
             continue
-        near = [one for one in found if one.rule.id == id]
         said = "; ".join(", ".join(_differs(one, wanted)) for one in near) or "none came"
-        problems.append(f"{case.name}: expected an alert of {rule!r}: {said}")
-    problems += [
-        f"{case.name}: unexpected alert of {one.rule.name!r} ({one.event_count} events)"
-        for one in found
-    ]
-    return problems
+        yield f"{case.name}: expected an alert of {wanted.get('rule')!r}: {said}"
+    for one in found:
+        yield f"{case.name}: unexpected alert of {one.rule.name!r} ({one.event_count} events)"
 
 
 def _differs(alert: Alert, wanted: Mapping[str, Any]) -> Iterator[str]:

@@ -54,7 +54,7 @@ class Episode:
         told: how many events the last emitted revision counted.
         next_count: a revision is due when so many events are counted.
         changed: something is not told yet.
-        seen: what fields carried to outer correlations were told; not kept in snapshots.
+        seen: what was told of the fields that outer correlations group by.
     """
 
     id: str

@@ -1,13 +1,14 @@
 """All rules of a rule set made ready: references resolved, cycles refused, plans made.
 
-A detection that only correlations use gives no alert of its own; every other one does, its repetitions
-folded. The first error of a rule never stops the others.
+A rule that correlations refer to gives no alert of its own (of an inner correlation: a silent one) unless one
+of them says `generate: true` or it says `opsonin: {alert: true}`; every other one does, a detection's
+repetitions folded. The first error of a rule never stops the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
 from contract.document import Document
@@ -101,15 +102,22 @@ def library(rules: Rules, settings: WindowSettings) -> Library:
         for name in read[id].group_by
         for field in (read[id].field_of(name, reference),)
     }
-    for id, references in resolved.items():
-        made.correlations[id] = _plan(read[id], references, resolved, read, rules, settings)
+    for id in _inner_first(resolved):
+        plan = _plan(read[id], resolved, read, rules, settings)
+        waits = [made.correlations[one] for one in resolved[id] if one in made.correlations]
+        if waits:
+            # An inner alert is told of last when its own episode closes; until then this group stays open.
+            late = plan.lateness_us + max(p.close_us + p.lateness_us for p in waits) + 1
+            plan = replace(plan, lateness_us=late)
+        own = id not in made.consumers or id in generated or read[id].policy.alert
+        made.correlations[id] = plan if own else replace(plan, silent=True)
     for id, detection in rules.detections.items():
         try:
             policy = detection_policy(detection.document)
         except RuleError as error:
             made.errors.append(error)
             continue
-        if id not in made.consumers or id in generated:
+        if id not in made.consumers or id in generated or policy.alert:
             plan = fold_plan(detection, id, policy, settings)
             made.folds[id] = (plan, policy.fold_by or settings.fold_by)
             made.facts |= frozenset(policy.fold_by or ())
@@ -164,6 +172,18 @@ def _resolve(
     return resolved
 
 
+def _inner_first(resolved: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Return correlations so that each stands after those that it refers to; there are no cycles."""
+    depth: dict[str, int] = {}
+
+    def measure(id: str) -> int:
+        if id not in depth:
+            depth[id] = 1 + max((measure(r) for r in resolved[id] if r in resolved), default=0)
+        return depth[id]
+
+    return sorted(resolved, key=measure)
+
+
 def _in_cycles(resolved: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Return the correlations that reach themselves."""
     found = []
@@ -190,12 +210,12 @@ def _at(correlation: Correlation, message: str) -> RuleError:
 
 def _plan(
     correlation: Correlation,
-    references: tuple[str, ...],
     resolved: Mapping[str, tuple[str, ...]],
     read: Mapping[str, Correlation],
     rules: Rules,
     settings: WindowSettings,
 ) -> Plan:
+    references = resolved[correlation.id]
     policy = correlation.policy
     mode = mode_of(correlation)
     span = correlation.span_us

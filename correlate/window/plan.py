@@ -66,6 +66,7 @@ class Plan:
         reader: field values that are measured; None where none are. A None value takes no part.
         carried: fields that outer correlations group this one's alerts by.
         correlation: None for folding of detections and sensors' alerts.
+        silent: its alerts are for outer correlations alone.
         spread: whether an alert must list one event of each part first.
         mode: when it is decided; see `mode_of`.
         absence: parts that must not follow.
@@ -90,6 +91,7 @@ class Plan:
     reader: Reader | None = None
     carried: tuple[str, ...] = ()
     correlation: Correlation | None = None
+    silent: bool = False
     spread: bool = False
     mode: str = "sliding"
     absence: frozenset[int] = frozenset()

@@ -29,11 +29,13 @@ class Policy:
     """What a rule says for itself; None: as the settings say.
 
     Attributes:
+        alert: gives alerts of its own although a correlation refers to it.
         absence: references of rules that must not follow.
         refire_us: 0: each firing is an alert of its own.
         group_absent: events without a group-by field form one group instead of taking no part.
     """
 
+    alert: bool = False
     absence: tuple[str, ...] = ()
     lateness_us: int | None = None
     suppress_us: int | None = None
@@ -63,6 +65,12 @@ def _ungrouped(value: Any) -> bool:
     return bool(value == "group")
 
 
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"is {value!r}; expected true or false")  # noqa: TRY004  of a rule, not of code
+    return value
+
+
 def _count(value: Any) -> int:
     if type(value) is not int or value < 1:
         raise ValueError(f"is {value!r}; expected a whole number from 1")
@@ -84,6 +92,7 @@ def names(value: Any) -> tuple[str, ...]:
 
 
 _SHARED: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "alert": ("alert", _flag),
     "lateness": ("lateness_us", _lateness),
     "refire": ("refire_us", _refire),
     "max-events": ("max_events", _count),

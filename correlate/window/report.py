@@ -24,8 +24,14 @@ decode = msgspec.json.Decoder(dict[str, Any]).decode
 FIRED = "opsonin.fired"
 """Alert field: the event time at which the rule first held; where the alert stands in an outer correlation."""
 
+SILENT = "opsonin.silent"
+"""Alert field: the alert is for the correlations that refer to its rule alone; nobody is shown it."""
+
 MAX_EVIDENCE = 64
 """Members, from the first on, whose entities an alert names; later ones repeat them."""
+
+
+_OWN = frozenset({FIRED, SILENT})
 
 
 def members(
@@ -72,7 +78,7 @@ def absorb(window: Window, past: Past, entries: Iterable[Entry]) -> Past:
 
 def _agree(past: Past, fields: Fields) -> None:
     if past.agreed is None:
-        past.agreed = {k: v for k, v in fields.items() if k != FIRED}
+        past.agreed = {k: v for k, v in fields.items() if k not in _OWN}
         return
     agreed = past.agreed
     if any(fields.get(name) != value for name, value in agreed.items()):
@@ -146,6 +152,8 @@ def alert(
         if values:
             fields[name] = values[0] if len(values) == 1 else values
     fields[FIRED] = iso(episode.fired[0])
+    if plan.silent:
+        fields[SILENT] = True
     return Alert(
         id=episode.id,
         revision=episode.revision if revision is None else revision,

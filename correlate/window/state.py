@@ -53,6 +53,7 @@ class _Episode(msgspec.Struct, array_like=True):
     next_count: int
     changed: bool
     past: _Past | None
+    seen: dict[str, list[Any]] | None
 
 
 class _Head(msgspec.Struct, omit_defaults=True):
@@ -173,6 +174,7 @@ def _pack(episode: Episode) -> _Episode:
             [(e.type, e.value, e.role) for e in past.entities], past.carried, past.evidence,
             past.newest, past.last, past.end_us,
         ),
+        episode.seen,
     )  # fmt: skip
 
 
@@ -257,5 +259,5 @@ def _unpack(row: _Episode) -> Episode:
              for t, v, r in past.entities},
             past.carried, past.evidence, past.newest, past.last, past.end_us,
         ),
-        row.revision, row.told, row.next_count, row.changed,
+        row.revision, row.told, row.next_count, row.changed, row.seen,
     )  # fmt: skip

@@ -475,3 +475,4 @@ def _merge(episode: Episode, earlier: Episode) -> None:
     episode.told = earlier.told
     episode.next_count = earlier.next_count
     episode.past = earlier.past
+    episode.seen = earlier.seen
