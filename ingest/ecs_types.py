@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
+from contract.event import Fields
 from contract.timestamps import iso
 from ingest.formats.address import canonical_ip
 from ingest.formats.time import canonical_us
@@ -125,7 +126,9 @@ def as_boolean(value: Any) -> Any:
 def as_date(value: Any) -> Any:
     """An ISO 8601 time in UTC, in the one form of all times here."""
     try:
-        return iso(canonical_us(value))
+        time_us = canonical_us(value)
+        # Already in that form: the same text, not a copy.
+        return value if len(value) == 27 and value[26] == "Z" else iso(time_us)  # noqa: PLR2004
     except (ValueError, TypeError, OverflowError):
         return MISFIT
 
@@ -138,3 +141,37 @@ _BY_LEAF: Final[dict[str, Check]] = {
     **dict.fromkeys(_FLOAT, as_float),
     **dict.fromkeys(_BOOLEAN, as_boolean),
 }
+
+
+class Plan:
+    """What is to be checked in events with the same sequence of field names: worked out once."""
+
+    __slots__ = ("_addresses", "_longs", "_others", "_ports")
+
+    def __init__(self, shape: tuple[str, ...]) -> None:
+        checks = [(name, check_of(name)) for name in shape if name != "@timestamp"]
+        self._addresses = tuple(name for name, check in checks if check is as_ip)
+        self._longs = tuple(name for name, check in checks if check is as_long)
+        self._ports = tuple(name for name, check in checks if check is as_port)
+        quick = (as_ip, as_long, as_port)
+        self._others = tuple(
+            (name, check) for name, check in checks if check and check not in quick
+        )
+
+    def misfits(self, fields: Fields) -> list[str]:
+        """Return the names whose values are not yet in their type's own form, in the order of the shape."""
+        found: list[str] = []
+        for names, largest in ((self._longs, _LARGEST_LONG), (self._ports, _LARGEST_PORT)):
+            for name in names:
+                value = fields[name]
+                if type(value) is not int or not 0 <= value <= largest:
+                    found.append(name)
+        for name in self._addresses:
+            value = fields[name]
+            if canonical_ip(value) != value if type(value) is str else as_ip(value) is MISFIT:
+                found.append(name)
+        for name, check in self._others:
+            value = fields[name]
+            if check(value) is not value:
+                found.append(name)
+        return found

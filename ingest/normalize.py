@@ -6,11 +6,12 @@ open is filled here in one way for all: id, version, arrival for a missing time,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from operator import itemgetter
 from typing import Annotated, Final, TypeAlias
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.errors import ParseError
@@ -21,14 +22,14 @@ from contract.ports import Adapter, Context, Meter
 from contract.records import DeadLetter
 from contract.timespan import Timespan
 from contract.timestamps import iso, microseconds, to_datetime
-from ingest.ecs_types import MISFIT, Check, check_of
+from ingest.ecs_types import MISFIT, Check, Plan, check_of
 from ingest.formats.time import canonical_us
 
 Enricher: TypeAlias = Callable[[Fields], None]
 """Adds to the fields of one event in place; must not fail."""
 
-MAX_KNOWN_NAMES: Final = 65_536
-"""Field names whose type is remembered; beyond, it is looked up each time."""
+MAX_PLANS: Final = 4_096
+"""Sequences of field names whose checks are remembered; when full, all are forgotten at once."""
 
 
 class NormalizeSettings(BaseModel):
@@ -65,6 +66,8 @@ _FAULTS: Final = (
     ArithmeticError,
 )  # fmt: skip
 _NUMBERS: Final = (int, float)
+# Text values escape their quotes, so only empty values (and, rarely, text that looks like null) match.
+_MAYBE_EMPTY = re.compile(rb':(?:""|null|\[\]|\{\})').search
 
 
 class Normalizer:
@@ -96,8 +99,9 @@ class Normalizer:
         age = self._settings.max_age
         self._max_age_us = None if age is None else microseconds(age)
         self._earliest_us = canonical_us(f"{self._settings.earliest_year:04d}-01-01T00:00:00Z")
-        self._untyped: set[str] = set()
-        self._checks: dict[str, Check] = {}
+        self._keep_original = self._settings.keep_original
+        self._stamp_ingested = self._settings.stamp_ingested
+        self._plans: dict[tuple[str, ...], Plan] = {}
 
     def take(self, raw: bytes, context: Context) -> list[Event | DeadLetter]:
         """Read one record; never raises on account of its content. O(length).
@@ -153,44 +157,23 @@ class Normalizer:
         if not id_ or type(id_) is not str:
             id_ = fields["event.id"] = event_id(self._adapter.name, raw, part)
         fields["ecs.version"] = ECS_VERSION
-        settings = self._settings
-        if settings.keep_original:
+        if self._keep_original:
             fields.setdefault("event.original", raw.decode("utf-8", "backslashreplace"))
-        if settings.stamp_ingested:
+        if self._stamp_ingested:
             fields["event.ingested"] = iso(context.received_us)
-        self._check(fields)
-        return Event.of(fields, id=id_, time_us=time_us, source=self._source)
-
-    def _check(self, fields: Fields) -> None:
-        """Drop empty values, bring typed ones to their form, move misfits aside.
-
-        Raises:
-            ParseError: too many fields, or too long a name.
-        """
-        bound = self._settings.max_fields
-        if len(fields) > bound:
-            raise ParseError(f"{len(fields)} fields in one event; the bound is {bound}")
-        empty = [
-            name
-            for name, value in fields.items()
-            if not value and type(value) not in _NUMBERS and value is not False
-        ]
-        for name in empty:
-            del fields[name]
-        misfits: list[tuple[str, Check]] = []
-        for name in fields.keys() - self._untyped:
-            check = self._checks.get(name) or self._learn(name)
-            if check is not None:
-                value = fields[name]
-                good = check(value)
-                if good is MISFIT:
-                    misfits.append((name, check))
-                elif good is not value:
-                    fields[name] = good
-        for name, check in sorted(
-            misfits, key=itemgetter(0)
-        ):  # a set has no order, what is written must have one
-            self._misfit(fields, name, check)
+        shape = tuple(fields)
+        plan = self._plans.get(shape) or self._plan(shape)
+        if slow := plan.misfits(fields):
+            self._check(fields, slow)
+        try:
+            json = orjson.dumps(
+                fields
+            )  # more than twice as fast; what it refuses, msgspec may take
+        except TypeError:
+            return Event.of(fields, id=id_, time_us=time_us, source=self._source)
+        if _MAYBE_EMPTY(json) is not None and _drop_empty(fields):
+            json = orjson.dumps(fields)
+        return Event(id_, time_us, self._source, fields, json)
 
     def _time(self, fields: Fields, received_us: int) -> int:
         """Return the event's time and make its text canonical.
@@ -222,23 +205,45 @@ class Normalizer:
             )
         return time_us
 
-    def _learn(self, name: str) -> Check | None:
-        """Return the check of a name met for the first time (or beyond what is remembered)."""
-        if len(name) > self._settings.max_name_length:
+    def _plan(self, shape: tuple[str, ...]) -> Plan:
+        """Return which fields of a sequence of names are to be checked, and how.
+
+        Raises:
+            ParseError: too many names, or too long a one.
+        """
+        settings = self._settings
+        if len(shape) > settings.max_fields:
             raise ParseError(
-                f"a field's name of {len(name)} characters; the bound is {self._settings.max_name_length}"
+                f"{len(shape)} fields in one event; the bound is {settings.max_fields}"
             )
-        check = check_of(name)
-        if len(self._untyped) + len(self._checks) < MAX_KNOWN_NAMES:
-            if check is None:
-                self._untyped.add(name)
-            else:
-                self._checks[name] = check
-        return check
+        longest = max(map(len, shape))
+        if longest > settings.max_name_length:
+            raise ParseError(
+                f"a field's name of {longest} characters; the bound is {settings.max_name_length}"
+            )
+        plan = Plan(shape)
+        if len(self._plans) >= MAX_PLANS:
+            self._plans.clear()
+        self._plans[shape] = plan
+        return plan
+
+    def _check(self, fields: Fields, names: Iterable[str]) -> None:
+        """Bring values to their type's own form, or move them aside; in a stated order."""
+        for name in names:
+            check = check_of(name)
+            if check is not None:
+                value = fields[name]
+                good = check(value)
+                if good is MISFIT:
+                    self._misfit(fields, name, check)
+                else:
+                    fields[name] = good
 
     def _misfit(self, fields: Fields, name: str, check: Check) -> None:
         """Keep of a list what fits; put the rest under `labels`, as text."""
         value = fields.pop(name)
+        if _is_empty(value):
+            return
         bad = [value]
         if type(value) is list:
             checked = [(item, check(item)) for item in value]
@@ -268,3 +273,15 @@ class Normalizer:
 
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
+
+
+def _is_empty(value: object) -> bool:
+    return not value and value is not False and type(value) not in _NUMBERS
+
+
+def _drop_empty(fields: Fields) -> bool:
+    """Drop empty values; tell whether there were any."""
+    empty = [name for name, value in fields.items() if not value and _is_empty(value)]
+    for name in empty:
+        del fields[name]
+    return bool(empty)

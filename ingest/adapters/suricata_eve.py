@@ -10,18 +10,18 @@ to client are turned accordingly where an alert was raised by the server's packe
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
-from contract.timestamps import iso
 from ingest.formats.address import canonical_ip
 from ingest.formats.community_id import community_id
 from ingest.formats.eve import APPLICATIONS, PROTOCOLS
 from ingest.formats.eve_alert import read_alert
 from ingest.formats.json import flatten_into, load_object
-from ingest.formats.time import iso_us
+from ingest.formats.time import canonical_us, utc_text
 from ingest.tables.protocols import transport_fields
 
 _UNDECIDED: Final = frozenset(("failed", "unknown", ""))
@@ -56,7 +56,7 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         _endpoints(fields, record)
     application = record.pop("app_proto", None)
     if application is not None and application not in _UNDECIDED:
-        fields["network.protocol"] = str(application).lower()
+        fields["network.protocol"] = application.lower()
     if kind == "stats":
         fields["event.kind"] = "metric"
         del fields["event.category"]
@@ -74,39 +74,39 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
 def _time(text: Any, context: Context) -> str:
     if type(text) is not str:
         raise ParseError("expected an EVE record with timestamp")
-    # Suricata's own form in UTC, which the normalizer checks again, digit by digit.
-    if len(text) == 31 and text.endswith("+0000"):  # noqa: PLR2004 - YYYY-MM-DDThh:mm:ss.ffffff+0000
-        return text[:26] + "Z"
-    return iso(iso_us(text, context.zone))
+    return utc_text(text, context.zone)
+
+
+_transport = lru_cache(1024)(transport_fields)
 
 
 def _endpoints(fields: Fields, record: dict[str, Any]) -> None:
     """Place addresses, ports, transport, community id."""
-    source, destination = record.pop("src_ip"), record.pop("dest_ip", None)
-    related = []
-    if type(source) is str:
-        source = canonical_ip(source) or source
-        fields["source.address"] = fields["source.ip"] = source
-        fields["network.type"] = "ipv6" if ":" in source else "ipv4"
-        related.append(source)
-    if type(destination) is str:
-        destination = canonical_ip(destination) or destination
+    take = record.pop
+    source, destination = take("src_ip"), take("dest_ip", "")
+    if type(source) is not str or type(destination) is not str:
+        raise ParseError("expected src_ip and dest_ip to be text")
+    source = canonical_ip(source) or source
+    destination = canonical_ip(destination) or destination
+    fields["source.address"] = fields["source.ip"] = source
+    fields["network.type"] = "ipv6" if ":" in source else "ipv4"
+    if destination:
         fields["destination.address"] = fields["destination.ip"] = destination
-        if destination != source:
-            related.append(destination)
-    fields["related.ip"] = related
-    source_port, destination_port = record.pop("src_port", None), record.pop("dest_port", None)
+    fields["related.ip"] = (
+        [source, destination] if destination and destination != source else [source]
+    )
+    source_port, destination_port = take("src_port", None), take("dest_port", None)
     if source_port is not None:
         fields["source.port"] = source_port
     if destination_port is not None:
         fields["destination.port"] = destination_port
-    protocol = record.pop("proto", None)
+    protocol = take("proto", None)
     if type(protocol) is str:
-        fields.update(transport_fields(protocol) or {"network.transport": protocol.lower()})
-    flow_id = record.pop("community_id", None)
+        fields.update(_transport(protocol) or {"network.transport": protocol.lower()})
+    flow_id = take("community_id", None)
     if flow_id is not None:
         fields["network.community_id"] = flow_id
-    elif type(source) is str and type(destination) is str:
+    else:
         _community(fields, record, source_port, destination_port)
 
 
@@ -121,7 +121,7 @@ def _community(
     both = type(source_port) is int and type(destination_port) is int
     flow_id = community_id(
         fields["source.ip"],
-        fields["destination.ip"],
+        fields.get("destination.ip", ""),
         int(number),
         (source_port, destination_port) if both else None,
     )
@@ -152,19 +152,18 @@ def _flow(fields: Fields, flow: dict[str, Any]) -> bool:
             fields[f"network.{unit}"] = there + back
     start, end = flow.pop("start", None), flow.pop("end", None)
     if type(start) is str:
-        fields["event.start"] = start
+        fields["event.start"] = start = utc_text(start)
     if type(end) is str:
-        fields["event.end"] = end
+        fields["event.end"] = end = utc_text(end)
         if type(start) is str:
-            fields["event.duration"] = max(iso_us(end) - iso_us(start), 0) * 1000
+            fields["event.duration"] = max(canonical_us(end) - canonical_us(start), 0) * 1000
     return sent == "destination"
 
 
 def _sections(fields: Fields, record: dict[str, Any], kind: str) -> None:
     """Let each section that the record holds place what ECS knows of it."""
-    for name in record.keys() & PROTOCOLS.keys():
-        section = record[name]
-        if type(section) is dict or type(section) is list:
+    for name, section in record.items():
+        if (type(section) is dict or type(section) is list) and name in PROTOCOLS:
             PROTOCOLS[name](fields, section, kind)
     if record.get("files") == [{}]:
         del record["files"]

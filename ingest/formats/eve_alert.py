@@ -20,17 +20,17 @@ def read_alert(fields: Fields, alert: dict[str, Any]) -> None:
     fields["event.kind"] = "alert"
     fields["event.category"] = ["network", "intrusion_detection"]
     action = alert.pop("action", None)
-    if action is not None:
+    if action:
         fields["event.action"] = action
         fields["event.type"] = ["denied" if action == "blocked" else "allowed"]
     number = alert.pop("signature_id", None)
     if number is not None:
         fields["rule.id"] = str(number)
     name = alert.pop("signature", None)
-    if name is not None:
+    if name:
         fields["rule.name"] = fields["message"] = name
     category = alert.pop("category", None)
-    if category is not None:
+    if category:
         fields["rule.category"] = category
     revision = alert.pop("rev", None)
     if revision is not None:

@@ -19,6 +19,10 @@ MAX_DEPTH = 32
 MAX_FIELDS = 4096
 """Names in one flattened record; a Suricata `stats` record with all counters has about 900."""
 
+MAX_REMEMBERED = 65_536
+"""Dotted names that are made once and kept."""
+
+_NUMBERS = (int, float)
 _decode = msgspec.json.Decoder().decode
 
 
@@ -65,10 +69,32 @@ def load_object(raw: bytes | str) -> dict[str, Any]:
     return value
 
 
+class _Names:
+    """The dotted names below one prefix, made once: joining and hashing them anew costs most of flattening."""
+
+    __slots__ = ("below", "names", "prefix")
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.names: dict[str, str] = {}
+        self.below: dict[str, _Names] = {}
+
+
+_roots: dict[str, _Names] = {}
+_remembered = 0
+
+
+def _room() -> bool:
+    """Whether one more name may be remembered; keys come from outside, so there is a bound."""
+    global _remembered  # noqa: PLW0603 - a cache's size
+    _remembered += 1
+    return _remembered <= MAX_REMEMBERED
+
+
 def flatten(value: dict[str, Any], prefix: str = "") -> Fields:
     """Return the leaves of nested objects by dotted name, each name after `prefix`.
 
-    Null and empty objects are left out; lists stay as they are, objects in them included.
+    Null, empty text, empty lists and objects are left out; lists stay as they are, objects in them included.
 
     Raises:
         ParseError: deeper than `MAX_DEPTH` or more than `MAX_FIELDS` names.
@@ -79,17 +105,37 @@ def flatten(value: dict[str, Any], prefix: str = "") -> Fields:
 
 
 def flatten_into(flat: Fields, value: dict[str, Any], prefix: str, depth: int = 1) -> None:
-    """Add the leaves of `value` to `flat`, as `flatten` does; a later name replaces an earlier one.
+    """Add the leaves of `value`, itself `depth` objects deep, to `flat`; a later name replaces an earlier one.
 
     Raises:
         ParseError: deeper than `MAX_DEPTH` or `flat` would hold more than `MAX_FIELDS` names.
     """
-    if depth > MAX_DEPTH:
-        raise ParseError(f"objects nested deeper than {MAX_DEPTH}")
-    for key, item in value.items():
-        if type(item) is dict:
-            flatten_into(flat, item, f"{prefix}{key}.", depth + 1)
-        elif item is not None:
-            flat[prefix + key] = item
+    names = _roots.get(prefix)
+    if names is None:
+        names = _Names(prefix)
+        if _room():
+            _roots[prefix] = names
+    _flatten(flat, value, names, depth)
     if len(flat) > MAX_FIELDS:
         raise ParseError(f"more than {MAX_FIELDS} fields in one record")
+
+
+def _flatten(flat: Fields, value: dict[str, Any], names: _Names, depth: int) -> None:
+    known = names.names
+    for key, item in value.items():
+        if type(item) is dict:
+            below = names.below.get(key)
+            if below is None:
+                if depth >= MAX_DEPTH or len(flat) > MAX_FIELDS:
+                    raise ParseError(f"objects nested deeper than {MAX_DEPTH}, or too many fields")
+                below = _Names(f"{names.prefix}{key}.")
+                if _room():
+                    names.below[key] = below
+            _flatten(flat, item, below, depth + 1)
+        elif item or item is False or type(item) in _NUMBERS:
+            name = known.get(key)
+            if name is None:
+                name = names.prefix + key
+                if _room():
+                    known[key] = name
+            flat[name] = item
