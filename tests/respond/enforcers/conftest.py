@@ -14,9 +14,10 @@ from contract.meter import MemoryMeter
 from contract.ports import Enforcer
 from respond.converge import Converger
 from respond.device import Held
-from respond.enforcers import memory, nftables
+from respond.enforcers import memory, nftables, suricata
 from respond.guard import GuardSettings
 from respond.ledger import Key
+from respond.target import network
 
 GUARD = GuardSettings.model_validate({"never_touch": ["198.51.100.1"]})
 
@@ -35,6 +36,12 @@ class Bench:
     plant: Callable[[str], None]
     held: Callable[[], set[str]]
     meter: MemoryMeter = field(default_factory=MemoryMeter)
+
+    sees_others = True
+
+    def fit(self, value: str) -> str:
+        """Return the value, or another where the point cannot express such a one."""
+        return value
 
     def clock(self) -> int:
         return int(self.now.timestamp() * 1_000_000)
@@ -97,6 +104,35 @@ class FileBench(Bench):
         return {line.partition(" ")[0] for line in lines}
 
 
+class SuricataBench(Bench):
+    """A running Suricata. It cannot list its bits, so the bench notes which targets the enforcer was given."""
+
+    sees_others = False
+
+    def fit(self, value: str) -> str:
+        """Single IPv4 addresses only."""
+        net = network(value)
+        last = int(net.network_address) & 0xFF
+        return str(net.network_address) if net.version == 4 else f"192.0.2.{last + 1}"
+
+    def __init__(self, server: Any) -> None:
+        self.now = datetime.now(UTC)  # noqa: TID251
+        self.meter = MemoryMeter()
+        self.server = server
+        self.given: set[str] = set()
+        self.reopen()
+        self.flush = server.clear
+        self.delete = lambda value: server.call("remove-hostbit", value) and None
+        self.plant = lambda value: server.call("add-hostbit", value, expire=9) and None
+
+    def reopen(self) -> None:
+        settings = suricata.SuricataSettings(socket=self.server.socket, guard=GUARD)
+        self.enforcer = suricata.ENFORCER.open("point", settings, self.meter, self.clock)
+
+    def held(self) -> set[str]:  # type: ignore[override]
+        return self.server.held()
+
+
 class NftBench(Bench):
     def __init__(self, netns: str, **settings: Any) -> None:
         self.now = datetime.now(UTC)  # noqa: TID251
@@ -138,14 +174,24 @@ def _place(value: str) -> str:
     return f"inet opsonin {kind}{6 if ':' in value else 4} {{ {value} }}"
 
 
-@pytest.fixture(
-    params=["memory", "documented", pytest.param("nftables", marks=pytest.mark.nftables)]
+POINTS = (
+    "memory",
+    "documented",
+    pytest.param("nftables", marks=pytest.mark.nftables),
+    pytest.param("suricata", marks=[pytest.mark.suricata, pytest.mark.root]),
 )
+
+
+@pytest.fixture(params=POINTS)
 def bench(request: pytest.FixtureRequest) -> Bench:
     if request.param == "memory":
         return MemoryBench()
     if request.param == "documented":
         return FileBench(request.getfixturevalue("tmp_path") / "blocked")
+    if request.param == "suricata":
+        server = request.getfixturevalue("suricata_server")
+        server.clear()
+        return SuricataBench(server)
     return NftBench(request.getfixturevalue("new_netns")())
 
 
@@ -159,7 +205,7 @@ def deny(bench: Bench, make_decision: Callable[..., Any]) -> Callable[..., Any]:
     """A denial made at the bench's present time."""
 
     def make(value: str = "203.0.113.9", revision: int = 1, **changes: Any) -> Any:
-        return make_decision(value, revision, start=bench.now, **changes)
+        return make_decision(bench.fit(value), revision, start=bench.now, **changes)
 
     return make
 
