@@ -1,0 +1,271 @@
+"""Linux IMA measurement lists: entries of the ASCII and the binary form, and their template hashes.
+
+Source: Linux 6.10 Documentation/security/IMA-templates.rst, security/integrity/ima/ima_fs.c, ima_template.c,
+ima_template_lib.c; read 2026-11. Integers are little-endian (`ima_canonical_fmt` and all machines of note).
+The template hash of a list is SHA-1 of the template's data, save for lists of another bank; a hash of zeros
+marks a violation: the file was open for writing while measured, so its digest means nothing, and the PCR was
+extended with ones.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from contract.errors import ParseError
+from ingest.formats.binary_reader import BinaryReader
+from ingest.formats.tpm_algorithms import SIZES, digest
+
+MAX_NAME: Final = 64
+MAX_DATA: Final = 1_048_576
+"""Bytes of one entry; a certificate or policy in an `ima-buf` entry has a few kilobytes."""
+_IMA_NAME_BYTES: Final = (
+    256  # IMA_EVENT_NAME_LEN_MAX + 1, the fixed size of the `ima` template's name
+)
+
+TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
+    "ima": ("d", "n"),
+    "ima-ng": ("d-ng", "n-ng"),
+    "ima-ngv2": ("d-ngv2", "n-ng"),
+    "ima-sig": ("d-ng", "n-ng", "sig"),
+    "ima-sigv2": ("d-ngv2", "n-ng", "sig"),
+    "ima-buf": ("d-ng", "n-ng", "buf"),
+    "ima-modsig": ("d-ng", "n-ng", "sig", "d-modsig", "modsig"),
+    "evm-sig": ("d-ng", "n-ng", "evmsig", "xattrnames", "xattrlengths", "xattrvalues", "iuid", "igid", "imode"),
+}  # fmt: skip
+_KNOWN_FIELDS: Final = frozenset(part for parts in TEMPLATES.values() for part in parts)
+_LINE = re.compile(r"(\d{1,2}) ([0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}) (\S{1,64}) (.*)", re.DOTALL)  # fmt: skip
+_HASH_BY_SIZE: Final = {20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
+_LARGEST_PCR: Final = 23
+
+
+@dataclass(slots=True)
+class ImaEntry:
+    """One measurement.
+
+    Attributes:
+        pcr: index of the PCR that was extended.
+        template_hash: as the list states it.
+        template: name of the template.
+        algorithm: of the file's digest.
+        digest: of the file (or buffer).
+        path: of the file; the label of a buffer (`.ima`, `kexec-cmdline`).
+        signature: appraisal signature, or empty.
+        buffer: what an `ima-buf` entry measured.
+        data: the template's data as they were hashed; empty where they cannot be rebuilt.
+        others: other fields of the template, in hexadecimal.
+    """
+
+    pcr: int
+    template_hash: bytes
+    template: str
+    algorithm: str = "sha1"
+    digest: bytes = b""
+    path: str = ""
+    signature: bytes = b""
+    buffer: bytes = b""
+    data: bytes = b""
+    others: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_violation(self) -> bool:
+        """Tell whether the entry stands for a measurement that could not be trusted."""
+        return not any(self.template_hash)
+
+    def is_consistent(self) -> bool | None:
+        """Tell whether the template hash is that of the data; None: it cannot be told."""
+        if self.is_violation or not self.data:
+            return None
+        # A list of another bank has that bank's hash; two algorithms have 32 bytes.
+        names = [name for name, size in SIZES.items() if size == len(self.template_hash)]
+        values = [digest(name, self.data) for name in names if not name.startswith("sha3")]
+        if self.template_hash in values:
+            return True
+        return None if None in values else False
+
+    def extension(self, bank: str) -> bytes | None:
+        """Return what the entry extends into a bank's PCR; None: it cannot be told."""
+        if self.is_violation:
+            return b"\xff" * SIZES[bank]
+        if bank == _HASH_BY_SIZE.get(len(self.template_hash)):
+            return self.template_hash
+        return digest(bank, self.data) if self.data else None
+
+
+def _fields_of(template: str) -> tuple[str, ...]:
+    known = TEMPLATES.get(template)
+    if known is not None:
+        return known
+    parts = tuple(template.split("|"))
+    if not _KNOWN_FIELDS.issuperset(parts):
+        raise ParseError(f"IMA template {template[:MAX_NAME]!r} is not known")
+    return parts
+
+
+def _sized(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "little") + data
+
+
+# ------------------------------------------------------------------ ASCII
+
+
+def of_line(line: str) -> ImaEntry:
+    """Return the entry of one line of `ascii_runtime_measurements`.
+
+    Raises:
+        ParseError: another form, or a template that is not known.
+    """
+    match = _LINE.match(line)
+    if match is None:
+        raise ParseError("no IMA entry: expected PCR, template hash, template name and its fields")
+    pcr, template_hash, template, rest = match.groups()
+    if int(pcr) > _LARGEST_PCR:
+        raise ParseError(f"IMA entry of PCR {pcr}; there are 24")
+    entry = ImaEntry(int(pcr), bytes.fromhex(template_hash), template)
+    names = _fields_of(template)
+    first, _, rest = rest.partition(" ")
+    _digest_text(entry, first, names[0])
+    tail = _tail(entry, rest, names[2:])
+    entry.data = _template_data(entry, first, names, tail)
+    return entry
+
+
+def _digest_text(entry: ImaEntry, text: str, kind: str) -> None:
+    *_, algorithm, value = ["sha1", *text.split(":")] if ":" not in text else text.split(":")
+    try:
+        entry.digest = bytes.fromhex(value)
+    except ValueError:
+        raise ParseError("no IMA entry: the digest is no hexadecimal number") from None
+    entry.algorithm = algorithm
+
+
+def _tail(entry: ImaEntry, rest: str, names: tuple[str, ...]) -> list[bytes]:
+    """Read the path and the fields behind it, which may be absent; a path may hold blanks."""
+    words = rest.split(" ")
+    found: list[str] = []
+    if names == ("sig", "d-modsig", "modsig"):
+        while len(words) > 1 and len(found) < 3 and (_is_hex(words[-1]) or ":" in words[-1]):  # noqa: PLR2004 - the three fields
+            found.insert(0, words.pop())
+        found = _modsig(found)
+    else:
+        while len(words) > 1 and len(found) < len(names) and _is_hex(words[-1]):
+            found.insert(0, words.pop())
+        if found and names[-1] == "sig" and not found[-1].startswith("0"):
+            # A signature begins with its type, 03; a path's last word may look like a number.
+            words.append(found.pop())
+    while words and not words[-1]:
+        words.pop()
+    entry.path = " ".join(words)
+    values: list[bytes] = []
+    for name, text in zip(names, found + [""] * (len(names) - len(found)), strict=True):
+        value = bytes.fromhex(text) if _is_hex(text) else text.encode()
+        _place(entry, name, value)
+        values.append(value)
+    return values
+
+
+def _modsig(found: list[str]) -> list[str]:
+    """Tell which of signature, module digest and module signature are there."""
+    at = next((number for number, word in enumerate(found) if ":" in word), -1)
+    if at < 0:
+        return [*found[:1], "", ""] if found else ["", "", ""]
+    return [found[at - 1] if at else "", found[at], found[at + 1] if at + 1 < len(found) else ""]
+
+
+def _is_hex(word: str) -> bool:
+    return len(word) > 1 and len(word) % 2 == 0 and set(word) <= set("0123456789abcdef")
+
+
+def _place(entry: ImaEntry, name: str, value: bytes) -> None:
+    if name == "sig":
+        entry.signature = value
+    elif name == "buf":
+        entry.buffer = value
+    elif value:
+        entry.others[name] = value.hex() if name != "d-modsig" else value.decode("utf-8", "replace")
+
+
+def _template_data(entry: ImaEntry, first: str, names: tuple[str, ...], tail: list[bytes]) -> bytes:
+    """Rebuild what was hashed from the text; empty where the text does not hold it all."""
+    if entry.template == "ima":
+        return entry.digest + entry.path.encode()[: _IMA_NAME_BYTES - 1].ljust(
+            _IMA_NAME_BYTES, b"\0"
+        )
+    prefix = first.rpartition(":")[0]
+    parts = [
+        _sized(f"{prefix}:".encode() + b"\0" + entry.digest),
+        _sized(entry.path.encode() + b"\0"),
+    ]
+    for name, value in zip(names[2:], tail, strict=True):
+        if name == "d-modsig" and value:
+            algorithm, _, text = value.decode("utf-8", "replace").rpartition(":")
+            if not _is_hex(text):
+                return b""
+            value = f"{algorithm}:".encode() + b"\0" + bytes.fromhex(text)  # noqa: PLW2901 - rebuilt
+        elif name not in ("sig", "buf", "modsig", "d-modsig", "evmsig"):
+            return b""
+        parts.append(_sized(value))
+    return b"".join(parts)
+
+
+# ------------------------------------------------------------------ binary
+
+
+def is_binary(data: bytes) -> bool:
+    """Tell a binary list: it begins with a PCR index of four bytes, little-endian."""
+    return len(data) > 4 and data[1:4] == b"\0\0\0" and data[0] <= _LARGEST_PCR  # noqa: PLR2004 - the index
+
+
+def of_binary(reader: BinaryReader, hash_bytes: int = 20) -> ImaEntry:
+    """Return the next entry of `binary_runtime_measurements`.
+
+    Args:
+        reader: little-endian; stands behind the entry afterwards.
+        hash_bytes: size of the template hash, by the list's bank.
+
+    Raises:
+        ParseError: truncated, past a bound, or a template that is not known.
+    """
+    pcr = reader.number(4)
+    if pcr > _LARGEST_PCR:
+        raise ParseError(f"IMA entry of PCR {pcr} at byte {reader.at - 4}; there are 24")
+    template_hash = reader.take(hash_bytes)
+    name = _bounded(reader, MAX_NAME, "template name").decode("ascii", "replace")
+    entry = ImaEntry(pcr, template_hash, name)
+    if name == "ima":
+        entry.digest = reader.take(20)
+        path = _bounded(reader, MAX_DATA, "file name")
+        entry.path = path.decode("utf-8", "backslashreplace")
+        entry.data = entry.digest + path[: _IMA_NAME_BYTES - 1].ljust(_IMA_NAME_BYTES, b"\0")
+        return entry
+    entry.data = _bounded(reader, MAX_DATA, "template data")
+    inner = BinaryReader(entry.data, "little", "IMA template data")
+    for part in _fields_of(name):
+        _binary_field(entry, part, _bounded(inner, MAX_DATA, part))
+    return entry
+
+
+def _bounded(reader: BinaryReader, bound: int, what: str) -> bytes:
+    size = reader.number(4)
+    if size > bound:
+        raise ParseError(f"IMA {what} of {size} bytes at {reader.at}; the bound is {bound}")
+    return reader.take(size)
+
+
+def _binary_field(entry: ImaEntry, name: str, value: bytes) -> None:
+    if name in ("d-ng", "d-ngv2"):
+        label, found, body = value.partition(b":\0")
+        if not found:
+            raise ParseError("IMA digest field without its algorithm")
+        entry.algorithm = label.rpartition(b":")[2].decode("ascii", "replace")
+        entry.digest = body
+    elif name == "d":
+        entry.digest = value
+    elif name in ("n", "n-ng"):
+        entry.path = value.rstrip(b"\0").decode("utf-8", "backslashreplace")
+    elif name == "d-modsig" and value:
+        label, _, body = value.partition(b":\0")
+        entry.others[name] = f"{label.decode('ascii', 'replace')}:{body.hex()}"
+    else:
+        _place(entry, name, value)

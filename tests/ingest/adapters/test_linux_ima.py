@@ -1,0 +1,99 @@
+"""IMA lists: both forms say the same, altered lists are seen, public lists replay."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from contract.errors import ParseError
+from contract.ports import Context
+from ingest.adapters.linux_ima import ADAPTER
+from ingest.formats.ima import of_line
+
+DATA = Path(__file__).parents[2] / "data/adapter/linux_ima"
+SHARED = Path(__file__).parents[3] / "../shared/data/ingest/dev/attestation"
+
+
+def context(**options: object) -> Context:
+    return Context(received_us=1_780_000_000_000_000, options=options)
+
+
+def test_the_binary_and_the_ascii_form_of_a_list_give_the_same_events() -> None:
+    binary = ADAPTER.parse((DATA / "binary.raw").read_bytes(), context())
+    ascii_ = ADAPTER.parse((DATA / "list.raw").read_bytes(), context())
+    assert binary == ascii_
+    assert len(binary) == 8
+
+
+def test_every_cut_of_a_binary_list_is_refused_or_shorter() -> None:
+    raw = (DATA / "binary.raw").read_bytes()
+    whole = len(ADAPTER.parse(raw, context()))
+    for end in range(5, len(raw) - 1):
+        try:
+            found = ADAPTER.parse(raw[:end], context())
+        except ParseError:
+            continue
+        assert len(found) < whole
+
+
+def test_a_length_beyond_the_data_is_refused_at_once() -> None:
+    started = time.monotonic()
+    raw = b"\x0a\0\0\0" + bytes(20) + b"\xff\xff\xff\xff" + b"x" * 100
+    with pytest.raises(ParseError, match="the bound is"):
+        ADAPTER.parse(raw, context())
+    assert time.monotonic() - started < 1
+
+
+def test_an_altered_path_does_not_fit_its_template_hash() -> None:
+    line = (DATA / "lines.log").read_text().splitlines()[1]
+    assert of_line(line).is_consistent() is True
+    assert of_line(line.replace("/usr/bin/bash", "/usr/bin/bosh")).is_consistent() is False
+
+
+def test_a_policy_names_the_file_whose_digest_is_not_allowed() -> None:
+    found = ADAPTER.parse(
+        (DATA / "list.raw").read_bytes(), context(allow={"/usr/bin/bash": "sha256:00"})
+    )
+    alerts = [event for event in found[:-1] if event["event.kind"] == "alert"]
+    assert [event["file.path"] for event in alerts] == ["/usr/bin/bash"]
+    assert found[-1]["opsonin.attestation.result"] == "fail"
+    assert found[-1]["opsonin.attestation.reason"] == ["digest"]
+
+
+def test_a_list_that_a_policy_allows_passes() -> None:
+    found = ADAPTER.parse((DATA / "list.raw").read_bytes(), context(pcrs={}, allow={"/none": "x"}))
+    assert found[-1]["opsonin.attestation.result"] == "pass"
+
+
+@pytest.mark.shared
+def test_a_machine_s_own_list_is_consistent_entry_by_entry() -> None:
+    path = SHARED / "rust_keylime/ascii_runtime_measurements"
+    if not path.exists():
+        pytest.skip("the shared data are absent")
+    lines = path.read_text().splitlines()
+    found = ADAPTER.parse(path.read_bytes(), context())
+    assert len(found) == len(lines) + 1
+    assert all(of_line(line).is_consistent() for line in lines)
+    assert found[-1]["opsonin.attestation.reason"] == ["no_reference"]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["sha1", "sha256", "sha384", "sha512", "sm3_256", "unknown"])
+def test_lists_of_every_digest_are_read(name: str) -> None:
+    path = SHARED / f"keylime/ima-log-{name}"
+    if not path.exists():
+        pytest.skip("the shared data are absent")
+    found = ADAPTER.parse(path.read_bytes(), context())
+    assert [event["ima.digest"].partition(":")[0] for event in found[1:2]] == [name]
+    assert found[1]["file.path"] == "/data"
+
+
+@pytest.mark.shared
+def test_what_is_no_list_is_refused() -> None:
+    path = SHARED / "rust_keylime/invalid_ima_log.txt"
+    if not path.exists():
+        pytest.skip("the shared data are absent")
+    with pytest.raises(ParseError, match="no IMA entry"):
+        ADAPTER.parse(path.read_bytes(), context())
