@@ -8,6 +8,7 @@ comes back to life with the next revision.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -35,6 +36,9 @@ _WORDS: Final = {
     "run_alerts": "more alerts of one kind than a run keeps; the latest are counted, not listed",
     "chain_runs": "chain is full: an edge was found and the chains were not joined",
     "names": "more chain ids than are remembered; the oldest cannot come back to life",
+    "relations": "more processes, connections and files than are remembered; the oldest went",
+    "addresses": "more addresses than are remembered; the one longest unbound went",
+    "habits": "more hosts, or rules on one host, than habits are learnt of; they count as never seen",
     "crowd": "one rule against one target from many sources; these alerts make no chain of their own",
 }
 
@@ -80,7 +84,7 @@ class Linker:
             repeated = self._graph.take(item, change)
             if repeated is not None and not change.touched:
                 self._later(repeated.knot)
-                return self._notices(change) if self._graph.lost else ()
+                return self._notices() if self._graph.lost else ()
         return self._settle(change)
 
     def on_time(self, now_us: int) -> Iterable[Output]:
@@ -172,7 +176,7 @@ class Linker:
         for knot in live:
             self._knots[knot.number] = knot
             out.extend(self._publish(knot, at_due=at_due))
-        out.extend(self._notices(change))
+        out.extend(self._notices())
         return out
 
     def _return_names(self, knot: Knot) -> set[Knot]:
@@ -273,8 +277,16 @@ class Linker:
         )
         return self._graph.trust.at(keys, run.last_us)
 
-    def _notices(self, change: Change) -> list[Output]:
-        lost, self._graph.lost = self._graph.lost, type(self._graph.lost)()
+    def _notices(self) -> list[Output]:
+        lost, self._graph.lost = self._graph.lost, Counter()
+        for name, part in (
+            ("relations", self._graph.relations),
+            ("addresses", self._graph.identity),
+            ("habits", self._graph.baseline),
+        ):
+            if part.lost:
+                lost[name] += part.lost
+                part.lost = 0
         return [
             Notice("link_left_out", amount, label, _WORDS[label]) for label, amount in lost.items()
         ]
@@ -306,6 +318,8 @@ class Linker:
             del self._graph.gone[alert]
             self._graph.changed_gone.add(alert)
         self._graph.trust.forget(old_us)
+        self._graph.relations.forget(old_us)
+        self._graph.identity.forget(old_us)
 
     def _restore(self, parts: Mapping[str, bytes]) -> None:
         state.restore(self._graph, parts)

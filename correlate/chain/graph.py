@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from heapq import heappop, heappush
 
-from contract.event import Observation
+from contract.event import Fields, Observation
 from contract.records import Alert
 from contract.timestamps import microseconds
 from correlate.chain import canonical
 from correlate.chain.baseline import Baseline
 from correlate.chain.coincidence import Coincidences
-from correlate.chain.edges import SIDES, Tie, strongest
+from correlate.chain.edges import Tie, strongest
 from correlate.chain.entities import entities_of
+from correlate.chain.identity import Identity
 from correlate.chain.knots import Change, Knot, Weave
 from correlate.chain.postings import Postings
+from correlate.chain.reach import reach_of
+from correlate.chain.relations import Relations
 from correlate.chain.runs import LEVEL_OF, Member, Reach, Run, facts_of, member_of, sign
 from correlate.chain.settings import LinkSettings
 from correlate.chain.stages import ATTESTATION_RESULT
@@ -38,8 +41,10 @@ class Graph:
 
     def __init__(self, settings: LinkSettings) -> None:
         self.settings = settings
-        nat = frozenset(f"ip|{known}" for one in settings.nat if (known := canonical.ip(one)))
-        self.postings = Postings(settings.crowd, nat)
+        self._nat = frozenset(known for one in settings.nat if (known := canonical.ip(one)))
+        self.postings = Postings(settings.crowd, frozenset(f"ip|{one}" for one in self._nat))
+        self.relations = Relations(settings.max_relations)
+        self.identity = Identity()
         self.baseline = Baseline()
         self.coincidences = Coincidences(settings)
         self.weave = Weave(self._ties, settings.max_chain_runs)
@@ -53,6 +58,7 @@ class Graph:
         self.next_run = 1
         self._gap_us = microseconds(settings.run_gap)
         self._lifetime_us = microseconds(settings.lifetime)
+        self._by_ip: dict[str, dict[Run, None]] = {}
         self._by_signature: dict[str, list[Run]] = {}
         self._lateness_us = microseconds(settings.lateness)
         self._ripe: list[tuple[int, int]] = []
@@ -88,6 +94,10 @@ class Graph:
             run.rarity = self.baseline.learn(run.place, run.rule.id, run.first_us)
             self._note(run)
             self._trust(alert, run)
+            if "host.ip" in alert.fields:
+                runs: set[Run] = set()
+                self._rename(alert.fields, member.time_us, runs)
+                self._reach_again(runs - {run}, change)
             change.touched.add(self.weave.knot(run))
             self._index(run, change)
             return None
@@ -96,11 +106,26 @@ class Graph:
     def observe(self, seen: Observation, change: Change) -> None:
         """Take what an event tells beside any alert."""
         self.baseline.start(seen.time_us)
+        runs = {run for key in self.relations.learn(seen) for run in self.postings.at(key)}
+        self._rename(seen.fields, seen.time_us, runs)
+        self._reach_again(runs, change)
         result = seen.fields.get(ATTESTATION_RESULT)
         if result is not None:
             for one in entities_of(seen.fields):
                 if one.role == "subject" and one.type in ("host", "ip", "key"):
                     self.trust.learn(f"{one.type}|{one.value}", seen.time_us, str(result))
+
+    def _rename(self, fields: Fields, time_us: int, runs: set[Run]) -> None:
+        """Learn who addresses are; add the runs that this may concern."""
+        for ip in self.identity.learn(fields, time_us):
+            runs.update(self._by_ip.get(ip, ()))
+
+    def _reach_again(self, runs: set[Run], change: Change) -> None:
+        """Join anew the runs that something new can be reached from."""
+        for run in sorted(runs):
+            if run.number in self.runs and self._reach(run) != run.reach:
+                change.touched.add(run.knot)
+                self._reindex(run, change)
 
     # -------------------------------------------------------------- runs
 
@@ -143,6 +168,9 @@ class Graph:
         for one in run.members:
             self.by_alert[one] = run
         self._by_signature.setdefault(run.signature, []).append(run)
+        for entity in run.signing:
+            if entity.type == "ip":
+                self._by_ip.setdefault(entity.value, {})[run] = None
         self.changed_runs[run.number] = run
         heappush(self._expiry, (run.last_us + self._lifetime_us, run.number))
 
@@ -246,6 +274,11 @@ class Graph:
         same.remove(run)
         if not same:
             del self._by_signature[run.signature]
+        for entity in run.signing:
+            if entity.type == "ip" and (named := self._by_ip.get(entity.value)) is not None:
+                named.pop(run, None)
+                if not named:
+                    del self._by_ip[entity.value]
         self._loose[run.level].pop(run, None)
 
     def _note(self, run: Run) -> None:
@@ -320,11 +353,7 @@ class Graph:
             self.changed_runs[run.number] = run
 
     def _reach(self, run: Run) -> tuple[Reach, ...]:
-        return tuple(
-            Reach(f"{one.type}|{one.value}", SIDES[one.role])
-            for one in run.entities()
-            if one.role in SIDES
-        )
+        return reach_of(run, self.relations, self.identity, self._nat)
 
     def _trust(self, alert: Alert, run: Run) -> None:
         result = alert.fields.get(ATTESTATION_RESULT)

@@ -69,6 +69,14 @@ def changed(graph: Graph) -> dict[str, bytes | None]:
         part = graph.baseline.part(name)
         parts[f"base/{name}"] = None if part is None else encode(part)
     graph.baseline.changed.clear()
+    for number in sorted(graph.relations.changed):
+        ups = graph.relations.part(number)
+        parts[f"seen/{number}"] = None if ups is None else encode({"rows": ups})
+    graph.relations.changed.clear()
+    for ip in sorted(graph.identity.changed):
+        bindings = graph.identity.part(ip)
+        parts[f"address/{ip}"] = None if bindings is None else encode({"rows": bindings})
+    graph.identity.changed.clear()
     return parts
 
 
@@ -126,13 +134,7 @@ def restore(graph: Graph, parts: Mapping[str, bytes]) -> None:
     """
     stored = {int(rest): part for rest, part in _of_kind("run", parts)}
     knots = {int(rest): part for rest, part in _of_kind("knot", parts)}
-    for rest, part in _of_kind("trust", parts):
-        graph.trust.restore(rest, part["rows"])
-    for rest, part in _of_kind("gone", parts):
-        revision, time_us = part["row"]
-        graph.gone[rest] = (revision, time_us)
-    for rest, part in _of_kind("base", parts):
-        graph.baseline.restore(rest, part)
+    _know(graph, parts)
     try:
         for number in sorted(stored):
             graph.hold(_read(number, stored[number]))
@@ -148,6 +150,22 @@ def restore(graph: Graph, parts: Mapping[str, bytes]) -> None:
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"chain state: parts do not fit together: {error!r}") from error
     graph.changed_runs.clear()
+
+
+def _know(graph: Graph, parts: Mapping[str, bytes]) -> None:
+    """Put back what is known beside runs."""
+    for rest, part in _of_kind("trust", parts):
+        graph.trust.restore(rest, part["rows"])
+    for rest, part in _of_kind("gone", parts):
+        revision, time_us = part["row"]
+        graph.gone[rest] = (revision, time_us)
+    chunks = {int(rest): part["rows"] for rest, part in _of_kind("seen", parts)}
+    for chunk in sorted(chunks):
+        graph.relations.restore(chunk, chunks[chunk])
+    for rest, part in _of_kind("address", parts):
+        graph.identity.restore(rest, part["rows"])
+    for rest, part in _of_kind("base", parts):
+        graph.baseline.restore(rest, part)
 
 
 def _of_kind(kind: str, parts: Mapping[str, bytes]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,0 +1,115 @@
+"""Which host an address was, and when: bindings with a time and a source.
+
+An address is only a name for a while. What names host and address together (a host's own events, a lease, a logon to
+it) binds them from then on; a later binding to another host ends the first, so an address used again is a new entity. An
+address that several hosts claim at once (container bridges, shared service addresses) is nobody's.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from contract.event import Fields
+from correlate.chain import canonical
+from correlate.chain.edges import DAY_US, HOUR_US
+from correlate.chain.entities import host_of, text, texts
+
+MAX_ADDRESSES: Final = 50_000
+"""Addresses known; the one that was not bound for longest goes first."""
+MAX_ROWS: Final = 64
+"""Bindings kept of one address."""
+FRESH_US: Final = HOUR_US
+"""A binding that only repeats the last is kept once in this time."""
+VALID_US: Final = DAY_US
+"""How long a binding holds after it was last seen, and claims of two hosts count as one dispute an hour apart."""
+
+
+class Binding(NamedTuple):
+    """From when on an address was a host's, and who said so."""
+
+    time_us: int
+    host: str
+    source: str
+
+
+class Identity:
+    """Bindings by address."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[Binding]] = {}
+        self.changed: set[str] = set()
+        self.lost = 0
+
+    def learn(self, fields: Fields, time_us: int) -> list[str]:
+        """Take what a document says of hosts' addresses; return the addresses about which something is new."""
+        return [ip for ip, host, source in claims(fields) if self.bind(ip, time_us, host, source)]
+
+    def bind(self, ip: str, time_us: int, host: str, source: str) -> bool:
+        """Note a binding; tell whether it says something new."""
+        rows = self._rows.get(ip)
+        if rows is None:
+            if len(self._rows) >= MAX_ADDRESSES:
+                self.lost += 1
+                oldest = min(self._rows, key=lambda one: self._rows[one][-1].time_us)
+                del self._rows[oldest]
+                self.changed.add(oldest)
+            rows = self._rows[ip] = []
+        slot_us = time_us // FRESH_US * FRESH_US
+        at = bisect_right(rows, (slot_us, "", ""))
+        while at < len(rows) and rows[at].time_us < slot_us + FRESH_US:
+            if rows[at].host == host:
+                if rows[at].time_us <= time_us:
+                    return False
+                del rows[at]  # of one hour's equal claims the first is kept, whatever came first
+                break
+            at += 1
+        insort(rows, Binding(time_us, host, source))
+        del rows[:-MAX_ROWS]
+        self.changed.add(ip)
+        return True
+
+    def host_at(self, ip: str, time_us: int) -> Binding | None:
+        """Return the binding that held at a time, else the first within an hour after; None when disputed."""
+        rows = self._rows.get(ip)
+        if not rows:
+            return None
+        at = bisect_right(rows, (time_us, "~", "~"))
+        near = [row for row in rows if abs(row.time_us - time_us) <= FRESH_US]
+        if len({row.host for row in near if row.source != "lease"}) > 1:
+            return None
+        if at and time_us - rows[at - 1].time_us <= VALID_US:
+            return rows[at - 1]
+        if at < len(rows) and rows[at].time_us - time_us <= FRESH_US:
+            return rows[at]
+        return None
+
+    def forget(self, before_us: int) -> None:
+        """Drop addresses that were not bound since."""
+        for ip in [ip for ip, rows in self._rows.items() if rows[-1].time_us < before_us]:
+            del self._rows[ip]
+            self.changed.add(ip)
+
+    def part(self, ip: str) -> list[Binding] | None:
+        """Return the bindings of an address; None when it is gone."""
+        return self._rows.get(ip)
+
+    def restore(self, ip: str, rows: list[list[Any]]) -> None:
+        """Put back what `part` returned."""
+        self._rows[ip] = [Binding(*row) for row in rows]
+
+
+def claims(fields: Fields) -> Iterator[tuple[str, str, str]]:
+    """Yield (address, host, source) of each binding that a document states."""
+    host = host_of(fields)
+    if host and (value := fields.get("host.ip")) is not None:
+        for one in texts(value):
+            if (ip := canonical.ip(one)) and not canonical.is_link_local(ip):
+                yield ip, host, "host"
+    leased = canonical.ip(text(fields.get("dhcp.assigned_ip") or fields.get("client.ip")))
+    if leased and fields.get("network.protocol") == "dhcp":
+        named = canonical.host(text(fields.get("client.domain") or fields.get("host.hostname")))
+        owner = named or canonical.mac(text(fields.get("client.mac") or fields.get("host.mac")))
+        if owner:
+            yield leased, owner.lower(), "lease"

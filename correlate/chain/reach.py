@@ -1,0 +1,73 @@
+"""Through what a run can be joined: what it names, what lies up from there, and who its addresses were then."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from correlate.chain.edges import SIDES
+from correlate.chain.identity import Identity
+from correlate.chain.relations import ROOTS, Relations, program
+from correlate.chain.runs import Reach, Run
+
+ROOT_WEIGHT: Final = 0.4
+"""What a process that starts everything on its host leaves of an edge: less than any that joins alone."""
+MAX_KEYS: Final = 96
+"""Things through which one run can be joined; the nearest stay."""
+
+_CLIMBS: Final = frozenset({"process", "flow", "session", "file", "service", "task", "registry"})
+
+
+def reach_of(
+    run: Run, relations: Relations, identity: Identity, nat: frozenset[str]
+) -> tuple[Reach, ...]:
+    """Return the run's keys, its own first; each (thing, side) once, by its heaviest path."""
+    found: dict[tuple[str, str], Reach] = {}
+    named = run.entities()
+    roots = _roots(run)
+    for one in named:
+        side = SIDES.get(one.role)
+        if side is None:
+            continue
+        key, weight, via = f"{one.type}|{one.value}", 1.0, ""
+        if one.type == "ip" and one.value not in nat:
+            key, via = _who(one.value, run.first_us, identity)
+        elif one.type == "process" and one.role in roots:
+            weight = ROOT_WEIGHT
+        _put(found, Reach(key, side, weight, via))
+    for base in list(found.values()):
+        if base.side == "v" or base.key.partition("|")[0] not in _CLIMBS or base.weight < 1:
+            continue
+        for cause, side, weight, via in relations.reach(base.key):
+            if len(found) >= MAX_KEYS:
+                break
+            kind, _, value = cause.partition("|")
+            if kind == "ip" and value not in nat:
+                who, known = _who(value, run.first_us, identity)
+                _put(found, Reach(who, side, weight, f"{via}, {known}" if known else via))
+            else:
+                _put(found, Reach(cause, side, weight, via))
+    return tuple(found.values())
+
+
+def _put(found: dict[tuple[str, str], Reach], reach: Reach) -> None:
+    place = (reach.key, reach.side)
+    known = found.get(place)
+    if known is None or known.weight < reach.weight:
+        found[place] = reach
+
+
+def _who(ip: str, time_us: int, identity: Identity) -> tuple[str, str]:
+    """Return the key that an address stands for at a time, and how that is known."""
+    bound = identity.host_at(ip, time_us)
+    if bound is None:
+        return f"ip|{ip}", ""
+    return f"host|{bound.host}", f"{ip} was {bound.host} ({bound.source})"
+
+
+def _roots(run: Run) -> set[str]:
+    """Return the roles whose process is a hub by its name."""
+    return {
+        one.role
+        for one in run.entities()
+        if one.type == "file" and one.role in ("subject", "source") and program(one.value) in ROOTS
+    }
