@@ -44,16 +44,10 @@ def await_true(what: str, check: Callable[[], Any], engine: LabEngine) -> Any:
 
 
 def denied(lab: Lab) -> set[str]:
-    """Return the addresses in the sets of the engine's table on the router."""
-    listed = lab.topology.run("router", "nft", "-j", "list", "ruleset", "inet")
-    found = set()
-    for item in json.loads(listed)["nftables"]:
-        if item.get("set", {}).get("table") != "opsonin":
-            continue
-        for element in item["set"].get("elem", []):
-            inner = element["elem"] if isinstance(element, dict) and "elem" in element else element
-            found.add(inner["val"] if isinstance(inner, dict) else inner)
-    return found
+    """Return the addresses that the engine's table on the router denies."""
+    listed = lab.topology.run("router", "nft", "-j", "list", "set", "inet", "opsonin", "deny4")
+    held = next(item["set"] for item in json.loads(listed)["nftables"] if "set" in item)
+    return {element["elem"]["val"] for element in held.get("elem", [])}
 
 
 def ask_website(lab: Lab, host: str, source: str) -> str:
