@@ -55,11 +55,14 @@ class Adapter:
             several events or (unfinished) none. `@timestamp` is set as ISO text; `event.id` only
             when the product gives one. Pure. Raises `contract.errors.ParseError`.
         flush: what `context.state` still holds when a stream ends.
+        typed: promises that no value is empty and each is in its ECS type's own form, so that the normalizer
+            need not look again; a test holds the adapter to it.
     """
 
     name: str
     parse: Callable[[bytes, Context], list[Fields]]
     flush: Callable[[Context], list[Fields]] | None = None
+    typed: bool = False
 
 
 # ------------------------------------------------------------------ sources: I/O to raw bytes
