@@ -101,6 +101,7 @@ class Normalizer:
         self._earliest_us = canonical_us(f"{self._settings.earliest_year:04d}-01-01T00:00:00Z")
         self._keep_original = self._settings.keep_original
         self._stamp_ingested = self._settings.stamp_ingested
+        self._is_typed = adapter.typed and not self._enrichers
         self._plans: dict[tuple[str, ...], Plan] = {}
 
     def take(self, raw: bytes, context: Context) -> list[Event | DeadLetter]:
@@ -114,6 +115,8 @@ class Normalizer:
             return [self._dead(f"record of {len(raw)} bytes; the bound is {bound}", raw, context)]
         try:
             found = self._adapter.parse(raw, context)
+            if len(found) == 1:
+                return [self._complete(found[0], raw, 0, context)]
         except ParseError as error:
             return [self._dead(str(error), raw, context)]
         except _FAULTS as error:
@@ -161,17 +164,19 @@ class Normalizer:
             fields.setdefault("event.original", raw.decode("utf-8", "backslashreplace"))
         if self._stamp_ingested:
             fields["event.ingested"] = iso(context.received_us)
-        shape = tuple(fields)
-        plan = self._plans.get(shape) or self._plan(shape)
-        if slow := plan.misfits(fields):
-            self._check(fields, slow)
+        is_typed = self._is_typed and len(fields) < self._settings.max_fields
+        if not is_typed:
+            shape = tuple(fields)
+            plan = self._plans.get(shape) or self._plan(shape)
+            if slow := plan.misfits(fields):
+                self._check(fields, slow)
         try:
             json = orjson.dumps(
                 fields
             )  # more than twice as fast; what it refuses, msgspec may take
         except TypeError:
             return Event.of(fields, id=id_, time_us=time_us, source=self._source)
-        if _MAYBE_EMPTY(json) is not None and _drop_empty(fields):
+        if not is_typed and _MAYBE_EMPTY(json) is not None and _drop_empty(fields):
             json = orjson.dumps(fields)
         return Event(id_, time_us, self._source, fields, json)
 
