@@ -9,16 +9,18 @@ witnesses are rare is learnt from the traffic.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from correlate.sigma.evaluate import Test, leaf_test
 from correlate.sigma.index import Budget, FieldIndex, KeywordIndex, Numbers
-from correlate.sigma.node import FALSE, And, Leaf, Node, Not, Or, disjunction
+from correlate.sigma.node import FALSE, TRUE, And, Leaf, Node, Not, Or, disjunction
 from correlate.sigma.residual import compiled
 from correlate.sigma.route import Route, Router, rename
 from correlate.sigma.rules import Detection
 from correlate.sigma.taxonomy import Names, Source
-from correlate.sigma.witness import Frequencies, simplified, witness
+from correlate.sigma.view import dotted
+from correlate.sigma.witness import Frequencies, projected, simplified, witness
 
 MAX_CLASSES = 1024
 """Compiled classes; all are dropped when there are more. A rule set knows some hundred."""
@@ -46,8 +48,9 @@ class Class:
         self.tests: dict[int, Test] = {}
         self.samples: list[Mapping[str, Any]] | None = []
         self.evaluated: dict[int, int] = {}
-        self.seen = 0
+        self.dotted = any("." in name for _, node in rules for name in _fields_of(node))
         self._nodes = dict(rules)
+        self._projected: dict[tuple[str, int], Test | None] = {}
         self._budget = budget
         self._plain = plain
         self._frequencies = Frequencies()
@@ -81,7 +84,8 @@ class Class:
             else:
                 if old is not None:
                     old[1].close()
-                index = FieldIndex(leaves, self._budget, plain=self._plain)
+                possible = partial(self._possible, name)
+                index = FieldIndex(leaves, self._budget, possible, plain=self._plain)
                 kept[name] = (content, index)
         for name, old in self._indexes.items():
             if name not in kept:
@@ -90,6 +94,15 @@ class Class:
         self.plan: tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Numbers]], ...] = tuple(
             (name, index.memo.get, index.of) for name, (_, index) in kept.items()
         )
+
+    def _possible(self, name: str, number: int, text: str) -> bool:
+        """Tell whether a rule can hold where a field has this text, whatever the others have."""
+        key = (name, number)
+        if key not in self._projected:
+            node = projected(self._nodes[number], name)
+            self._projected[key] = None if node == TRUE else compiled(node)
+        test = self._projected[key]
+        return test is None or test({name: text})
 
     def learn(self, event: Mapping[str, Any]) -> None:
         """Take an event into the sample; when it is full, choose witnesses anew."""
@@ -107,8 +120,8 @@ class Class:
 
     def _hot(self, events: list[Mapping[str, Any]]) -> list[int]:
         """Return the rules that are candidates too often."""
-        total = max(self.seen, len(events))
-        return [number for number, count in self.evaluated.items() if count > max(1, _HOT * total)]
+        limit = max(1, _HOT * len(events))
+        return [number for number, count in self.evaluated.items() if count > limit]
 
     def relearn(self) -> None:
         """Begin a new sample when enough candidates were evaluated since the last."""
@@ -117,6 +130,7 @@ class Class:
             self._learnt += 1
             self._frequencies.forget()
             self.samples = []
+            self.evaluated.clear()
 
     def test(self, number: int) -> Test:
         """Return the compiled condition of a rule."""
@@ -130,12 +144,19 @@ class Engine:
     Args:
         rules: in the order in which hits are returned.
         router: tells log sources.
+        nested: events may hold objects; rules with dotted names look into them.
         plain: use no native code; gives the same hits.
     """
 
     def __init__(
-        self, rules: Iterable[Detection], router: Router | None = None, *, plain: bool = False
+        self,
+        rules: Iterable[Detection],
+        router: Router | None = None,
+        *,
+        nested: bool = False,
+        plain: bool = False,
     ) -> None:
+        self._nested = nested
         self.rules = tuple(rules)
         self.budget = Budget()
         self._router = router or Router()
@@ -145,7 +166,9 @@ class Engine:
         self._classes: dict[Any, Class] = {}
         self._routes: dict[Route, _Routed] = {}
 
-    def match(self, event: Mapping[str, Any], json: bytes | None = None) -> list[Detection]:
+    def match(  # noqa: C901  # in the path of every event: one frame
+        self, event: dict[str, Any], json: bytes | None = None
+    ) -> list[Detection]:
         """Return the rules that hold, in order of the set.
 
         Args:
@@ -172,13 +195,10 @@ class Engine:
             chosen = self._by_key.get(key)
         if chosen is None:
             chosen = self._open(key, event)
-        return self._evaluate(chosen, event, json)
-
-    def _evaluate(
-        self, chosen: Class, event: Mapping[str, Any], json: bytes | None
-    ) -> list[Detection]:
+        if self._nested and chosen.dotted:
+            event = dotted(event)
+            get = event.get
         candidates: Any = chosen.always
-        get = event.get
         for name, remembered, of in chosen.plan:
             value = get(name)
             if value is None:
@@ -193,7 +213,6 @@ class Engine:
             found = keywords.every() if json is None else keywords.of(json)
             if found:
                 candidates = candidates + found if candidates else found
-        chosen.seen += 1
         if chosen.samples is not None:
             hits = self._hits(chosen, event, candidates)
             chosen.learn(event)
@@ -238,6 +257,12 @@ class Engine:
             self._by_key.clear()
         self._by_key[key] = chosen
         return chosen
+
+    def forget_values(self) -> None:
+        """Drop what is remembered of values; classes and what was learnt stay."""
+        for memo in self.budget.memos:
+            memo.clear()
+        self.budget.used = 0
 
     def _forget(self) -> None:
         self._classes.clear()

@@ -51,13 +51,21 @@ class FieldIndex:
     Args:
         wanted: each leaf with the rules that it is a witness of.
         budget: shared memory bound.
+        possible: tells for a rule and a text whether the rule can hold, whatever the other fields
+            are; what cannot is no candidate.
         plain: use no native code; the reference path.
     """
 
     def __init__(
-        self, wanted: Mapping[Leaf, Iterable[int]], budget: Budget, *, plain: bool = False
+        self,
+        wanted: Mapping[Leaf, Iterable[int]],
+        budget: Budget,
+        possible: Callable[[int, str], bool],
+        *,
+        plain: bool = False,
     ) -> None:
         self.memo: dict[str, Numbers] = {}
+        self._possible = possible
         self._budget = budget
         self._exact: dict[str, set[int]] = {}
         self._numbers: dict[int | float, set[int]] = {}
@@ -97,17 +105,22 @@ class FieldIndex:
         kind = type(value)
         if kind is str:
             found = self._of_text(value, value)
+            if found:
+                possible = self._possible
+                found = tuple([rule for rule in found if possible(rule, value)])
             if len(value) <= MEMO_VALUE_LENGTH:
                 self._budget.take(len(value) + _OVERHEAD + 8 * len(found))
                 self.memo[value] = found
             return found
         if kind is list:
+            # "Not" of a multi-valued field is about all its values: none of them alone can tell
+            # that a rule is impossible.
             gathered: set[int] = set()
             for element in elements(value):
-                if element is not None:
-                    gathered.update(
-                        self.of(element) if type(element) is not str else self._text_memo(element)
-                    )
+                if type(element) is str:
+                    gathered.update(self._of_text(element, element))
+                elif element is not None:
+                    gathered.update(self.of(element))
             return tuple(gathered)
         text = text_of(value)
         if text is None:
@@ -116,10 +129,6 @@ class FieldIndex:
         if kind is not bool and value in self._numbers:
             found = tuple({*found, *self._numbers[value]})
         return found
-
-    def _text_memo(self, text: str) -> Numbers:
-        found = self.memo.get(text)
-        return self.of(text) if found is None else found
 
     def _of_text(self, text: str, value: Any) -> Numbers:
         folded = fold(text)
@@ -195,25 +204,26 @@ class KeywordIndex:
                 always.update(rules)
         self.always: Numbers = tuple(always)
         self._every = tuple({*always, *(rule for rules in pieces.values() for rule in rules)})
-        guards = [b"\\u", *(one.encode() for one in _FOLDS_TO_ASCII)]
-        self._guards = len(guards)
         self._rules = [tuple(rules) for rules in pieces.values()]
         self._scan: Callable[[bytes], list[int]] | None = None
         if pieces:
-            self._scan = scanner([*guards, *pieces], ascii_caseless=True, plain=plain).scan
+            self._scan = scanner([b"\\u", *pieces], ascii_caseless=True, plain=plain).scan
+            self._guard = scanner([one.encode() for one in _FOLDS_TO_ASCII], plain=plain).scan
 
     def of(self, json: bytes) -> Numbers:
         """Return the rules to evaluate for an event's JSON."""
         if self._scan is None:
             return self.always
+        if not json.isascii() and self._guard(json):
+            return self._every
         hits = self._scan(json)
         if not hits:
             return self.always
         found = set(self.always)
         for number in hits:
-            if number >= self._guards:
-                found.update(self._rules[number - self._guards])
-            elif number or _has_escape(json):
+            if number:
+                found.update(self._rules[number - 1])
+            elif _has_escape(json):
                 return self._every
         return tuple(found)
 

@@ -15,20 +15,17 @@ from correlate.sigma.engine import Engine
 from correlate.sigma.route import Router
 from correlate.sigma.rules import Detection
 from correlate.sigma.taxonomy import Source
-from correlate.sigma.view import dotted, flat
+from correlate.sigma.view import flat
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
-MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
 def decode(line: bytes | str) -> dict[str, Any]:
     """Return the JSON object of a line, as it came.
 
     Raises:
-        ParseError: not a JSON object, or longer than MAX_LINE_BYTES.
+        ParseError: not a JSON object.
     """
-    if len(line) > MAX_LINE_BYTES:
-        raise ParseError(f"{len(line)} bytes; at most {MAX_LINE_BYTES}")
     try:
         return _decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -47,7 +44,8 @@ class LineMatcher:
     def __init__(
         self, rules: Iterable[Detection], *, stated: Source | None = None, plain: bool = False
     ) -> None:
-        self.engine = Engine(rules, Router(stated), plain=plain)
+        self.engine = Engine(rules, Router(stated), nested=True, plain=plain)
+        self._match = self.engine.match
 
     def match(self, line: bytes) -> list[Detection]:
         """Return the rules that hold for a line.
@@ -55,12 +53,11 @@ class LineMatcher:
         Raises:
             ParseError: not a JSON object.
         """
-        event = decode(line)
-        # Events with a channel at the top are flat, whatever system wrote them; what is nested in
-        # them matters to rules with dotted names alone.
-        if "Channel" in event and "EventData" not in event and "Event" not in event:
-            if dict in map(type, event.values()):
-                event = dotted(event)
-        else:
+        try:
+            event = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ParseError(f"not a JSON object: {error}") from error
+        # With a channel at the top, what may be nested matters to rules with dotted names alone.
+        if "Channel" not in event or "EventData" in event:
             event = flat(event)
-        return self.engine.match(event, line)
+        return self._match(event, line)

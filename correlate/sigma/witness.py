@@ -132,6 +132,21 @@ def simplified(node: Node, constants: Constants) -> Node:
     return conjunction(parts) if isinstance(node, And) else disjunction(parts)
 
 
+def projected(node: Node, name: str, *, wanted: bool = True) -> Node:
+    """Return what a node demands of one text field, whatever the other fields are.
+
+    True wherever the node can be `wanted` for some values of the others.
+    """
+    if isinstance(node, Leaf):
+        if node.field != name or not _positive(node):
+            return TRUE
+        return node if wanted else Not(node)
+    if isinstance(node, Not):
+        return projected(node.part, name, wanted=not wanted)
+    parts = [projected(part, name, wanted=wanted) for part in node.parts]
+    return conjunction(parts) if isinstance(node, And) == wanted else disjunction(parts)
+
+
 def _positive(leaf: Leaf) -> bool:
     """Tell whether a leaf can only hold where its field has a value that it is tested on."""
     return leaf.op not in ("null", "exists", "fieldref")
