@@ -13,7 +13,7 @@ the bound are counted and take no part.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from contract.errors import RuleError
 from contract.event import SENSOR_RULE, Match, Notice
@@ -38,6 +38,9 @@ Output: TypeAlias = Alert | Notice
 
 UNGROUPED = "\x00ungrouped"
 """Group of events that lack a group-by field: they are counted there."""
+
+SHORT = 128
+"""Characters of a group-by value that surely makes no long key."""
 
 SENSOR_KEY = "sensor"
 FOLD_KEY = "fold"
@@ -80,13 +83,28 @@ class _Router:
                 self.routes.setdefault(rule, []).append(
                     (id, names, correlation.policy.group_absent)
                 )
+        self.singles = {
+            rule: (routes[0][0], routes[0][1][0])
+            for rule, routes in self.routes.items()
+            if len(routes) == 1 and len(routes[0][1]) == 1 and rule not in self.folds
+        }
+        """Rules that one correlation refers to, by one field: the short way."""
 
     def keys(self, item: Item) -> Iterable[str]:
         """Return the keys of an item's groups; O(correlations that refer to its rule)."""
-        if isinstance(item, Alert):
-            return self._of_rule(item.rule.id, item.fields)
+        if type(item) is not Match:  # isinstance of a pydantic model is slow
+            alert = cast("Alert", item)
+            return (
+                self._of_rule(alert.rule.id, alert.fields) if alert.rule.id in self.routes else ()
+            )
         rule = item.rule
         fields = item.event.fields
+        single = self.singles.get(rule)
+        if single is not None:
+            id, name = single
+            value = fields.get(name)
+            if type(value) is str and len(value) <= SHORT and SEPARATOR not in value:
+                return (f"{id}{SEPARATOR}{value.lower()}",)
         if rule == SENSOR_RULE:
             prefix = f"{SENSOR_KEY}{SEPARATOR}{sensor.sensor_rule(fields).group}"
             return groups(prefix, fields, self.fold_by, absent=True)[:1]
@@ -150,7 +168,7 @@ class _SensorFold:
 
     def on_item(self, item: Item) -> Iterable[Output]:
         if self.window is None:
-            fields = item.fields if isinstance(item, Alert) else item.event.fields
+            fields = item.event.fields if type(item) is Match else cast("Alert", item).fields
             self.window = self._open(sensor.sensor_rule(fields))
         return self.window.on_item(item)
 

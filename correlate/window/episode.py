@@ -54,6 +54,7 @@ class Episode:
         told: how many events the last emitted revision counted.
         next_count: a revision is due when so many events are counted.
         changed: something is not told yet.
+        check_at: entries taken by the group before which no revision can be due; not kept in snapshots.
         seen: what was told of the fields that outer correlations group by.
     """
 
@@ -68,6 +69,7 @@ class Episode:
     next_count: int = 1
     changed: bool = True
     seen: dict[str, list[Any]] | None = None
+    check_at: int = 0
 
 
 @dataclass(slots=True)

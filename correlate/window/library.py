@@ -95,13 +95,26 @@ def library(rules: Rules, settings: WindowSettings) -> Library:
             made.consumers.setdefault(reference, []).append(id)
             if read[id].generate:
                 generated.add(reference)
-    made.facts = JOIN_FIELDS | {
-        field
-        for id, references in resolved.items()
+    made.facts = JOIN_FIELDS | frozenset(settings.fold_by)
+    made.facts |= {
+        read[id].field_of(name, reference)
+        for id in resolved
         for reference in read[id].rules
         for name in read[id].group_by
-        for field in (read[id].field_of(name, reference),)
     }
+    _add_correlations(made, read, resolved, generated, rules, settings)
+    _add_folds(made, generated, rules, settings)
+    return made
+
+
+def _add_correlations(
+    made: Library,
+    read: Mapping[str, Correlation],
+    resolved: Mapping[str, tuple[str, ...]],
+    generated: set[str],
+    rules: Rules,
+    settings: WindowSettings,
+) -> None:
     for id in _inner_first(resolved):
         plan = _plan(read[id], resolved, read, rules, settings)
         waits = [made.correlations[one] for one in resolved[id] if one in made.correlations]
@@ -111,6 +124,9 @@ def library(rules: Rules, settings: WindowSettings) -> Library:
             plan = replace(plan, lateness_us=late)
         own = id not in made.consumers or id in generated or read[id].policy.alert
         made.correlations[id] = plan if own else replace(plan, silent=True)
+
+
+def _add_folds(made: Library, generated: set[str], rules: Rules, settings: WindowSettings) -> None:
     for id, detection in rules.detections.items():
         try:
             policy = detection_policy(detection.document)
@@ -121,8 +137,6 @@ def library(rules: Rules, settings: WindowSettings) -> Library:
             plan = fold_plan(detection, id, policy, settings)
             made.folds[id] = (plan, policy.fold_by or settings.fold_by)
             made.facts |= frozenset(policy.fold_by or ())
-    made.facts |= frozenset(settings.fold_by)
-    return made
 
 
 def _names(rules: Rules, read: Mapping[str, Correlation]) -> dict[str, list[str]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from contract.event import Fields
-from contract.records import Alert
+from contract.records import Alert, Entity
 from contract.timestamps import from_datetime, iso, to_datetime
 from correlate.chain.entities import entities_of
 from correlate.window.episode import Episode, Past, Place
@@ -69,11 +70,17 @@ def absorb(window: Window, past: Past, entries: Iterable[Entry]) -> Past:
         _agree(past, fields)
         if past.evidence < MAX_EVIDENCE:
             past.evidence += 1
-            for entity in inner.alert.entities if inner is not None else entities_of(fields):
+            for entity in inner.alert.entities if inner is not None else _entities(facts):
                 past.entities.setdefault(entity)
         for name in plan.carried:
             _carry(past, name, fields.get(name), bounds.max_carried)
     return past
+
+
+@lru_cache(8192)
+def _entities(facts: bytes) -> tuple[Entity, ...]:
+    """Return whom a member names; remembered, since an alert is told several times as it grows."""
+    return entities_of(decode(facts))
 
 
 def _agree(past: Past, fields: Fields) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from contract.event import Match, Notice
 from contract.ids import derive_id
@@ -30,6 +30,8 @@ Firing: TypeAlias = tuple[Place, int, int]
 
 _NONE: Mapping[str, Alert] = {}
 _PART = 2**31
+_NOTHING: Outputs = []
+"""Shared by all that have nothing to say; never changed."""
 
 
 class Window:
@@ -44,7 +46,7 @@ class Window:
 
     __slots__ = (
         "cut", "decided", "dirty", "entries", "episodes", "evaluator", "facts", "fires", "floor",
-        "header_dirty", "horizon", "inner", "key", "plan", "retracted", "sealed", "settings", "stored", "wake",
+        "header_dirty", "horizon", "inner", "key", "plan", "retracted", "sealed", "settings", "stored", "taken", "wake",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, key: str, settings: WindowSettings, facts: Facts) -> None:
@@ -67,23 +69,23 @@ class Window:
         self.dirty: int | None = None
         self.stored: tuple[int, ...] = ()
         self.header_dirty = False
+        self.taken = 0
 
     # -------------------------------------------------------------- port
 
     def on_item(self, item: Match | Alert) -> Iterable[Alert | Notice]:
         """Take a match, or an alert of a correlation that this one refers to."""
+        if type(item) is not Match:  # isinstance of a pydantic model costs more than all the rest
+            return self._on_alert(cast("Alert", item))
         plan = self.plan
-        if isinstance(item, Alert):
-            return self._on_alert(item)
         event = item.event
-        time = event.time_us
         value = None
         if plan.reader is not None:
             value = plan.reader(event.fields)
             if value is None:
                 return [Notice("correlation_unusable_values", label=plan.rule.id)]
         part = plan.parts[item.rule]
-        return self._take((time, part, event.id, value, self.facts.of(event)))
+        return self._take((event.time_us, part, event.id, value, self.facts.of(event)))
 
     def on_time(self, now_us: int) -> Iterable[Alert | Notice]:
         """Close episodes that nothing can extend any more, and let go of what cannot matter."""
@@ -122,26 +124,32 @@ class Window:
         time = entry[0]
         if self.horizon is not None and time < self.horizon:
             return self._too_late(entry)
-        self.touch(time)
+        pane = time // self.plan.pane_us
+        if self.dirty is None or pane < self.dirty:
+            self.dirty = pane
         if self.wake is None:
             self.plan_wake(time)
-        if not entries or entries[-1][:3] < entry[:3]:
+        self.taken += 1
+        at = len(entries)
+        if not at or entries[-1][0] < time or entries[-1][:3] < entry[:3]:
             entries.append(entry)
-            at = len(entries) - 1
             since = self.evaluator.step(entries, at)
             self.fires.append(since)
             outputs = self._advance(at, since)
         else:
             outputs = self._insert(entry)
-        if len(entries) > self.plan.max_events:
-            outputs.append(self._overflow())
+        if at >= self.plan.max_events:
+            outputs = [*outputs, self._overflow()]
         return outputs
 
     def _advance(self, at: int, since: int | None) -> Outputs:
         """Go on after an entry was put at the end."""
         if since is None:
-            return []
-        episode = self._fire(self.entries[at][:3], since, self.entries[at][0])
+            return _NOTHING
+        entry = self.entries[at]
+        episode = self._fire(entry[:3], since, entry[0])
+        if self.taken < episode.check_at and not self.plan.carried:
+            return _NOTHING  # too few entries came since the members were last counted
         return self._tell_if_due(episode)
 
     def _insert(self, entry: Entry) -> Outputs:
@@ -293,7 +301,8 @@ class Window:
     def _tell_if_due(self, episode: Episode) -> Outputs:
         count = self.count(episode)
         if episode.told <= count < episode.next_count and not self._carries_more(episode):
-            return []
+            episode.check_at = self.taken + episode.next_count - count
+            return _NOTHING
         return [self._tell(episode, count)]
 
     def count(self, episode: Episode) -> int:
@@ -308,6 +317,7 @@ class Window:
         episode.changed = False
         while episode.next_count <= count:
             episode.next_count *= 2
+        episode.check_at = self.taken + episode.next_count - count
         self.header_dirty = True
         return report.alert(self, episode)
 
