@@ -100,12 +100,18 @@ class Link(Record):
 
 
 class ChainStage(Record):
-    """One step of a chain in ATT&CK terms."""
+    """One step of a chain in ATT&CK terms.
+
+    Attributes:
+        entities: addresses, hosts and users that the alerts of this step name, with their parts; responses act on
+            those who did something, not on all whom a chain names. Empty where nobody says.
+    """
 
     tactic: str
     technique: str
     alert: str
     time: AwareDatetime
+    entities: tuple[Entity, ...] = ()
 
 
 class Chain(Record):
