@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,8 +95,11 @@ class LabEngine:
         self.settings.write_text(self._text(mode, guard or {}, follow), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, starter: Sequence[str] = ()) -> None:
         """Start, and wait until it listens for Suricata.
+
+        Args:
+            starter: a command that becomes the engine, such as `setpriv` with its options.
 
         Raises:
             LabError: it ends, or does not listen in time; the text holds what it said.
@@ -104,7 +107,7 @@ class LabEngine:
         self._lab.suricata.socket.unlink(missing_ok=True)
         with (self.folder / "engine.log").open("ab") as out:
             command = self._command("run", "--config", str(self.settings), "--quiet")
-            line = self._lab.topology.within("router", *command)
+            line = self._lab.topology.within("router", *starter, *command)
             self._process = subprocess.Popen(line, stdout=out, stderr=out)
         deadline = time.monotonic() + START_S
         while not self._lab.suricata.socket.exists():

@@ -21,10 +21,22 @@ WAIT_S = 30.0
 CUSTOMER = "198.18.0.77"
 
 
+ONE_CAPABILITY = (
+    *("setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin"),
+    *("--ambient-caps=-all", "--no-new-privs"),
+)
+# The option of systemd units, MemoryDenyWriteExecute: prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN), Linux 6.3.
+SEALED_MEMORY = (
+    sys.executable,
+    "-c",
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(65, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])",
+    sys.executable,
+)
+
+
 @pytest.fixture
-def engine(lab: Lab, tmp_path: Path) -> Iterator[LabEngine]:
+def stopped(lab: Lab, tmp_path: Path) -> Iterator[LabEngine]:
     made = LabEngine(lab, tmp_path, duration=DURATION)
-    made.start()
     try:
         yield made
     finally:
@@ -32,6 +44,12 @@ def engine(lab: Lab, tmp_path: Path) -> Iterator[LabEngine]:
         lab.topology.run(
             "router", "nft", "-f", "-", stdin="table inet opsonin\ndelete table inet opsonin\n"
         )
+
+
+@pytest.fixture
+def engine(stopped: LabEngine) -> LabEngine:
+    stopped.start()
+    return stopped
 
 
 def await_true(what: str, check: Callable[[], Any], engine: LabEngine) -> Any:
@@ -99,3 +117,13 @@ def test_a_drop_ends_by_itself_also_when_the_engine_is_dead(lab: Lab, engine: La
     assert ask_website(lab, "attacker", CUSTOMER) == "0"
     await_true("the end of the denial", lambda: CUSTOMER not in denied(lab), engine)
     assert ask_website(lab, "attacker", CUSTOMER) == "200"
+
+
+def test_one_capability_and_sealed_memory_are_enough_as_the_systemd_unit_says(
+    lab: Lab, stopped: LabEngine
+) -> None:
+    stopped.start((*ONE_CAPABILITY, *SEALED_MEMORY))
+    source = "198.18.0.78"
+    lab.attack("spoof", source)
+    await_true("the source in a set", lambda: source in denied(lab), stopped)
+    assert stopped.stop() == 0
