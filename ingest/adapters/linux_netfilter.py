@@ -1,7 +1,7 @@
 """Linux netfilter log lines: iptables `LOG`, nftables `log`, and the front ends that write them.
 
-Source: Linux 6.12 `net/ipv4/netfilter/nf_log_ipv4.c` and its IPv6, ARP and common siblings, which fix
-the order and names of the words; prefixes are read by `ingest.formats.netfilter_prefix`.
+Source: Linux 6.12 `net/netfilter/nf_log_syslog.c`, which fixes the order and names of the words;
+prefixes are read by `ingest.formats.netfilter_prefix`, words by `ingest.formats.netfilter_words`.
 
 Words that ECS has no field for are kept under `netfilter.*`. The packet that an ICMP error encloses
 (in brackets) is not the packet logged; it is kept as `netfilter.inner`.
@@ -21,6 +21,8 @@ from ingest.formats import syslog
 from ingest.formats.address import canonical_ip, canonical_mac
 from ingest.formats.community_id import community_id
 from ingest.formats.netfilter_prefix import prefix_fields
+from ingest.formats.netfilter_words import WORDS, Plan
+from ingest.formats.shapes import Values
 from ingest.formats.text import decode
 from ingest.formats.time import any_us
 from ingest.tables.protocols import transport_fields
@@ -39,84 +41,81 @@ _CONSTANT: Final = {
     "observer.type": "firewall",
 }
 _MAC_LENGTH: Final = 41  # fourteen octets: destination, source, type
-_TCP_FLAGS: Final = frozenset(("SYN", "ACK", "FIN", "RST", "PSH", "URG", "ECE", "CWR"))
-_FRAGMENT_FLAGS: Final = frozenset(("DF", "MF", "CE"))
-_KEPT: Final = {
-    "LEN": "length", "TOS": "tos", "PREC": "precedence", "TTL": "ttl", "ID": "id", "TC": "traffic_class", "HOPLIMIT": "ttl",
-    "FLOWLBL": "flow_label", "WINDOW": "tcp.window", "SEQ": "tcp.sequence", "ACK": "tcp.acknowledgment", "RES": "tcp.reserved",
-    "URGP": "tcp.urgent_pointer", "TYPE": "icmp.type", "CODE": "icmp.code", "MARK": "mark", "PHYSIN": "bridge.ingress",
-    "PHYSOUT": "bridge.egress", "MACPROTO": "ethertype", "SPI": "spi", "GATEWAY": "icmp.gateway", "MTU": "icmp.mtu",
-    "PARAMETER": "icmp.parameter", "HTYPE": "arp.hardware_type", "PTYPE": "arp.protocol_type", "OPCODE": "arp.opcode",
-    "INCOMPLETE": "incomplete",
-}  # fmt: skip
+_COLONS: Final = ":" * 13
+_LARGEST_PORT: Final = 65_535
+_LONG_DIGITS: Final = 18
+
+_transport = lru_cache(1024)(transport_fields)
+_prefix = lru_cache(8192)(prefix_fields)
 
 
 def parse(raw: bytes, context: Context) -> list[Fields]:
     """Read one line, with any syslog header or none.
 
     Raises:
-        ParseError: the line has no `IN=` or names no addresses.
+        ParseError: the line has no `IN=` or `OUT=`, or names no addresses.
     """
     text = decode(raw)
     at = _packet_at(text)
-    head, uptime = _without_uptime(text[:at])
-    if len(head) > _MAX_HEAD:
-        raise ParseError(f"{len(head)} characters before IN=; the bound is {_MAX_HEAD}")
-    packet, _, inner = text[at:].partition(" [")
-    # Reversed, so that of equal words the first holds: LEN of IP before LEN of UDP.
-    words = packet.split()[::-1]
-    pairs = dict([word.split("=", 1) for word in words if "=" in word])
-    fields = _head(head, context.received_us // _STEP_US, context.zone).copy()
-    if uptime:
-        fields["netfilter.uptime"] = uptime
-    if inner:
-        fields["netfilter.inner"] = inner.rpartition("]")[0] or inner
-    _place(fields, pairs)
-    flags = [word for word in words if "=" not in word]
-    if flags:
-        _flags(fields, flags[::-1])
+    if at > _MAX_HEAD:
+        raise ParseError(f"{at} characters before the packet; the bound is {_MAX_HEAD}")
+    step = context.received_us // _STEP_US
+    # The kernel's own clock, "[12345.678901]", differs on every line; what stands around it repeats.
+    start = text.find("[", 0, at)
+    end = text.find("]", start, at) if start >= 0 else -1
+    clock = text[start + 1 : end].strip() if end > 0 else ""
+    if clock[-7:-6] == "." and clock.replace(".", "", 1).isdecimal():
+        fields = _header(text[:start], step, context.zone).copy()
+        fields["netfilter.uptime"] = clock
+        fields.update(_prefix(text[end + 1 : at]))
+    else:
+        fields = _head(text[:at], step, context.zone).copy()
+    inner = text.find(" [", at)
+    if inner > 0:
+        fields["netfilter.inner"] = text[inner + 2 :].strip().rstrip("]").rstrip() or "-"
+    plan, values = WORDS.read(text[at : inner if inner > 0 else None])
+    _place(fields, plan, values)
     return [fields]
 
 
 def _packet_at(text: str) -> int:
-    """Return where `IN=` stands, not as the end of another word (`PHYSIN=`)."""
-    at = text.find("IN=")
-    while at > 0 and (text[at - 1].isalnum() or text[at - 1] == "_"):
-        at = text.find("IN=", at + 1)
-    if at < 0:
-        raise ParseError("expected a netfilter line with IN=")
-    return at
+    """Return where `IN=` stands, not as the end of another word (`PHYSIN=`); where it is left out, `OUT=`."""
+    for mark in ("IN=", "OUT="):
+        at = text.find(mark)
+        while at > 0 and (text[at - 1].isalnum() or text[at - 1] == "_"):
+            at = text.find(mark, at + 1)
+        if at >= 0:
+            return at
+    raise ParseError("expected a netfilter line with IN= or OUT=")
 
 
-def _without_uptime(head: str) -> tuple[str, str]:
-    """Cut the kernel's own clock (`[12345.678901]`), which differs on every line, out of the head."""
-    start = head.find("[")
-    if start >= 0:
-        end = head.find("]", start)
-        clock = head[start + 1 : end].strip()
-        if end > 0 and "." in clock and clock.replace(".", "", 1).isdecimal():
-            return head[:start] + head[end + 1 :].lstrip(), clock
-    return head, ""
+@lru_cache(8192)
+def _header(text: str, step: int, zone: tzinfo) -> Fields:
+    """Read a header that the kernel's clock ended. Not to be changed."""
+    return _of_header(syslog.read(text, step * _STEP_US, zone))
 
 
 @lru_cache(8192)
 def _head(text: str, step: int, zone: tzinfo) -> Fields:
-    """Read header and prefix to the fields that all lines with the same share. Not to be changed."""
+    """Read header and prefix together, which only the header's form can tell apart. Not to be changed."""
     received_us = step * _STEP_US
     header = syslog.read(text, received_us, zone)
-    fields: Fields = dict(_CONSTANT)
     prefix = header.message
     if header.time_us is None:
         header.time_us = _proxmox_us(prefix, zone, received_us)
+    if header.app and header.app not in {"kernel", "ulogd"} and not header.pid:
+        prefix = f"{header.app}: {prefix}"  # "DROP: IN=" looks like a tag to syslog
+        header.app = ""
+    return _of_header(header) | _prefix(prefix)
+
+
+def _of_header(header: syslog.Header) -> Fields:
+    fields: Fields = dict(_CONSTANT)
     if header.time_us is not None:
         fields["@timestamp"] = iso(header.time_us)
     syslog.add_fields(fields, header)
     if header.host:
         fields["observer.name"] = fields["observer.hostname"] = header.host
-    if header.app and header.app not in {"kernel", "ulogd"} and not header.pid:
-        prefix = f"{header.app}: {prefix}"  # "DROP: IN=" looks like a tag to syslog
-        fields.pop("log.syslog.appname", None)
-    fields.update(prefix_fields(prefix))
     return fields
 
 
@@ -130,40 +129,52 @@ def _proxmox_us(prefix: str, zone: tzinfo, received_us: int) -> int | None:
     return None
 
 
-def _place(fields: Fields, pairs: dict[str, str]) -> None:
+def _place(fields: Fields, plan: Plan, values: Values) -> None:
     """Place the words of the packet."""
-    take = pairs.pop
-    source, destination = take("SRC", ""), take("DST", "")
-    if not source:
-        source, destination = take("IPSRC", ""), take("IPDST", "")
+    value = plan.value
+    source, destination = value(values, "SRC"), value(values, "DST")
     if not source or not destination:
-        raise ParseError("expected a netfilter line with SRC= and DST=")
-    source, destination = canonical_ip(source) or source, canonical_ip(destination) or destination
-    fields["source.address"] = fields["source.ip"] = source
-    fields["destination.address"] = fields["destination.ip"] = destination
-    fields["related.ip"] = [source, destination] if source != destination else [source]
-    fields["network.type"] = "ipv6" if ":" in source else "ipv4"
-    _interfaces(fields, take("IN", ""), take("OUT", ""))
-    _macs(fields, pairs)
-    protocol = take("PROTO", "")
-    if protocol:
-        transport = transport_fields(protocol)
-        fields.update(transport or {"network.transport": protocol.lower()})
-        _ports(fields, pairs, transport.get("network.iana_number", ""), source, destination)
-    length = pairs.get("LEN", "")
-    if length.isdecimal():
+        source, destination = value(values, "IPSRC"), value(values, "IPDST")
+        if not source or not destination:
+            raise ParseError("expected a netfilter line with SRC= and DST=")
+    _addresses(fields, source, destination)
+    _interfaces(fields, value(values, "IN"), value(values, "OUT"))
+    both = value(values, "MAC")
+    if both:
+        _macs(fields, both)
+    elif plan.at["MACSRC"] >= 0:
+        _mac_words(fields, value(values, "MACSRC"), value(values, "MACDST"))
+    length = value(values, "LEN")
+    if length.isdecimal() and len(length) <= _LONG_DIGITS:
         fields["source.bytes"] = fields["network.bytes"] = int(length)
-    _rest(fields, pairs)
+    plan.keep(fields, values)
+    fields.update(plan.constant)
+    protocol = value(values, "PROTO")
+    if protocol:
+        transport = _transport(protocol)
+        fields.update(transport or {"network.transport": protocol.lower()})
+        _ports(
+            fields,
+            transport.get("network.iana_number", ""),
+            value(values, "SPT"),
+            value(values, "DPT"),
+        )
 
 
-def _rest(fields: Fields, pairs: dict[str, str]) -> None:
-    for name, field in (("UID", "user.id"), ("GID", "group.id"), ("VID", "network.vlan.id")):
-        if name in pairs:
-            fields[field] = pairs.pop(name)
-    kept = _KEPT
-    for name, value in pairs.items():
-        if value:
-            fields["netfilter." + (kept.get(name) or name.lower())] = value
+def _addresses(fields: Fields, source: str, destination: str) -> None:
+    first, second = canonical_ip(source), canonical_ip(destination)
+    related = []
+    if first is not None:
+        fields["source.ip"] = source = first
+        related.append(first)
+    if second is not None:
+        fields["destination.ip"] = destination = second
+        if second != first:
+            related.append(second)
+    fields["source.address"], fields["destination.address"] = source, destination
+    if related:
+        fields["related.ip"] = related
+    fields["network.type"] = "ipv6" if ":" in source else "ipv4"
 
 
 def _interfaces(fields: Fields, ingress: str, egress: str) -> None:
@@ -178,46 +189,46 @@ def _interfaces(fields: Fields, ingress: str, egress: str) -> None:
             fields["host.name"] = fields["host.hostname"] = fields["observer.name"]
 
 
-def _macs(fields: Fields, pairs: dict[str, str]) -> None:
-    both = pairs.get("MAC", "")
-    if len(both) == _MAC_LENGTH:
-        del pairs["MAC"]
-        sent, received = canonical_mac(both[18:35]), canonical_mac(both[:17])
-    else:
-        sent = canonical_mac(pairs.get("MACSRC", ""))
-        received = canonical_mac(pairs.get("MACDST", ""))
-        if sent is not None and received is not None:
-            del pairs["MACSRC"], pairs["MACDST"]
-    if sent is not None:
-        fields["source.mac"] = sent
-    if received is not None:
-        fields["destination.mac"] = received
+def _macs(fields: Fields, both: str) -> None:
+    """Place `destination:source:type` of an Ethernet header; other headers are kept as they are."""
+    if len(both) == _MAC_LENGTH and both[2::3] == _COLONS:
+        try:
+            bytes.fromhex(both.replace(":", ""))
+        except ValueError:
+            pass
+        else:
+            upper = both.upper().replace(":", "-")
+            fields["destination.mac"], fields["source.mac"] = upper[:17], upper[18:35]
+            return
+    fields["netfilter.mac"] = both
 
 
-def _ports(
-    fields: Fields, pairs: dict[str, str], number: str, source: str, destination: str
-) -> None:
+def _mac_words(fields: Fields, sent: str, received: str) -> None:
+    for side, text in (("source", sent), ("destination", received)):
+        mac = canonical_mac(text)
+        if mac is not None:
+            fields[side + ".mac"] = mac
+        elif text:
+            fields[f"netfilter.mac_{side}"] = text
+
+
+def _ports(fields: Fields, number: str, first: str, second: str) -> None:
     """Place ports and the community id, where the protocol has them."""
-    icmp = number in {"1", "58"}
-    left, right = ("TYPE", "CODE") if icmp else ("SPT", "DPT")
-    first, second = pairs.get(left, ""), pairs.get(right, "")
     ports = None
     if first.isdecimal() and second.isdecimal():
-        ports = (int(first), int(second))
-        if not icmp:
+        ports = (int(first[:9]), int(second[:9]))
+        if max(ports) <= _LARGEST_PORT:
             fields["source.port"], fields["destination.port"] = ports
-            del pairs["SPT"], pairs["DPT"]
-    if number:
-        flow = community_id(source, destination, int(number), ports)
+        else:
+            fields["netfilter.source_port"], fields["netfilter.destination_port"] = first, second
+    elif number in {"1", "58"}:
+        kind, code = fields.get("netfilter.icmp.type", ""), fields.get("netfilter.icmp.code", "")
+        if kind.isdecimal() and code.isdecimal():
+            ports = (int(kind[:9]), int(code[:9]))
+    if number and "source.ip" in fields and "destination.ip" in fields:
+        flow = community_id(fields["source.ip"], fields["destination.ip"], int(number), ports)
         if flow is not None:
             fields["network.community_id"] = flow
 
 
-def _flags(fields: Fields, words: list[str]) -> None:
-    if tcp := [word for word in words if word in _TCP_FLAGS]:
-        fields["netfilter.tcp.flags"] = tcp
-    if fragment := [word for word in words if word in _FRAGMENT_FLAGS]:
-        fields["netfilter.fragment_flags"] = fragment
-
-
-ADAPTER = Adapter("linux.netfilter", parse)
+ADAPTER = Adapter("linux.netfilter", parse, typed=True)

@@ -6,9 +6,11 @@ state `received` (ISO 8601), `zone`, `sender` and `options`. With OPSONIN_ACCEPT
 written anew; their author then reads the difference.
 """
 
+import contextlib
 import json
 import os
 import random
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -18,12 +20,13 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
+from contract.errors import ParseError
 from contract.event import Event
 from contract.plugins import load, load_named
 from contract.ports import Adapter, Context
 from contract.records import DeadLetter
 from contract.timestamps import from_iso
-from ingest.ecs_types import ROOTS
+from ingest.ecs_types import ROOTS, Plan
 from ingest.normalize import Normalizer, NormalizeSettings
 
 FOLDER = Path(__file__).parents[1] / "data/adapter"
@@ -177,24 +180,63 @@ def test_fields_under_ecs_roots_are_ecs_fields(path: Path) -> None:
     assert not strange, "expected vendor fields under a root of their own"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_noise_and_cut_records_end_as_events_or_dead_letters(name: str) -> None:
-    normalizer = Normalizer(
-        adapter_of(name), "test", settings=NormalizeSettings(max_record_bytes=100_000)
-    )
+def hostile(name: str) -> list[bytes]:
+    """Noise, nesting bombs, and the adapter's own records, cut and altered; the same each time."""
     chance = random.Random(name)  # noqa: S311 - repeatable noise, no secret
-    hostile = [
+    found = [
         b"\0", b"\xff\xfe\xfd", b" ", b"{}", b"[]", b"null", b"{", b'"', b"<", b"<13>", b"=", b"|" * 100, b"CEF:0|", b"," * 5000,
         b"{" * 90_000, b"[" * 90_000, b'{"a":' * 10_000, b"=" * 90_000, b'"' * 90_000, b"a=" * 40_000, b" " * 90_000, b"\\" * 90_000,
         b"x" * 200_000, *(chance.randbytes(size) for size in (1, 10, 100, 1000, 50_000)),
     ]  # fmt: skip
+    odd = (
+        b"",
+        b"0",
+        b"-1",
+        b"99999999999999999999",
+        b"1.5",
+        b"null",
+        b"[]",
+        b"{}",
+        b'"x"',
+        b"true",
+        b"2001:db8::1",
+    )
     for path in (path for path in INPUTS if path.parent.name == name):
         for raw in records_of(path)[:40]:
-            hostile += [raw[: chance.randrange(len(raw) + 1)] for _ in range(4)]
+            found += [raw[: chance.randrange(len(raw) + 1)] for _ in range(4)]
             at = chance.randrange(len(raw))
-            hostile += [raw[:at] + chance.randbytes(3) + raw[at:], raw + b"\xff", raw * 2]
+            found += [raw[:at] + chance.randbytes(3) + raw[at:], raw + b"\xff", raw * 2]
+            spans = [match.span() for match in VALUE.finditer(raw)]
+            for start, end in chance.sample(spans, min(len(spans), 12)):
+                found.append(raw[:start] + chance.choice(odd) + raw[end:])
+    return found
+
+
+VALUE = re.compile(rb'"[^"]*"|[^\s,:={}"\[\]]+')
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_noise_and_cut_records_end_as_events_or_dead_letters(name: str) -> None:
+    settings = NormalizeSettings(max_record_bytes=100_000)
+    normalizer = Normalizer(adapter_of(name), "test", settings=settings)
     context = Context(received_us=from_iso(RECEIVED))
-    for raw in hostile:
+    for raw in hostile(name):
         for result in normalizer.take(raw, context):
             assert isinstance(result, Event | DeadLetter)
     normalizer.flush(context)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if adapter_of(name).typed])
+def test_a_typed_adapter_keeps_its_promise_on_any_input(name: str) -> None:
+    adapter = adapter_of(name)
+    context = Context(received_us=from_iso(RECEIVED))
+    for raw in hostile(name) + [
+        raw for path in INPUTS if path.parent.name == name for raw in records_of(path)
+    ]:
+        with contextlib.suppress(
+            ParseError, ValueError, TypeError, KeyError, IndexError, OverflowError
+        ):
+            for fields in adapter.parse(raw, context):
+                assert Plan(tuple(fields)).misfits(fields) == [], raw
+                empty = [key for key, value in fields.items() if value in ("", None, [], {})]
+                assert not empty, raw
