@@ -100,7 +100,6 @@ def _complete(fields: Fields, mnemonic: str, text: str) -> None:
         fields["process.name"] = command.split(None, 1)[0]
     if repeated := _REPEATED(text):
         fields[_OWN + "repeated"] = repeated[1]
-    fields.setdefault("event.reason", fields["message"])
     _outcome(fields, mnemonic, text)
     finish(fields, icmp)
 

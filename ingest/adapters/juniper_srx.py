@@ -33,7 +33,9 @@ _DEVICE = Device(
 _TABLE = KeyTable(_OWN, table.NAMES, table.NULLS)
 _LINES: Shapes[Plan] = Shapes(QUOTED, _TABLE.plan)
 _TAG_BEFORE = re.compile(r"([A-Z][A-Z0-9_]{2,63})(?::)?\s*$").search
-_TAG = re.compile(r"(?:^|[\s:])([A-Z][A-Z0-9]{1,31}_[A-Z0-9_]{1,63}): ").search
+_TAG = re.compile(
+    r"(?:^|[\s:])(?:RT_[A-Z]{1,16}(?:\[\d{1,9}\])?: )?([A-Z][A-Z0-9]{1,31}_[A-Z0-9_]{1,63}): "
+).search
 _SYSTEM = re.compile(r"(?:^|\s)([\w/.\-]{1,64})(?:\[(\d{1,9})\])?: ").search
 _END = r"(\S+)/(\d+)->([^\s/]+)/(\d+)"
 _TAGGED = r" (?:(0x\S+) )?"

@@ -32,12 +32,12 @@ _DEVICE = Device(
     }
 )
 _PFLOG = re.compile(
-    r"rule (?:(?P<ruleset>[^\s/]+?)\.)?(?P<rule>\d+|def)(?:\.(?P<anchor>[^\s/]+)\.(?P<subrule>\d+))?/"
+    r"rule (?P<rule>\d+|def)(?:\.(?P<anchor>[^\s/]+)\.(?P<subrule>\d+))?/"
     r"(?:(?P<code>\d+))?\s?\((?P<reason>[\w\-]+)\):?\s(?:\[[^\]]{0,200}\]:?\s)?"
     r"(?P<action>pass|block|scrub|nat|binat|rdr|match|synproxy drop|defer)\s(?P<way>in|out) on (?P<interface>[^\s:]+):\s"
 ).search
 _ENDS = re.compile(
-    r"(?:\([^)]*\)\s?)?(?:IP6? )?(?P<source>[^\s>]{1,300}) > (?P<destination>[^\s>]{1,300}?):\s?(?P<rest>.*)",
+    r"(?:\([^)]*\)\s?)?(?:IP6? )?(?P<source>[^\s>]{1,300}) > (?P<destination>[^\s>]{1,300}):(?:\s|$)(?P<rest>.*)",
     re.DOTALL,
 ).match
 _STAMP = re.compile(

@@ -36,6 +36,7 @@ _DEVICE = Device(
         "observer.type": "firewall",
     }
 )
+_NONE_WHEN_ZERO = tuple(_OWN + column for column in table.NONE_WHEN_ZERO)
 _TABLE = KeyTable(_OWN, table.NAMES, ("N/A", "null"), STEPS)
 
 
@@ -74,31 +75,39 @@ def _csv_plan(kind: str) -> Plan:
 def _of_csv(text: str, start: int, context: Context) -> Fields:
     values = csv_line.split(text[start:])
     kind = values[3] if len(values) >= _FEWEST else ""
+    head = _DEVICE.start(text[:start], context)
     if kind not in table.COLUMNS:
-        if not kind.isalpha() or not kind.isupper():
-            raise ParseError("no PAN-OS log type stands in the fourth column")
-        fields = _DEVICE.start(text[:start], context) | {_TYPE: kind, _SUBTYPE: values[4]}
-        fields[_OWN + "more"] = values[_FEWEST:]
-        fields[_OWN + "TimeGenerated"] = values[6]
-        fields["observer.serial_number"] = values[2]
-        return _complete(fields, (), context)
+        return _complete(_of_unknown(kind, values, head), (), context)
     if kind == "CONFIG" and not _is_flags(values, 15):
         kind = "CONFIG+"
     plan = _csv_plan(kind)
-    fields = _DEVICE.start(text[:start], context) | {
-        name: value for name, value in zip(plan.names, values, strict=False) if value
-    }
+    fields = head | {name: value for name, value in zip(plan.names, values, strict=False) if value}
     fields.pop("", None)
+    for column in _NONE_WHEN_ZERO:
+        if column in fields and fields[column] == "0":
+            del fields[column]
     if len(values) > len(plan.names):
         fields[_OWN + "more"] = [value for value in values[len(plan.names) :] if value]
     for integer in plan.integers:
-        value = fields.get(integer)
-        if value is not None and value.isdecimal():
-            fields[integer] = int(value)
+        if integer in fields and fields[integer].isdecimal():
+            fields[integer] = int(fields[integer])
     if "N/A" in text:
         for column in [column for column, value in fields.items() if value == "N/A"]:
             del fields[column]
     return _complete(fields, plan.steps, context)
+
+
+def _of_unknown(kind: str, values: list[str], head: Fields) -> Fields:
+    """Return what the columns say that every log type has; the rest as a list."""
+    if not kind.isalpha() or not kind.isupper():
+        raise ParseError("no PAN-OS log type stands in the fourth column")
+    return head | {
+        _TYPE: kind,
+        _SUBTYPE: values[4],
+        "observer.serial_number": values[2],
+        _OWN + "TimeGenerated": values[6],
+        _OWN + "more": values[_FEWEST:],
+    }
 
 
 def _is_flags(values: list[str], place: int) -> bool:

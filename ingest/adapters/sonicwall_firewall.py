@@ -94,10 +94,8 @@ def _protocol(fields: Fields) -> None:
 
 def _message(fields: Fields) -> None:
     message = fields.get("message")
-    if message:
-        fields.setdefault("event.reason", message)
-        if "ilename" in message and (found := _FILE(message[:1024])):
-            fields.setdefault("file.name", found[1])
+    if message and "ilename" in message and (found := _FILE(message[:1024])):
+        fields.setdefault("file.name", found[1])
 
 
 def _signature(fields: Fields) -> None:

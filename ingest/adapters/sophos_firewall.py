@@ -184,7 +184,7 @@ def _complete(fields: Fields, plan: Plan, context: Context) -> Fields:
     status = get(_STATUS) or get(_SUBTYPE) or get(_OWN + "action") or ""
     fields.update(
         _classes(
-            get(_TYPE, "").lower(),
+            get(_TYPE, "").lower() or table.UTM_TYPES.get(get(_OWN + "sub", ""), ""),
             (get(_SUBTYPE) or get(_OWN + "action") or get(_OWN + "name") or "").lower(),
             status.lower(),
             get("log.level", "").lower(),
@@ -195,8 +195,6 @@ def _complete(fields: Fields, plan: Plan, context: Context) -> Fields:
     if get(_TYPE, "").lower() == "waf" and type(code) is int:
         denied = code >= 400  # noqa: PLR2004 - client and server errors of HTTP
         fields["event.type"] = ["access", "denied" if denied else "allowed"]
-    if get("message"):
-        fields.setdefault("event.reason", fields["message"])
     finish(fields)
     return fields
 

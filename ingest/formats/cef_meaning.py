@@ -69,6 +69,7 @@ def mean(fields: Fields, prefix: str) -> None:
         if get(f"{side}.ip"):
             settle(fields, side)
         _account(fields, f"{side}.user")
+    _account(fields, "user")
     account = get("source.user.name") or get("destination.user.name")
     if account and not get("user.name"):
         fields["user.name"] = account
@@ -117,8 +118,6 @@ def _content(fields: Fields, prefix: str) -> None:
     digest = fields.get(prefix + "fileHash")
     if digest and len(digest) in _HASH_NAMES:
         fields[f"file.hash.{_HASH_NAMES[len(digest)]}"] = fields.pop(prefix + "fileHash").lower()
-    if fields.get("message"):
-        fields.setdefault("event.reason", fields["message"])
 
 
 def _classify(fields: Fields, prefix: str) -> None:

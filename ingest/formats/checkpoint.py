@@ -50,8 +50,6 @@ def complete(fields: Fields, context: Context) -> Fields:
         fields.update(url_fields(url))
     if fields.get("network.protocol"):
         fields["network.protocol"] = fields["network.protocol"].lower()
-    if fields.get("message"):
-        fields.setdefault("event.reason", fields["message"])
     add_totals(fields)
     _rule(fields)
     fields.update(
@@ -170,7 +168,6 @@ def of_harmony(record: dict[str, Any]) -> Fields:
         actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], dict) else {}
     )
     said = {
-        "event.reason": get(payload + "description_text"),
         "message": get(payload + "description_text"),
         "event.severity": get(payload + "severity"),
         "event.action": first.get("action_type"),

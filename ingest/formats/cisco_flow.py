@@ -138,6 +138,13 @@ def _listed(fields: Fields) -> None:
         )
 
 
+def _translation(fields: Fields) -> None:
+    """Name the translated address as such too; in these messages it stands where a destination would."""
+    for part in ("ip", "port"):
+        if f"destination.{part}" in fields:
+            fields[f"source.nat.{part}"] = fields[f"destination.{part}"]
+
+
 def _ftp(fields: Fields) -> None:
     fields["network.protocol"] = "ftp"
     fields["file.name"] = fields["file.path"].rpartition("/")[2]
@@ -164,6 +171,7 @@ STEPS: Final[tuple[Step, ...]] = (
     (("network.protocol",), _mail),
     (("url.original",), _url),
     (("file.path",), _ftp),
+    ((_OWN + "translation",), _translation),
     ((_OWN + "verdict",), _verdict),
     ((_OWN + "listed",), _listed),
 )
@@ -174,6 +182,7 @@ _PAIR = re.compile(r"(?:^|, )([A-Z]\w*): ")
 _NAMES = KeyTable(_OWN, table.FTD_NAMES, ("Unknown", "N/A", "No Authentication Required"))
 _FTD_CLASSES: Final[dict[str, Fields]] = {
     "430001": {
+        "event.action": "intrusion-detected",
         "event.kind": "alert",
         "event.category": ["intrusion_detection", "network"],
         "event.type": ["info"],
@@ -186,6 +195,7 @@ _FTD_CLASSES: Final[dict[str, Fields]] = {
         "event.type": ["info"],
     },
     "430005": {
+        "event.action": "malware-detected",
         "event.kind": "alert",
         "event.category": ["malware", "network"],
         "event.type": ["info"],

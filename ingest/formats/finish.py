@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from contract.event import Fields
+from ingest.formats.address import canonical_mac
 from ingest.formats.community_id import community_id
 
 _IPS: Final = (
@@ -22,6 +23,7 @@ _HOSTS: Final = (
     "dns.question.name",
 )
 _HASHES: Final = ("file.hash.sha256", "file.hash.sha1", "file.hash.md5")
+_MACS: Final = ("source.mac", "destination.mac")
 _ICMP: Final = {"1": 1, "58": 58}
 _UNSPECIFIED: Final = frozenset(("0.0.0.0", "::"))  # noqa: S104 - the address that says "none"
 
@@ -52,6 +54,10 @@ def finish(fields: Fields, icmp: tuple[int, int] | None = None) -> None:
             if ip and ip not in ips and ip not in _UNSPECIFIED:
                 ips.append(ip)
         fields["related.ip"] = ips
+    for side in _MACS:
+        address = get(side)
+        if address:
+            fields[side] = canonical_mac(address) or address
     _relate(fields, "related.user", _USERS)
     _relate(fields, "related.hosts", _HOSTS)
     _relate(fields, "related.hash", _HASHES)

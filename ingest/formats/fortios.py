@@ -221,8 +221,6 @@ def _message(fields: Fields) -> None:
     message = fields.get("message")
     if not message:
         return
-    if not fields.get("event.reason"):
-        fields["event.reason"] = message
     if found := _ATTACHMENT(message):
         fields["file.name"] = found[1]
         if found[3]:
@@ -261,7 +259,7 @@ STEPS: Final[tuple[Step, ...]] = (
 
 
 @lru_cache(_REMEMBERED)
-def classes(  # noqa: PLR0917 - by place, since a cache looks up keywords at twice the cost
+def classes(
     kind: str, subtype: str, action: str, level: str, status: str, description: str
 ) -> Fields:
     """Return kind, category, type, outcome and severity of a record, not to be changed."""

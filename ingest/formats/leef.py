@@ -35,7 +35,8 @@ def read(text: str) -> Leef | None:
     match = _HEAD.search(text, 0, 1024)
     if match is None:
         return None
-    parts, at = [], match.end()
+    parts: list[str] = []
+    at = match.end()
     for _ in range(_PARTS):
         end = text.find("|", at)
         if end < 0:
@@ -50,7 +51,8 @@ def read(text: str) -> Leef | None:
         found = delimiter_of(text[at:end]) if end >= 0 else None
         if found is not None:
             delimiter, at = found, end + 1
-    return Leef(match.start(), *parts, delimiter, at)
+    vendor, product, version, event_id = parts
+    return Leef(match.start(), vendor, product, version, event_id, delimiter, at)
 
 
 def delimiter_of(text: str) -> str | None:

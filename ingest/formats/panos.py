@@ -46,7 +46,7 @@ def read_time(fields: Fields, context: Context) -> None:
     """Set `@timestamp`: generated with milliseconds and zone, generated, received; else leave the header's."""
     pop = fields.pop
     high, generated, received = pop(_HIGH, ""), pop(_GENERATED, ""), pop(_RECEIVED, "")
-    for text in (high, generated, fields.get(_EVENT_TIME, ""), received):
+    for text in (high, generated, pop(_EVENT_TIME, ""), received):
         if text:
             at = _moment(text[:19], text[19:], context.zone, context.received_us // _STEP_US)
             if at is not None:
@@ -165,7 +165,6 @@ def _threat(fields: Fields) -> None:
     if found:
         fields["rule.id"] = found[2]
         fields["rule.name"] = found[1].strip() or found[2]
-        fields["event.reason"] = fields["rule.name"]
     elif said:
         fields["rule.name"] = said
     category = fields.get(_OWN + "ThreatCategory")
@@ -244,7 +243,6 @@ def read_message(fields: Fields, message: str) -> None:
                     place(fields, part, value)
             elif not fields.get(_MESSAGE_FIELDS[part]):
                 fields[_MESSAGE_FIELDS[part]] = value
-    fields.setdefault("event.reason", message)
 
 
 STEPS: Final[tuple[Step, ...]] = (

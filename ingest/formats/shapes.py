@@ -13,7 +13,7 @@ reading. Every pattern is linear, since each group is followed by a character it
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeAlias, TypeVar
 
@@ -140,27 +140,27 @@ QUOTED: Final = Grammar(_quoted_pairs, _quoted_source)
 _KEY = re.compile(r"(?:^|(?<=\s))([A-Za-z0-9_][\w.\-\[\]]*)=")
 
 
-def _trailing_keys(text: str, start: int) -> Iterator[re.Match[str]]:
-    return _KEY.finditer(text, start)
-
-
 def _trailing_pairs(text: str, start: int) -> tuple[list[str], list[str]]:
+    body = text[start:]  # so that the first key stands at the beginning
     keys, values, begin = [], [], -1
-    for found in _trailing_keys(text, start):
+    for found in _KEY.finditer(body):
         if begin >= 0:
-            values.append(text[begin : found.start()].strip())
+            values.append(body[begin : found.start()].strip())
         keys.append(found[1])
         begin = found.end()
     if begin >= 0:
-        values.append(text[begin:].strip())
+        values.append(body[begin:].strip())
     return keys, values
 
 
 def _trailing_source(text: str, start: int) -> str | None:
-    keys = [found[1] for found in _trailing_keys(text, start)]
-    if "\\" in text:
+    body = text[start:]
+    keys = [found[1] for found in _KEY.finditer(body)]
+    if "\\" in body or not keys:
         return None
-    return r"\s*+" + r"([^=]*)\s".join(re.escape(key) + "=" for key in keys) + "([^=]*)"
+    first = _KEY.search(body)
+    lead = re.escape(body[: first.start()]) if first else ""
+    return lead + r"([^=]*)\s".join(re.escape(key) + "=" for key in keys) + "([^=]*)"
 
 
 TRAILING: Final = Grammar(_trailing_pairs, _trailing_source)

@@ -33,7 +33,9 @@ def complete(fields: Fields, tag: str) -> Fields:
     if protocol:
         fields.update(transport_fields(protocol) or {_PROTOCOL: protocol})
     service = get("network.protocol")
-    if service:
+    if service and service.startswith("SERVICE_"):
+        fields[_OWN + "service-name"] = pop("network.protocol")
+    elif service:
         fields["network.protocol"] = service.removeprefix("junos-").lower()
     application = get(_APPLICATION)
     if application and not get("network.application"):

@@ -145,7 +145,7 @@ CSV_COLUMNS: Final = (
 """Columns of the exported log (`fwm logexport`, SmartView Tracker), in quotes parted by blanks."""
 
 SEVERITIES: Final = {
-    "informational": 0, "unknown": 0, "low": 1, "medium": 2, "high": 3, "critical": 4, "very-high": 4, "very high": 4,
+    "informational": 0, "low": 1, "medium": 2, "high": 3, "critical": 4, "very-high": 4, "very high": 4,
 }  # fmt: skip
 DENIED: Final = frozenset(
     (

@@ -215,6 +215,13 @@ COLUMNS: Final[dict[str, str]] = {
 }
 COLUMNS["AUTH"] = COLUMNS["AUTHENTICATION"]
 
+NONE_WHEN_ZERO: Final = (
+    "DGHierarchyLevel1", "DGHierarchyLevel2", "DGHierarchyLevel3", "DGHierarchyLevel4", "IMSI", "ParentSessionID",
+    "EndpointAssociationID", "ChunksTotal", "ChunksSent", "ChunksReceived", "HTTP2Connection", "LinkChangeCount",
+    "PacketID", "URLCounter", "ReportID", "PartialHash",
+)  # fmt: skip
+"""Columns in which PAN-OS writes 0 for "none"."""
+
 SEVERITIES: Final = {"informational": 1, "low": 2, "medium": 3, "high": 4, "critical": 5}
 """As PAN-OS's own `$number-of-severity` counts."""
 

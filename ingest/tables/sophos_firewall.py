@@ -63,10 +63,6 @@ NAMES: Final = {
     "packets_received": "destination.packets",
     "protocol": "sophos.firewall.protocol",
     "proto": "sophos.firewall.protocol",
-    "src_country_code": "source.geo.country_iso_code",
-    "src_country": "source.geo.country_iso_code",
-    "dst_country_code": "destination.geo.country_iso_code",
-    "dst_country": "destination.geo.country_iso_code",
     "in_interface": "observer.ingress.interface.name",
     "initf": "observer.ingress.interface.name",
     "out_interface": "observer.egress.interface.name",
@@ -148,6 +144,11 @@ NAMES: Final = {
     "execution_path": "process.executable",
     "eventid": "sophos.firewall.eventid",
 }
+
+UTM_TYPES: Final = {
+    "packetfilter": "firewall", "ips": "idp", "http": "content filtering", "atp": "atp", "waf": "waf",
+}  # fmt: skip
+"""Log type of SFOS by the `sub` of UTM."""
 
 LEVELS: Final = {
     "emergency": 0, "alert": 1, "critical": 2, "error": 3, "warning": 4, "warn": 4, "notice": 5, "notification": 5,
