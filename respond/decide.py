@@ -217,6 +217,7 @@ class Decider:
             live_of_playbook=self._claims.live_of(request.playbook.name),
             recent=self._claims.recent(at_us),
             held=request.key in self._claims.ledger,
+            is_sure=request.is_sure,
             settled=settled,
         )
 
@@ -257,7 +258,7 @@ class Decider:
         return any(
             playbook.name == claim.decision.playbook
             and playbook.asks(chain, ratio)
-            and claim.decision.target in playbook.targets(chain)[0]
+            and claim.decision.target in playbook.target.at(chain).targets
             for playbook in self._playbooks
         )
 

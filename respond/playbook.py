@@ -11,83 +11,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from contract.document import Document
 from contract.errors import RuleError
-from contract.records import ActionName, Chain, Entity, EntityType, Role, Target
+from contract.records import ActionName, Chain
 from contract.timespan import Timespan
-from respond.target import TARGETABLE, of_entity
+from respond.aim import Aim, Named, Part, Tactics, Techniques, Words, tactics_of
 
 MAX_DURATION = timedelta(days=30)
 """Everything expires; what must last longer belongs into the enforcement point's own configuration."""
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _lower(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(value.lower() for value in values)
-
-
-def _upper(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(value.upper() for value in values)
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Tactics(_Model):
-    """ATT&CK tactics as in Sigma tags (`initial-access`): at least one of `any`, and each of `all`."""
-
-    any: Annotated[Words, AfterValidator(_lower)] = ()
-    all: Annotated[Words, AfterValidator(_lower)] = ()
-
-    def hold(self, present: frozenset[str]) -> bool:
-        """Tell whether a chain with these tactics satisfies the condition."""
-        return (not self.any or not present.isdisjoint(self.any)) and present.issuperset(self.all)
-
-
-class Techniques(_Model):
-    """ATT&CK techniques: at least one of `any`, and each of `all`; `T1059` also means `T1059.001`."""
-
-    any: Annotated[Words, AfterValidator(_upper)] = ()
-    all: Annotated[Words, AfterValidator(_upper)] = ()
-
-    def hold(self, present: frozenset[str]) -> bool:
-        """Tell whether a chain with these techniques, parents included, satisfies the condition."""
-        return (not self.any or not present.isdisjoint(self.any)) and present.issuperset(self.all)
-
-
-class Named(_Model):
-    """Entities by type and, unless `role` is empty, by the part they play."""
-
-    type: EntityType
-    role: Annotated[tuple[Role, ...], BeforeValidator(_listed)] = ()
-
-    def find(self, chain: Chain) -> list[Entity]:
-        """Return the chain's entities of this kind, by value; one a value."""
-        found = {
-            entity.value: entity
-            for entity in chain.entities
-            if entity.type == self.type and (not self.role or entity.role in self.role)
-        }
-        return [entity for _, entity in sorted(found.items())]
-
-
-class When(_Model):
+class When(Part):
     """Which chains a playbook is about; every condition given must hold.
 
     Attributes:
@@ -108,43 +44,18 @@ class When(_Model):
 
     def hold(self, chain: Chain, ratio: float = 1.0) -> bool:
         """Tell whether the chain satisfies all conditions, with the score asked times `ratio`."""
-        tactics = frozenset(stage.tactic for stage in chain.stages)
-        techniques = {stage.technique for stage in chain.stages}
-        techniques |= {technique.partition(".")[0] for technique in techniques}
         return (
             chain.score >= self.score * ratio
             and len(chain.alerts) >= self.alerts
-            and len(tactics - {""}) >= self.stages
+            and len(tactics_of(chain.stages)) >= self.stages
             and (not self.patterns or not set(self.patterns).isdisjoint(chain.patterns))
-            and self.tactics.hold(tactics)
-            and self.techniques.hold(frozenset(techniques))
+            and self.tactics.hold(chain.stages)
+            and self.techniques.hold(chain.stages)
             and all(kind.find(chain) for kind in self.entities)
         )
 
 
-def _targetable(kind: EntityType) -> EntityType:
-    if kind not in TARGETABLE:
-        raise ValueError(f"expected one of {', '.join(sorted(TARGETABLE))}, came {kind!r}")
-    return kind
-
-
-class Aim(_Model):
-    """What is acted on: entities of the chain, by type and role.
-
-    Attributes:
-        prefix_v4: an IPv4 address is widened to this length; 32 is the address alone.
-        prefix_v6: an IPv6 address is widened to this length; an attacker often owns a whole /64.
-        limit: a chain that names more of them is left to a person: its breadth says that it is no one attacker.
-    """
-
-    type: Annotated[EntityType, AfterValidator(_targetable)]
-    role: Annotated[tuple[Role, ...], BeforeValidator(_listed)] = ()
-    prefix_v4: Annotated[int, Field(ge=1, le=32)] = 32
-    prefix_v6: Annotated[int, Field(ge=1, le=128)] = 128
-    limit: Annotated[int, Field(ge=1)] = 8
-
-
-class Caps(_Model):
+class Caps(Part):
     """How much one playbook may do by itself; 0 live targets: never without a person."""
 
     live: Annotated[int, Field(ge=0)] | None = None
@@ -156,7 +67,7 @@ def _short(span: timedelta) -> timedelta:
     return span
 
 
-class Playbook(_Model):
+class Playbook(Part):
     """One answer to one kind of chain.
 
     Attributes:
@@ -182,7 +93,7 @@ class Playbook(_Model):
             ],
             ...,
         ],
-        BeforeValidator(_listed),
+        BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
     ] = ("mitigation",)  # fmt: skip
     labels: Words = ()
     priority: Annotated[int, Field(ge=1, le=100)] = 50
@@ -197,20 +108,6 @@ class Playbook(_Model):
     def asks(self, chain: Chain, ratio: float = 1.0) -> bool:
         """Tell whether this playbook is about the chain, with the score asked times `ratio`."""
         return chain.merged_into is None and self.when.hold(chain, ratio)
-
-    def targets(self, chain: Chain) -> tuple[list[Target], list[str]]:
-        """Return what of this chain to act on, in order, and why entities that look right cannot be."""
-        found: dict[str, Target] = {}
-        faults: list[str] = []
-        aim = self.target
-        for entity in Named(type=aim.type, role=aim.role).find(chain):
-            try:
-                target = of_entity(entity, aim.prefix_v4, aim.prefix_v6)
-            except ValueError as error:
-                faults.append(f"{entity.type} {entity.value!r}: {error}")
-            else:
-                found[target.value] = target
-        return [target for _, target in sorted(found.items())], faults
 
 
 @dataclass(slots=True, frozen=True)

@@ -14,11 +14,17 @@ from respond.playbook import Playbook
 
 @dataclass(slots=True, frozen=True)
 class Request:
-    """What a playbook asks about one target of a chain; `id` is that of the decision."""
+    """What a playbook asks about one target of a chain.
+
+    Attributes:
+        id: of the decision that would come of it.
+        is_sure: false when the chain names several such targets and does not say which of them did it.
+    """
 
     id: str
     playbook: Playbook
     target: Target
+    is_sure: bool
 
     @property
     def key(self) -> Key:
@@ -40,7 +46,7 @@ def requests_of(
     for playbook in playbooks:
         if not playbook.asks(chain):
             continue
-        targets, faults = playbook.targets(chain)
+        targets, faults, is_sure = playbook.target.at(chain)
         for fault in faults:
             yield Notice("decide_targets_unusable_total", 1, playbook.name, fault)
         limit = playbook.target.limit
@@ -49,7 +55,7 @@ def requests_of(
             yield Notice("decide_over_limit_total", 1, playbook.name, text)
         for target in targets:
             id = decision_id(playbook.name, playbook.action, target, chain.id)
-            request = Request(id, playbook, target)
+            request = Request(id, playbook, target, is_sure)
             if request.key in taken or (len(targets) > limit and id not in known):
                 continue
             taken.add(request.key)

@@ -26,11 +26,12 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Stages(_Model):
+class TrialStage(_Model):
     """One step of a trial's chain."""
 
     tactic: str
     technique: str = ""
+    entities: tuple[Entity, ...] = ()
 
 
 class TrialChain(_Model):
@@ -41,7 +42,7 @@ class TrialChain(_Model):
     last: AwareDatetime = _TIME
     alerts: Annotated[int, Field(ge=1)] = 1
     entities: tuple[Entity, ...] = ()
-    stages: tuple[Stages, ...] = ()
+    stages: tuple[TrialStage, ...] = ()
     patterns: tuple[str, ...] = ()
 
     def chain(self) -> Chain:
@@ -57,7 +58,11 @@ class TrialChain(_Model):
             entities=self.entities,
             stages=tuple(
                 ChainStage(
-                    tactic=stage.tactic, technique=stage.technique, alert=alerts[0], time=self.first
+                    tactic=stage.tactic,
+                    technique=stage.technique,
+                    alert=alerts[0],
+                    time=self.first,
+                    entities=stage.entities,
                 )
                 for stage in self.stages
             ),

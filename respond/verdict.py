@@ -85,6 +85,7 @@ class Situation:
         live_of_playbook: how many of them the playbook asked for.
         recent: the engine's own approvals within the rate window.
         held: the target is in force already; asking for it again passes no cap.
+        is_sure: the chain says that it was this target, or names no other.
         settled: a person has said no to this before.
     """
 
@@ -92,6 +93,7 @@ class Situation:
     live_of_playbook: int
     recent: int
     held: bool
+    is_sure: bool
     settled: bool
 
 
@@ -114,6 +116,8 @@ def judge(
         doubts.append("its impact is high")
     if not points:
         doubts.append("no configured enforcement point is one that the playbook names")
+    if not situation.is_sure:
+        doubts.append("the chain names several such targets and does not say which of them did it")
     if situation.settled:
         doubts.append("a person said no before")
     if not situation.held:

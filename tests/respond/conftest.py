@@ -24,7 +24,10 @@ _STAGES = (("reconnaissance", "T1595"), ("initial-access", "T1190"))
 
 @pytest.fixture
 def make_chain() -> Callable[..., Chain]:
-    """A chain that `deny_source` asks about, unless told otherwise; `at` is seconds after noon."""
+    """A chain that `deny_source` asks about, unless told otherwise; `at` is seconds after noon.
+
+    `is_told`: each stage says that the sources did it.
+    """
 
     def make(
         id: str = "chain-1",
@@ -33,9 +36,11 @@ def make_chain() -> Callable[..., Chain]:
         at: float = 0,
         score: float = 20,
         sources: tuple[str, ...] = ("203.0.113.9",),
+        is_told: bool = True,
         **changes: Any,
     ) -> Chain:
         last = NOON + timedelta(seconds=at)
+        entities = tuple(Entity(type="ip", value=one, role="source") for one in sources)
         values: dict[str, Any] = {
             "id": id,
             "revision": revision,
@@ -43,9 +48,15 @@ def make_chain() -> Callable[..., Chain]:
             "first": min(NOON, last),
             "last": last,
             "alerts": ("a1", "a2"),
-            "entities": tuple(Entity(type="ip", value=one, role="source") for one in sources),
+            "entities": entities,
             "stages": tuple(
-                ChainStage(tactic=tactic, technique=technique, alert="a1", time=NOON)
+                ChainStage(
+                    tactic=tactic,
+                    technique=technique,
+                    alert="a1",
+                    time=NOON,
+                    entities=entities if is_told else (),
+                )
                 for tactic, technique in _STAGES
             ),
         }

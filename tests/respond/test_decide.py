@@ -9,7 +9,7 @@ import pytest
 from contract.document import read
 from contract.errors import StoreError
 from contract.event import Notice
-from contract.records import Chain, Command, Decision, Outcome
+from contract.records import Chain, Command, Decision, Entity, Outcome
 from contract.timestamps import from_datetime
 from respond.decide import KEY, Decider, decide
 from respond.guard import Guard, GuardSettings
@@ -232,6 +232,24 @@ def test_a_chain_that_grows_beyond_the_limit_keeps_what_it_has(make_chain: MakeC
     many = ("203.0.113.9", *(f"203.0.113.{n}" for n in range(20, 24)))
     assert desk.take(make_chain(revision=2, at=1, sources=many)) == []
     assert desk.denied() == {"203.0.113.9"}
+
+
+def test_where_a_chain_does_not_say_who_did_it_several_wait_and_one_does_not(
+    make_chain: MakeChain,
+) -> None:
+    desk = Desk()
+    several = make_chain("c1", sources=("203.0.113.1", "203.0.113.2"), is_told=False)
+    made = desk.take(several)
+    assert states(made) == ["proposed", "proposed"]
+    assert "does not say which of them did it" in made[0].reason
+    assert states(desk.take(make_chain("c2", is_told=False))) == ["approved"]
+
+
+def test_a_bystander_in_the_chain_is_left_alone(make_chain: MakeChain) -> None:
+    customer = Entity(type="ip", value="198.51.100.7", role="source")
+    chain = make_chain()
+    chain = chain.model_copy(update={"entities": (customer, *chain.entities)})
+    assert {one.target.value for one in Desk().take(chain)} == {"203.0.113.9"}
 
 
 def test_unusable_entities_are_said(make_chain: MakeChain) -> None:

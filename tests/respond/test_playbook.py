@@ -7,6 +7,7 @@ from contract.document import read
 from contract.errors import RuleError
 from contract.records import Chain, ChainStage, Entity
 from respond import playbook, trial
+from respond.aim import Aim
 
 WHOLE = """\
 name: deny_it
@@ -133,9 +134,40 @@ def test_each_condition_alone_decides(
 
 def test_targets_are_distinct_and_in_order(make_chain: Callable[..., Chain]) -> None:
     chain = make_chain(sources=("203.0.113.9", "203.0.113.8", "::ffff:203.0.113.9", "x"))
-    targets, faults = parse(WHOLE).targets(chain)
+    targets, faults, _ = parse(WHOLE).target.at(chain)
     assert [one.value for one in targets] == ["203.0.113.8", "203.0.113.9"]
     assert len(faults) == 1
+
+
+AIM = {"type": "ip", "role": "source"}
+
+
+@pytest.mark.parametrize(
+    ("aim", "meant"),
+    [
+        ({}, ["203.0.113.1", "203.0.113.2"]),
+        ({"stages": 2}, ["203.0.113.1"]),
+        ({"tactics": {"any": "impact"}}, ["203.0.113.1"]),
+        ({"techniques": {"any": "T1595"}}, ["203.0.113.1", "203.0.113.2"]),
+        ({"techniques": {"all": ["T1595", "T1499"]}}, ["203.0.113.1"]),
+        ({"role": "target"}, ["203.0.113.2"]),
+        ({"role": []}, ["203.0.113.1", "203.0.113.2"]),
+    ],
+)
+def test_an_entity_is_acted_on_for_what_the_alerts_that_name_it_show(
+    make_chain: Callable[..., Chain], aim: dict[str, Any], meant: list[str]
+) -> None:
+    one, two = (Entity(type="ip", value=f"203.0.113.{n}", role="source") for n in (1, 2))
+    victim = two.model_copy(update={"role": "target"})
+    stages = (
+        _stage("reconnaissance", "T1595.001").model_copy(update={"entities": (one, two)}),
+        _stage("impact", "T1499").model_copy(update={"entities": (one, victim)}),
+    )
+    bystander = Entity(type="ip", value="203.0.113.3", role="source")
+    chain = make_chain(stages=stages, entities=(one, bystander))
+    aimed = Aim.model_validate(AIM | aim).at(chain)
+    assert [target.value for target in aimed.targets] == meant
+    assert aimed.is_sure
 
 
 # ------------------------------------------------------------------ trials
