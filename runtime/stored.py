@@ -67,3 +67,13 @@ def counts(store: Store) -> dict[str, int]:
     found["event"] = store.db.execute("SELECT coalesce(max(rowid), 0) FROM event").fetchone()[0]
     found["dead_letter"] = store.db.execute("SELECT count(*) FROM dead_letter").fetchone()[0]
     return found
+
+
+def alerts_between(store: Store, first_us: int, last_us: int, limit: int) -> Iterator[Alert]:
+    """Yield alerts whose last activity lies in a span of time, oldest first."""
+    rows = store.db.execute(
+        "SELECT json FROM record WHERE kind = 'alert' AND time_us BETWEEN ? AND ? ORDER BY time_us, id LIMIT ?",
+        (first_us, last_us, limit),
+    )
+    for (json,) in rows:
+        yield Alert.model_validate_json(json)
