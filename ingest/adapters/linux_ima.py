@@ -6,7 +6,8 @@ Source: Linux 6.10 Documentation/security/IMA-templates.rst and `Documentation/A
 
 Each entry is an event of the file that was measured. A whole list gives one event more: its appraisal, with
 the PCRs as the list says they must be. It fails on an entry whose template hash is not that of its data (the
-list was altered), on a violation, and on a file that the policy forbids.
+list was altered) and on a file that the policy forbids. A violation (a file open for writing while it was
+measured, as logs are) proves nothing either way: it lowers a pass to a warning.
 
 Options beside those of `ingest.formats.evidence`: `allow`, table of path to digest (`sha256:…`) or list of
 digests; a path that has none is not judged unless `strict` is true.
@@ -14,7 +15,7 @@ digests; a path that has none is not judged unless `strict` is true.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from contract.errors import ParseError
 from contract.event import Fields
@@ -115,12 +116,13 @@ def _judge(entry: ImaEntry, context: Context) -> str:
 
 
 def _entry(entry: ImaEntry, reason: str, attester: str) -> Fields:
+    failed = reason not in ("", "violation")
     fields: Fields = {
-        "event.kind": "alert" if reason else "event",
-        "event.category": ["file", "intrusion_detection"] if reason else ["file"],
+        "event.kind": "alert" if failed else "event",
+        "event.category": ["file", "intrusion_detection"] if failed else ["file"],
         "event.type": ["info"],
         "event.action": "measured",
-        "event.outcome": "failure" if reason else "success",
+        "event.outcome": "failure" if failed else "unknown" if reason else "success",
         "event.module": "ima",
         "event.dataset": "linux.ima",
         "host.os.type": "linux",
@@ -130,9 +132,10 @@ def _entry(entry: ImaEntry, reason: str, attester: str) -> Fields:
         "ima.template_hash": entry.template_hash.hex(),
     }
     if reason:
+        fields["event.reason"] = reason
+    if failed:
         fields["rule.id"] = "attestation.ima." + reason
         fields["rule.name"] = "Measurement failed: " + reason
-        fields["event.reason"] = reason
     if entry.template != "ima-buf" and entry.path[:1] == "/":
         path_fields(fields, "file", entry.path)
     else:
@@ -189,15 +192,21 @@ def _appraisal(
 ) -> Fields:
     banks = {bank: replay(entries, bank) for bank in BANKS}
     wrong = reference_mismatches(context.options, banks)
-    reasons += wrong or []
+    violations = reasons.count("violation")
+    reasons = [*(reason for reason in reasons if reason != "violation"), *(wrong or [])]
     result: Result = "fail" if reasons else "unknown"
     if not reasons and (wrong is not None or context.options.get("allow")):
         result = "pass"
+    if result == "unknown":
+        reasons.append("no_reference")
+    if violations:
+        reasons.append("violation")
     fields = attestation_fields(
         attester=attester,
         evidence="ima",
         result=result,
-        reasons=(reasons or ["no_reference"] if result != "pass" else [])[:_MAX_REASONS],
+        reasons=reasons[:_MAX_REASONS],
+        level="warning" if violations and result == "pass" else None,
         pcrs=[
             pcr_text(bank, pcr, value)
             for bank, values in banks.items()
@@ -208,8 +217,7 @@ def _appraisal(
     fields["event.dataset"] = "linux.ima"
     fields["host.os.type"] = "linux"
     fields["ima.entries"] = len(entries)
-    details: dict[str, Any] = {"ima.violations": sum(entry.is_violation for entry in entries)}
-    fields |= details
+    fields["ima.violations"] = violations
     add_host(fields, evidence, context)
     return fields
 
