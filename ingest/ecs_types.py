@@ -8,7 +8,7 @@ scalar can be indexed as a keyword.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from contract.event import Fields
 from contract.timestamps import iso
@@ -70,6 +70,16 @@ def check_of(name: str) -> Check | None:
     if rest.startswith("syslog.structured_data.") or rest.endswith("data.bytes"):
         return None  # the latter are a registry value's bytes, as text
     return as_long if name in _LONG_NAMES else _BY_LEAF.get(rest.rpartition(".")[2])
+
+
+def is_long(value: Any) -> TypeGuard[int]:
+    """Whether a value is a count as it should be: whole, not negative, of 64 bits."""
+    return type(value) is int and 0 <= value <= _LARGEST_LONG
+
+
+def is_port(value: Any) -> TypeGuard[int]:
+    """Whether a value is a port as it should be."""
+    return type(value) is int and 0 <= value <= _LARGEST_PORT
 
 
 def as_ip(value: Any) -> Any:

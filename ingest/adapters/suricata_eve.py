@@ -16,6 +16,7 @@ from typing import Any, Final
 from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
+from ingest.ecs_types import is_long, is_port
 from ingest.formats.address import canonical_ip
 from ingest.formats.community_id import community_id
 from ingest.formats.eve import APPLICATIONS, PROTOCOLS
@@ -24,9 +25,22 @@ from ingest.formats.json import flatten_into, load_object
 from ingest.formats.time import canonical_us, utc_text
 from ingest.tables.protocols import transport_fields
 
+_CONSTANT: Final[Fields] = {
+    "event.kind": "event",
+    "event.module": "suricata",
+    "event.dataset": "suricata.eve",
+    "event.category": ["network"],
+    "event.type": ["info"],
+    "observer.vendor": "OISF",
+    "observer.product": "Suricata",
+    "observer.type": "ids",
+}
 _UNDECIDED: Final = frozenset(("failed", "unknown", ""))
 _ICMP: Final = frozenset(("1", "58"))
-_CONNECTION: Final = frozenset(("flow", "netflow"))
+_PORTS: Final = (("src_port", "source.port"), ("dest_port", "destination.port"))
+_FLOW_ENDPOINTS: Final = ("src_ip", "dest_ip", "src_port", "dest_port")
+
+_transport = lru_cache(1024)(transport_fields)
 
 
 def parse(raw: bytes, context: Context) -> list[Fields]:
@@ -38,46 +52,25 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     record = load_object(raw)
     # Forwarders that re-write EVE sometimes lose the type of alerts, whose section still names it.
     kind = record.pop("event_type", "alert" if "alert" in record else None)
-    if type(kind) is not str:
-        raise ParseError("expected an EVE record with event_type")
-    fields: Fields = {
-        "@timestamp": _time(record.pop("timestamp", None), context),
-        "event.kind": "event",
-        "event.module": "suricata",
-        "event.dataset": "suricata.eve",
-        "event.category": ["network"],
-        "event.type": ["info"],
-        "observer.vendor": "OISF",
-        "observer.product": "Suricata",
-        "observer.type": "ids",
-        "suricata.eve.event_type": kind,
-    }
+    stamp = record.pop("timestamp", None)
+    if type(kind) is not str or type(stamp) is not str or not kind:
+        raise ParseError("expected an EVE record with event_type and timestamp")
+    fields = _CONSTANT.copy()
+    fields["@timestamp"] = utc_text(stamp, context.zone)
+    fields["suricata.eve.event_type"] = kind
     if "src_ip" in record:
         _endpoints(fields, record)
     application = record.pop("app_proto", None)
-    if application is not None and application not in _UNDECIDED:
+    if type(application) is str and application not in _UNDECIDED:
         fields["network.protocol"] = application.lower()
-    if kind == "stats":
-        fields["event.kind"] = "metric"
-        del fields["event.category"]
     flow = record.get("flow")
-    reversed_ = type(flow) is dict and _flow(fields, flow)
+    is_answer = type(flow) is dict and _flow(fields, flow)
     _sections(fields, record, kind)
-    if "destination.domain" in fields and (
-        reversed_ or (kind == "fileinfo" and _is_answer(fields))
-    ):
+    if "destination.domain" in fields and (is_answer or _is_file_answer(fields, kind)):
         fields["source.domain"] = fields.pop("destination.domain")
-    _finish(fields, record, kind)
+    _beside(fields, record)
+    flatten_into(fields, record, "suricata.eve.")
     return [fields]
-
-
-def _time(text: Any, context: Context) -> str:
-    if type(text) is not str:
-        raise ParseError("expected an EVE record with timestamp")
-    return utc_text(text, context.zone)
-
-
-_transport = lru_cache(1024)(transport_fields)
 
 
 def _endpoints(fields: Fields, record: dict[str, Any]) -> None:
@@ -86,128 +79,151 @@ def _endpoints(fields: Fields, record: dict[str, Any]) -> None:
     source, destination = take("src_ip"), take("dest_ip", "")
     if type(source) is not str or type(destination) is not str:
         raise ParseError("expected src_ip and dest_ip to be text")
-    source = canonical_ip(source) or source
-    destination = canonical_ip(destination) or destination
-    fields["source.address"] = fields["source.ip"] = source
-    fields["network.type"] = "ipv6" if ":" in source else "ipv4"
+    related = []
+    if (ip := canonical_ip(source)) is not None:
+        fields["source.ip"] = source = ip
+        related.append(ip)
+    if source:
+        fields["source.address"] = source
+        fields["network.type"] = "ipv6" if ":" in source else "ipv4"
+    if (ip := canonical_ip(destination)) is not None:
+        fields["destination.ip"] = destination = ip
+        if ip != source:
+            related.append(ip)
     if destination:
-        fields["destination.address"] = fields["destination.ip"] = destination
-    fields["related.ip"] = (
-        [source, destination] if destination and destination != source else [source]
-    )
-    source_port, destination_port = take("src_port", None), take("dest_port", None)
-    if source_port is not None:
-        fields["source.port"] = source_port
-    if destination_port is not None:
-        fields["destination.port"] = destination_port
+        fields["destination.address"] = destination
+    if related:
+        fields["related.ip"] = related
+    for name, field in _PORTS:
+        if is_port(record.get(name)):
+            fields[field] = take(name)
+    _transport_of(fields, record)
+
+
+def _transport_of(fields: Fields, record: dict[str, Any]) -> None:
+    """Place transport and community id."""
+    take = record.pop
     protocol = take("proto", None)
-    if type(protocol) is str:
+    if type(protocol) is str and protocol:
         fields.update(_transport(protocol) or {"network.transport": protocol.lower()})
     flow_id = take("community_id", None)
-    if flow_id is not None:
+    if type(flow_id) is str and flow_id:
         fields["network.community_id"] = flow_id
-    else:
-        _community(fields, record, source_port, destination_port)
+    elif "destination.ip" in fields:
+        _community(fields, record)
 
 
-def _community(
-    fields: Fields, record: dict[str, Any], source_port: Any, destination_port: Any
-) -> None:
+def _community(fields: Fields, record: dict[str, Any]) -> None:
+    """Compute the community id where the sensor gave none."""
     number = fields.get("network.iana_number")
-    if number in _ICMP:
-        source_port, destination_port = record.get("icmp_type"), record.get("icmp_code", 0)
-    if number is None:
+    if number is None or "source.ip" not in fields:
         return
-    both = type(source_port) is int and type(destination_port) is int
-    flow_id = community_id(
-        fields["source.ip"],
-        fields.get("destination.ip", ""),
-        int(number),
-        (source_port, destination_port) if both else None,
-    )
+    first, second = fields.get("source.port"), fields.get("destination.port")
+    if number in _ICMP:
+        first, second = record.get("icmp_type"), record.get("icmp_code", 0)
+    ports = (first, second) if type(first) is int and type(second) is int else None
+    flow_id = community_id(fields["source.ip"], fields["destination.ip"], int(number), ports)
     if flow_id is not None:
         fields["network.community_id"] = flow_id
-
-
-def _is_answer(fields: Fields) -> bool:
-    """Whether the packet seems to come from the server: a file's record does not say who asked."""
-    source, destination = fields.get("source.port"), fields.get("destination.port")
-    return type(source) is int and type(destination) is int and source < destination
 
 
 def _flow(fields: Fields, flow: dict[str, Any]) -> bool:
     """Place counters by side, start, end and duration; tell whether the packet was the server's."""
-    sent, answered = "source", "destination"
     # An alert raised by the server's packet has the server as source; the flow names its client.
     client = flow.get("src_ip")
-    if type(client) is str and canonical_ip(client) != fields.get("source.ip"):
-        sent, answered = answered, sent
-    for unit, short in (("bytes", "bytes"), ("packets", "pkts")):
-        there, back = flow.pop(short + "_toserver", None), flow.pop(short + "_toclient", None)
-        if type(there) is int:
-            fields[f"{sent}.{unit}"] = there
-        if type(back) is int:
-            fields[f"{answered}.{unit}"] = back
-        if type(there) is int and type(back) is int:
-            fields[f"network.{unit}"] = there + back
+    is_answer = False
+    if type(client) is str and (ip := canonical_ip(client)) is not None:
+        is_answer = ip != fields.get("source.ip") and ip == fields.get("destination.ip")
+        if is_answer or ip == fields.get("source.ip"):
+            for name in _FLOW_ENDPOINTS:
+                flow.pop(name, None)  # said by source and destination already
+    sent, answered = ("destination", "source") if is_answer else ("source", "destination")
+    there, back = flow.get("bytes_toserver"), flow.get("bytes_toclient")
+    if is_long(there) and is_long(back):
+        del flow["bytes_toserver"], flow["bytes_toclient"]
+        fields[sent + ".bytes"], fields[answered + ".bytes"] = there, back
+        fields["network.bytes"] = there + back
+    there, back = flow.get("pkts_toserver"), flow.get("pkts_toclient")
+    if is_long(there) and is_long(back):
+        del flow["pkts_toserver"], flow["pkts_toclient"]
+        fields[sent + ".packets"], fields[answered + ".packets"] = there, back
+        fields["network.packets"] = there + back
     start, end = flow.pop("start", None), flow.pop("end", None)
-    if type(start) is str:
+    if type(start) is str and start:
         fields["event.start"] = start = utc_text(start)
-    if type(end) is str:
-        fields["event.end"] = end = utc_text(end)
-        if type(start) is str:
-            fields["event.duration"] = max(canonical_us(end) - canonical_us(start), 0) * 1000
-    return sent == "destination"
+        start_us = canonical_us(start)
+        if type(end) is str and end:
+            fields["event.end"] = end = utc_text(end)
+            fields["event.duration"] = max(canonical_us(end) - start_us, 0) * 1000
+    return is_answer
+
+
+def _is_file_answer(fields: Fields, kind: str) -> bool:
+    """Whether a file seems to come from the server: its record does not say who asked."""
+    if kind != "fileinfo":
+        return False
+    source, destination = fields.get("source.port"), fields.get("destination.port")
+    return type(source) is int and type(destination) is int and source < destination
 
 
 def _sections(fields: Fields, record: dict[str, Any], kind: str) -> None:
     """Let each section that the record holds place what ECS knows of it."""
     for name, section in record.items():
-        if (type(section) is dict or type(section) is list) and name in PROTOCOLS:
+        if type(section) is dict:
+            if name == "alert":
+                read_alert(fields, section)
+            elif name in PROTOCOLS:
+                PROTOCOLS[name](fields, section, kind)
+        elif name == "files" and type(section) is list:
             PROTOCOLS[name](fields, section, kind)
     if record.get("files") == [{}]:
         del record["files"]
-    alert = record.get("alert")
-    if type(alert) is dict:
-        read_alert(fields, alert)
-    _of_kind(fields, record, kind)
-    if "network.protocol" not in fields and kind in APPLICATIONS:
-        fields["network.protocol"] = kind.replace("_", "-")
+    if kind != "alert":
+        _of_kind(fields, record, kind)
+        if "network.protocol" not in fields and kind in APPLICATIONS:
+            fields["network.protocol"] = kind.replace("_", "-")
 
 
 def _of_kind(fields: Fields, record: dict[str, Any], kind: str) -> None:
-    """Say what a flow, a drop, an anomaly is."""
-    if kind in _CONNECTION:
+    """Say what a flow, a drop, an anomaly, a statistic is."""
+    section = record.get(kind)
+    if type(section) is not dict:
+        section = {}
+    if kind in {"flow", "netflow"}:
         fields["event.type"] = ["connection", "end"]
-        section = record.get(kind)
-        if type(section) is dict and type(section.get("reason")) is str:
-            fields["event.reason"] = section["reason"]
+        if type(section.get("reason")) is str and section["reason"]:
+            fields["event.reason"] = section.pop("reason")
     elif kind == "drop":
         fields["event.type"] = ["denied"]
         fields["event.action"] = "drop"
     elif kind == "anomaly":
-        section = record.get("anomaly")
-        if type(section) is dict and type(section.get("event")) is str:
+        if type(section.get("event")) is str and section["event"]:
             fields["event.action"] = section["event"]
+    elif kind == "stats":
+        fields["event.kind"] = "metric"
+        del fields["event.category"]
 
 
-def _finish(fields: Fields, record: dict[str, Any], kind: str) -> None:
-    """Place what stands beside the sections, and keep all else under its own name."""
-    interface = record.pop("in_iface", None)
-    if interface is not None:
-        fields["observer.ingress.interface.name"] = interface
-    sensor = record.pop("host", None)
-    if type(sensor) is str:
-        fields["observer.name"] = fields["observer.hostname"] = sensor
-    vlan = record.pop("vlan", None)
-    if type(vlan) is list and vlan:
-        fields["network.vlan.id"] = str(vlan[0])
-        if len(vlan) > 1:
-            fields["network.inner.vlan.id"] = str(vlan[1])
-    forwarded = record.pop("xff", None)
-    if type(forwarded) is str:
-        fields["network.forwarded_ip"] = forwarded
-    flatten_into(fields, record, "suricata.eve.")
+def _beside(fields: Fields, record: dict[str, Any]) -> None:
+    """Place what stands beside the sections."""
+    interface = record.get("in_iface")
+    if type(interface) is str and interface:
+        fields["observer.ingress.interface.name"] = record.pop("in_iface")
+    sensor = record.get("host")
+    if type(sensor) is str and sensor:
+        fields["observer.name"] = fields["observer.hostname"] = record.pop("host")
+    if "vlan" in record:
+        vlan = record["vlan"]
+        if type(vlan) is list and 0 < len(vlan) <= 2:  # noqa: PLR2004 - outer and inner tag
+            fields["network.vlan.id"] = str(vlan[0])
+            if len(vlan) > 1:
+                fields["network.inner.vlan.id"] = str(vlan[1])
+            del record["vlan"]
+    if "xff" in record and type(record["xff"]) is str:
+        forwarded = canonical_ip(record["xff"])
+        if forwarded is not None:
+            fields["network.forwarded_ip"] = forwarded
+            del record["xff"]
 
 
-ADAPTER = Adapter("suricata.eve", parse)
+ADAPTER = Adapter("suricata.eve", parse, typed=True)

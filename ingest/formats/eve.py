@@ -11,9 +11,12 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from contract.event import Fields
+from contract.timestamps import iso
+from ingest.ecs_types import is_long, is_port
 from ingest.formats.address import canonical_ip, canonical_mac
 from ingest.formats.eve_dns import read_dns
 from ingest.formats.eve_tls import read_quic, read_tls
+from ingest.formats.time import iso_us
 from ingest.formats.url import url_fields
 
 Section: TypeAlias = Any
@@ -54,15 +57,13 @@ def read_http(fields: Fields, http: Section, kind: str) -> None:
             fields[field] = value
     _http_url(fields, http)
     if (version := _text(http, "protocol")) is not None:
-        fields["http.version"] = version.removeprefix("HTTP/")
-    status = http.pop("status", None)
-    if type(status) is int:
-        fields["http.response.status_code"] = status
+        fields["http.version"] = version.removeprefix("HTTP/") or version
+    if is_long(http.get("status")):
+        fields["http.response.status_code"] = status = http.pop("status")
         if kind == "http":
             fields["event.outcome"] = "success" if status < 400 else "failure"  # noqa: PLR2004 - RFC 9110, 15.5
-    length = http.pop("length", None)
-    if type(length) is int:
-        fields["http.response.body.bytes"] = length
+    if is_long(http.get("length")):
+        fields["http.response.body.bytes"] = http.pop("length")
     if kind == "http":
         fields["event.category"] = ["network", "web"]
         fields["event.type"] = ["access", "protocol"]
@@ -76,9 +77,8 @@ def _http_url(fields: Fields, http: dict[str, Any]) -> None:
     if host is not None:
         fields["url.domain"] = fields["destination.domain"] = host
         _relate(fields, "hosts", host)
-    port = http.pop("http_port", None)
-    if type(port) is int and port:
-        fields["url.port"] = port
+    if is_port(http.get("http_port")):
+        fields["url.port"] = http.pop("http_port")
 
 
 def read_fileinfo(fields: Fields, file: Section, kind: str) -> None:
@@ -95,9 +95,8 @@ def read_fileinfo(fields: Fields, file: Section, kind: str) -> None:
         stem, dot, extension = base.rpartition(".")
         if stem and dot and extension:
             fields["file.extension"] = extension
-    size = file.pop("size", None)
-    if type(size) is int:
-        fields["file.size"] = size
+    if is_long(file.get("size")):
+        fields["file.size"] = file.pop("size")
     for kind_of_hash in ("md5", "sha1", "sha256"):
         value = _text(file, kind_of_hash)
         if value is not None:
@@ -197,9 +196,11 @@ def read_dhcp(fields: Fields, dhcp: Section, kind: str) -> None:
     if (mac := _text(dhcp, "client_mac")) is not None:
         fields["client.mac"] = canonical_mac(mac) or mac
     assigned = dhcp.get("assigned_ip")
-    if type(assigned) is str and assigned != "0.0.0.0" and canonical_ip(assigned):  # noqa: S104 - "none yet" of RFC 2131
-        fields["client.ip"] = dhcp.pop("assigned_ip")
-        _relate(fields, "ip", assigned)
+    ip = canonical_ip(assigned) if type(assigned) is str else None
+    if ip is not None and ip != "0.0.0.0":  # noqa: S104 - "none yet" of RFC 2131
+        fields["client.ip"] = ip
+        del dhcp["assigned_ip"]
+        _relate(fields, "ip", ip)
     if (host := _text(dhcp, "hostname")) is not None:
         fields["client.domain"] = host
         _relate(fields, "hosts", host)
@@ -256,12 +257,11 @@ def read_netflow(fields: Fields, netflow: Section, kind: str) -> None:
     if type(netflow) is not dict:
         return
     for name, field in (("bytes", "bytes"), ("pkts", "packets")):
-        value = netflow.pop(name, None)
-        if type(value) is int:
-            fields[f"source.{field}"] = fields[f"network.{field}"] = value
+        if is_long(netflow.get(name)):
+            fields[f"source.{field}"] = fields[f"network.{field}"] = netflow.pop(name)
     for name in ("start", "end"):
         if (value := _text(netflow, name)) is not None:
-            fields["event." + name] = value
+            fields["event." + name] = iso(iso_us(value))
 
 
 def read_ether(fields: Fields, ether: Section, kind: str) -> None:

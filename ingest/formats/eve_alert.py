@@ -10,6 +10,7 @@ import re
 from typing import Any, Final
 
 from contract.event import Fields
+from ingest.ecs_types import is_long
 
 _CVE = re.compile(r"CVE[_-](\d{4})[_-](\d{4,7})$", re.IGNORECASE).match
 _FRAMEWORK: Final = "MITRE ATT&CK"
@@ -19,25 +20,23 @@ def read_alert(fields: Fields, alert: dict[str, Any]) -> None:
     """Place the alert's own fields; what stays in `alert` has no place in ECS."""
     fields["event.kind"] = "alert"
     fields["event.category"] = ["network", "intrusion_detection"]
-    action = alert.pop("action", None)
-    if action:
+    take = alert.pop
+    action = take("action", None)
+    if type(action) is str and action:
         fields["event.action"] = action
         fields["event.type"] = ["denied" if action == "blocked" else "allowed"]
-    number = alert.pop("signature_id", None)
-    if number is not None:
-        fields["rule.id"] = str(number)
-    name = alert.pop("signature", None)
-    if name:
+    name = take("signature", None)
+    if type(name) is str and name:
         fields["rule.name"] = fields["message"] = name
-    category = alert.pop("category", None)
-    if category:
+    category = take("category", None)
+    if type(category) is str and category:
         fields["rule.category"] = category
-    revision = alert.pop("rev", None)
-    if revision is not None:
-        fields["rule.version"] = str(revision)
-    severity = alert.pop("severity", None)
-    if severity is not None:
-        fields["event.severity"] = severity
+    if "signature_id" in alert:
+        fields["rule.id"] = str(take("signature_id"))
+    if "rev" in alert:
+        fields["rule.version"] = str(take("rev"))
+    if is_long(alert.get("severity")):
+        fields["event.severity"] = take("severity")
     metadata = alert.get("metadata")
     if type(metadata) is dict and metadata:
         _metadata(fields, metadata)
@@ -82,4 +81,4 @@ def _texts(metadata: dict[str, Any], key: str) -> list[str]:
     if type(value) is not list or not all(type(item) is str for item in value):
         return []
     del metadata[key]
-    return list(dict.fromkeys(value))
+    return list(dict.fromkeys(filter(None, value)))

@@ -30,7 +30,7 @@ def read_dns(fields: Fields, dns: Any, kind: str) -> None:
         fields["dns.id"] = str(number)
     _question(fields, dns)
     code = dns.pop("rcode", None)
-    if type(code) is str:
+    if type(code) is str and code:
         fields["dns.response_code"] = code
         if kind == "dns":
             fields["event.outcome"] = "success" if code in _NO_PROBLEM else "failure"
@@ -57,7 +57,7 @@ def _question(fields: Fields, dns: dict[str, Any]) -> None:
         fields["dns.question.name"] = name
         fields["related.hosts"] = [name]
     kind = question.get("rrtype")
-    if type(kind) is str:
+    if type(kind) is str and kind:
         fields["dns.question.type"] = question.pop("rrtype")
     if queries == [{}]:
         del dns["queries"]
@@ -81,7 +81,8 @@ def _answers(fields: Fields, dns: dict[str, Any]) -> None:
             "name": answer.get("rrname"), "type": answer.get("rrtype"), "ttl": answer.get("ttl"),
             "data": data if type(data) is str else None,
         }  # fmt: skip
-        found.append({name: value for name, value in placed.items() if value is not None})
+        if kept := {name: value for name, value in placed.items() if value is not None}:
+            found.append(kept)
         if type(data) is str and (address := canonical_ip(data)) is not None:
             addresses.append(address)
     if found:

@@ -9,6 +9,8 @@ import re
 from typing import Any, Final
 
 from contract.event import Fields
+from contract.timestamps import iso
+from ingest.formats.time import iso_us
 
 _VERSION = re.compile(r"(TLS|SSL)\s?v?\s?(\d)(?:\.(\d))?", re.IGNORECASE).match
 _RELATIVE_NAME = re.compile(
@@ -22,8 +24,6 @@ _TEXT: Final = (
     ("subject", "tls.server.subject"),
     ("issuerdn", "tls.server.issuer"),
     ("sni", "tls.client.server_name"),
-    ("notbefore", "tls.server.not_before"),
-    ("notafter", "tls.server.not_after"),
     ("certificate", "tls.server.certificate"),
     ("serial", "tls.server.x509.serial_number"),
 )
@@ -54,6 +54,7 @@ def read_tls(fields: Fields, tls: Any, kind: str) -> None:
         digest = print_.replace(":", "").upper()
         fields["tls.server.hash.sha1"] = digest
         fields.setdefault("related.hash", []).append(digest)
+    _validity(fields, tls)
     _version(fields, tls)
     resumed = tls.pop("session_resumed", None)
     if type(resumed) is bool:
@@ -65,6 +66,17 @@ def read_tls(fields: Fields, tls: Any, kind: str) -> None:
     _server_name(fields)
     if kind == "tls":
         fields["event.type"] = ["protocol", "info"]
+
+
+def _validity(fields: Fields, tls: dict[str, Any]) -> None:
+    for name, field in (
+        ("notbefore", "tls.server.not_before"),
+        ("notafter", "tls.server.not_after"),
+    ):
+        value = tls.get(name)
+        if type(value) is str and value:
+            fields[field] = iso(iso_us(value))
+            del tls[name]
 
 
 def read_quic(fields: Fields, quic: Any, kind: str) -> None:
@@ -100,7 +112,7 @@ def _fingerprints(fields: Fields, section: dict[str, Any]) -> None:
     """JA3 of the client, JA3S of the server; JA4 has no field in ECS and stays."""
     for name, field in (("ja3", "tls.client.ja3"), ("ja3s", "tls.server.ja3s")):
         value = section.get(name)
-        if type(value) is dict and type(value.get("hash")) is str:
+        if type(value) is dict and type(value.get("hash")) is str and value["hash"]:
             fields[field] = value.pop("hash")
             fields.setdefault("related.hash", []).append(fields[field])
 
