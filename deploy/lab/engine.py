@@ -116,6 +116,13 @@ class LabEngine:
                 raise LabError(f"the engine does not listen; it said:\n{self.said()}")
             time.sleep(0.02)
 
+    def line(self) -> list[str]:
+        """Return the command line that runs it on the router with its live view, for a person to watch."""
+        self._lab.suricata.socket.unlink(missing_ok=True)
+        return self._lab.topology.within(
+            "router", *self._command("run", "--config", str(self.settings))
+        )
+
     def stop(self) -> int:
         """End it as an administrator would; return its exit code."""
         if self._process is None:

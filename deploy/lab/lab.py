@@ -2,6 +2,7 @@
 
     lab.py up          make it (root); `status` says what runs and where the logs and the EVE socket are
     lab.py attack scan exploit brute
+    lab.py engine      the engine on the router, live; attack from another terminal
     lab.py exec router -- nft list ruleset
     lab.py record --out examples/webshop
     lab.py down        remove it; twice is no fault
@@ -18,9 +19,11 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import attack
 import record
+from engine import LabEngine
 from services import Services
 from state import LabError, State, own_netns
 from suricata import Suricata
@@ -107,9 +110,11 @@ def main(arguments: list[str] | None = None) -> int:
         elif given.command == "attack":
             for act in given.act:
                 print(lab.attack(act, given.source or (ADMIN if act == "spoof" else ATTACKER)))
+        elif given.command == "engine":
+            folder = lab.state.folder / "engine"
+            _become(LabEngine(lab, folder, mode=given.mode, duration=given.duration).line())
         elif given.command == "exec":
-            line = lab.topology.within(given.host, *given.line)
-            os.execvp(line[0], line)  # noqa: S606 - becoming the command is the purpose
+            _become(lab.topology.within(given.host, *given.line))
         elif given.command == "record":
             record.record(lab, given.out)
         if given.command in ("up", "status"):
@@ -118,6 +123,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"lab.py: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _become(line: list[str]) -> NoReturn:
+    os.execvp(line[0], line)  # noqa: S606 - becoming the command is the purpose
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -138,6 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     inside = commands.add_parser("exec", help="run a command on one of the hosts")
     inside.add_argument("host", choices=HOSTS)
     inside.add_argument("line", nargs="+", metavar="-- COMMAND")
+    engine = commands.add_parser("engine", help="run the engine on the router, until Ctrl-C")
+    engine.add_argument("--mode", choices=("observe", "approve", "enforce"), default="enforce")
+    engine.add_argument("--duration", default="1m", help="of denials (%(default)s)")
     recorder = commands.add_parser("record", help="record an attack into a folder of examples")
     recorder.add_argument("--out", type=Path, default=Path("examples/webshop"))
     return parser

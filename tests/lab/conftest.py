@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 LAB = Path(__file__).resolve().parents[2] / "deploy" / "lab"
-sys.path.insert(0, str(LAB))  # the lab's scripts import their neighbours
+sys.path[:0] = [str(LAB), str(LAB.parents[1] / "bench")]  # scripts import their neighbours
 
 from lab import Lab  # noqa: E402 - found by the path above
 
