@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 from correlate.chain.edges import SIDES
@@ -11,8 +13,16 @@ from correlate.chain.runs import Reach, Run
 
 ROOT_WEIGHT: Final = 0.4
 """What a process that starts everything on its host leaves of an edge: less than any that joins alone."""
+MANY: Final = 4
+"""More things of one type in one part than this: the alert stands for many doings, and tells of none of them
+by whom it was."""
+MANY_WEIGHT: Final = 0.4
+
 MAX_KEYS: Final = 96
 """Things through which one run can be joined; the nearest stay."""
+
+_SINGLE: Final = frozenset({"process", "session", "file", "hash", "user"})
+"""Types of which one doing has few. A scan has many targets, and is one doing."""
 
 _CLIMBS: Final = frozenset({"process", "flow", "session", "file", "service", "task", "registry"})
 
@@ -22,18 +32,8 @@ def reach_of(
 ) -> tuple[Reach, ...]:
     """Return the run's keys, its own first; each (thing, side) once, by its heaviest path."""
     found: dict[tuple[str, str], Reach] = {}
-    named = run.entities()
-    roots = _roots(run)
-    for one in named:
-        side = SIDES.get(one.role)
-        if side is None:
-            continue
-        key, weight, via = f"{one.type}|{one.value}", 1.0, ""
-        if one.type == "ip" and one.value not in nat:
-            key, via = _who(one.value, run.first_us, identity)
-        elif one.type == "process" and one.role in roots:
-            weight = ROOT_WEIGHT
-        _put(found, Reach(key, side, weight, via))
+    for reach in _own(run, identity, nat):
+        _put(found, reach)
     for base in list(found.values()):
         if base.side == "v" or base.key.partition("|")[0] not in _CLIMBS or base.weight < 1:
             continue
@@ -47,6 +47,25 @@ def reach_of(
             else:
                 _put(found, Reach(cause, side, weight, via))
     return tuple(found.values())
+
+
+def _own(run: Run, identity: Identity, nat: frozenset[str]) -> Iterator[Reach]:
+    """Yield what the run's alerts name themselves."""
+    named = run.entities()
+    roots = _roots(run)
+    many = Counter((one.type, one.role) for one in named)
+    for one in named:
+        side = SIDES.get(one.role)
+        if side is None:
+            continue
+        key, weight, via = f"{one.type}|{one.value}", 1.0, ""
+        if one.type == "ip" and one.value not in nat:
+            key, via = _who(one.value, run.first_us, identity)
+        elif one.type == "process" and one.role in roots:
+            weight = ROOT_WEIGHT
+        if many[one.type, one.role] > MANY and one.type in _SINGLE:
+            weight *= MANY_WEIGHT
+        yield Reach(key, side, weight, via)
 
 
 def _put(found: dict[tuple[str, str], Reach], reach: Reach) -> None:

@@ -138,7 +138,8 @@ class Relations:
                     continue
                 seen.add(up.cause)
                 side, share, words = _STEP[up.kind]
-                step = words.format(it=_plain(here), cause=_plain(up.cause))
+                named = f"{up.name} ({_plain(up.cause)})" if up.name else _plain(up.cause)
+                step = words.format(it=_plain(here), cause=named)
                 path = f"{via}, {step}" if via else step
                 yield up.cause, side, round(weight * share, 4), path
                 waiting.append((up.cause, weight * share, path, depth + 1))

@@ -18,6 +18,7 @@ from correlate.chain.edges import (
     Tie,
     gap_us,
 )
+from correlate.chain.relations import program
 from correlate.chain.runs import Member, Run
 from correlate.chain.score import score
 from correlate.chain.stages import ATTESTATION_RESULT, stages_of
@@ -158,7 +159,7 @@ def _independent(
 
 def _link(early: Run, late: Run, tie: Tie) -> Link:
     before = _nearest(early, late.first_us)
-    value = tie.key.partition("|")[2]
+    value = _named(tie.key, early) or _named(tie.key, late) or tie.key.partition("|")[2]
     gap = gap_us(early.first_us, early.last_us, late.first_us, late.last_us)
     words = tie.edge.words.format(it=value)
     parts = [words, tie.via, f"{span(gap)} apart" if gap else "at the same time"]
@@ -169,6 +170,18 @@ def _link(early: Run, late: Run, tie: Tie) -> Link:
         weight=tie.weight,
         evidence="; ".join(part for part in parts if part),
     )
+
+
+def _named(key: str, run: Run) -> str:
+    """Return a process with the name of its program, where a run says it; else nothing."""
+    kind, _, value = key.partition("|")
+    if kind != "process":
+        return ""
+    roles = {one.role for one in run.signing if one.type == "process" and one.value == value}
+    for one in run.entities():
+        if one.type == "file" and one.role in roles:
+            return f"{program(one.value)} ({value})"
+    return ""
 
 
 def _attested(run: Run) -> bool:

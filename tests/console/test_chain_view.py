@@ -1,0 +1,194 @@
+"""Chains as text, pictures and exports, with values as attackers write them."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.chain_view import FORMATS, render
+from contract.records import Alert, Chain, Level, Rule
+from correlate.chain.entities import entities_of
+from correlate.chain.why import exceptions, expected, left_out, without
+from correlate.link import link
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SCHEMAS = Path(__file__).parents[2] / "../shared/specs/attack_flow/stix"
+NASTY = 'x"];<script>alert(1)</script>|`\\ \x1b[31m\u202e#"--> y'
+
+
+def alert(
+    id: str, name: str, at: float, fields: dict[str, Any], stage: tuple[str, str] | None = None,
+    level: Level = "high",
+) -> Alert:  # fmt: skip
+    time = START + timedelta(seconds=at)
+    return Alert(
+        id=id, revision=1, rule=Rule(id=f"rule-{id}", name=name, level=level), time=time, last=time,
+        events=(f"e-{id}",), event_count=1, entities=entities_of(fields), fields=fields,
+        tactics=stage[:1] if stage else (), techniques=stage[1:] if stage else (),
+    )  # fmt: skip
+
+
+def peers(source: str, target: str) -> dict[str, Any]:
+    return {"source.ip": source, "destination.ip": target}
+
+
+ALERTS = [
+    alert("a", NASTY, 0, peers("203.0.113.7", "10.0.0.5"), ("reconnaissance", "T1595.001")),
+    alert("b", "Exploit", 20, peers("203.0.113.7", "10.0.0.5"), ("initial-access", "T1190")),
+    alert("c", "Moves on", 90, peers("10.0.0.5", "10.0.0.6"), ("lateral-movement", "T1021.004")),
+    alert("d", "Odd", 95, {"host.name": "web", "source.ip": "10.0.0.5"}),
+]
+
+
+def linked(alerts: list[Alert]) -> Chain:
+    logic = link().open("default", {})
+    chains = [one for item in alerts for one in logic.on_item(item) if isinstance(one, Chain)]
+    return chains[-1]
+
+
+CHAIN = linked(ALERTS)
+BY_ID = {one.id: one for one in ALERTS}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_form_tells_every_alert_and_no_control_character(form: str) -> None:
+    said = render(CHAIN, BY_ID, form)
+    assert said.endswith("\n")
+    assert "Exploit" in said or "T1190" in said
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_form_stands_without_the_alerts_themselves(form: str) -> None:
+    assert render(CHAIN, {}, form)
+
+
+def test_text_tells_links_losses_and_what_comes_next() -> None:
+    said = render(CHAIN, BY_ID, "text")
+    assert "203.0.113.7 is the source of both" in said
+    assert "without it: falls into" in said
+    assert "Expected next" in said
+    assert "collection" in said
+
+
+def test_svg_is_well_formed_and_holds_no_script() -> None:
+    tree = ET.fromstring(render(CHAIN, BY_ID, "svg"))  # noqa: S314 - our own output
+    names = {one.tag.rpartition("}")[2] for one in tree.iter()}
+    assert "script" not in names
+    assert len(tree.findall(".//{http://www.w3.org/2000/svg}rect")) == len(CHAIN.alerts)
+
+
+def test_dot_keeps_quotes_inside_labels() -> None:
+    said = render(CHAIN, BY_ID, "dot")
+    assert 'x\\"];' in said
+    assert said.count(" -> ") >= len(CHAIN.alerts) - 1
+
+
+def test_mermaid_leaves_no_syntax_in_labels() -> None:
+    line = next(
+        one for one in render(CHAIN, BY_ID, "mermaid").splitlines() if one.startswith("  n0[")
+    )
+    inner = line.partition('["')[2].rpartition('"]')[0].replace("<br/>", "")
+    assert not set(inner) & set('"<>[]{}|`')
+
+
+def test_markdown_escapes_markup() -> None:
+    assert "<script>" not in render(CHAIN, BY_ID, "markdown").partition("```mermaid")[0]
+    assert "\\<script>" in render(CHAIN, BY_ID, "markdown")
+
+
+def test_navigator_layer_marks_each_technique_under_its_tactic() -> None:
+    layer = json.loads(render(CHAIN, BY_ID, "navigator"))
+    assert layer["domain"] == "enterprise-attack"
+    assert {(one["techniqueID"], one["tactic"]) for one in layer["techniques"]} == {
+        ("T1595.001", "reconnaissance"),
+        ("T1190", "initial-access"),
+        ("T1021.004", "lateral-movement"),
+    }
+
+
+def test_attack_flow_is_the_same_bundle_each_time_and_follows_the_links() -> None:
+    said = render(CHAIN, BY_ID, "attack-flow")
+    assert said == render(CHAIN, BY_ID, "attack-flow")
+    objects = json.loads(said)["objects"]
+    actions = {one["id"]: one for one in objects if one["type"] == "attack-action"}
+    (flow,) = [one for one in objects if one["type"] == "attack-flow"]
+    assert {actions[one]["technique_id"] for one in flow["start_refs"]} == {"T1595.001"}
+    assert all(ref in actions for one in actions.values() for ref in one.get("effect_refs", ()))
+
+
+@pytest.mark.shared
+def test_attack_flow_is_valid_by_the_public_schema() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    referencing = pytest.importorskip("referencing")
+    if not SCHEMAS.is_dir():
+        pytest.skip("the public schema is not beside the checkout")
+    resources = []
+    for path in SCHEMAS.rglob("*.json"):
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        if "$schema" in schema:
+            # The files name their dialect by an address that the library does not know.
+            schema = {**schema, "$schema": "https://json-schema.org/draft/2020-12/schema"}
+            resource = referencing.Resource.from_contents(schema)
+            resources.append((schema.get("$id", path.name), resource))
+            inner = path.relative_to(SCHEMAS).as_posix().removeprefix("oasis-open/")
+            resources += [(f"{base}/{inner}", resource) for base in _BASES]
+    registry = referencing.Registry().with_resources(resources)
+    main = json.loads((SCHEMAS / "attack-flow-schema-2.0.0.json").read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(main, registry=registry)
+    objects = json.loads(render(CHAIN, BY_ID, "attack-flow"))["objects"]
+    own = [one for one in objects if one["type"].startswith("attack-")]
+    assert len(own) > len(CHAIN.alerts)
+    for one in own:
+        assert list(validator.iter_errors(one)) == []
+    broken = {**own[0], "scope": "no such scope"}
+    assert list(validator.iter_errors(broken))
+
+
+_BASES = (
+    "http://raw.githubusercontent.com/oasis-open/cti-stix2-json-schemas/stix2.1/schemas",
+    "https://raw.githubusercontent.com/oasis-open/cti-stix2-json-schemas/stix2.1/schemas",
+    "https://raw.githubusercontent.com/oasis-open/cti-stix2-json-schemas/master/schemas",
+    "http://raw.githubusercontent.com/oasis-open/cti-stix2-json-schemas/master/schemas",
+)
+
+
+# ------------------------------------------------------------------ why
+
+
+def test_without_its_only_link_an_alert_stands_alone() -> None:
+    first = next(one for one in CHAIN.links if one.to == "b")
+    parts = without(CHAIN, first)
+    assert sorted(alert for part in parts for alert in part) == sorted(CHAIN.alerts)
+    assert len(parts) > 1
+
+
+def test_stage_that_came_before_its_tactic_is_an_exception() -> None:
+    late_scan = [
+        alert("a", "Exploit", 0, peers("203.0.113.7", "10.0.0.5"), ("initial-access", "T1190")),
+        alert("b", "Scan", 50, peers("203.0.113.7", "10.0.0.5"), ("reconnaissance", "T1595")),
+    ]
+    ((stage, earlier),) = exceptions(linked(late_scan))
+    assert (stage.tactic, earlier.tactic) == ("initial-access", "reconnaissance")
+    assert exceptions(CHAIN) == []
+
+
+def test_what_usually_follows_is_expected_and_what_was_shown_is_not() -> None:
+    coming = expected(CHAIN)
+    assert coming[:2] == ["collection", "execution"] or coming[:2] == ["execution", "collection"]
+    assert "initial-access" not in coming
+
+
+def test_alert_on_the_same_target_from_elsewhere_is_left_out_with_a_reason() -> None:
+    other = alert("z", "Other", 30, peers("198.51.100.9", "10.0.0.5"))
+    far = alert("y", "Far", 30, peers("198.51.100.9", "10.0.0.99"))
+    (one,) = left_out(CHAIN, BY_ID, [other, far])
+    assert one.alert.id == "z"
+    assert "10.0.0.5" in one.reason
+    assert "Other" in render(CHAIN, BY_ID, "text", [one])
