@@ -19,7 +19,7 @@ from contract.errors import RuleError
 from contract.records import Level
 from correlate.sigma.node import Node
 from correlate.sigma.pipelines import Pipeline, digest
-from correlate.sigma.rules import Detection, Options, RuleSet, Sorted, identity_of
+from correlate.sigma.rules import COLLECTION_ACTIONS, Detection, Options, RuleSet, Sorted, identity_of
 from correlate.sigma.taxonomy import Source
 
 VERSION = 1
@@ -255,7 +255,11 @@ def _digest(data: bytes) -> str:
 
 
 def _is_sigma(document: Document) -> bool:
-    return not document.data.keys().isdisjoint(("detection", "correlation", "filter", "action"))
+    data = document.data
+    return (
+        not data.keys().isdisjoint(("detection", "correlation", "filter"))
+        or data.get("action") in COLLECTION_ACTIONS
+    )
 
 
 def _is_whole(documents: Sequence[Document]) -> bool:

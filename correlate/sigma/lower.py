@@ -94,7 +94,9 @@ def condition_of(
         return done[name]
 
     names = list(detections.detections)
-    return disjunction([parse(text, names, identifier, used) for text in detections.condition])
+    # Pipelines change the parsed conditions' text, not `detections.condition`.
+    texts = [condition.condition for condition in detections.parsed_condition]
+    return disjunction([parse(text, names, identifier, used) for text in texts])
 
 
 def _detection(detection: SigmaDetection | SigmaDetectionItem, *, allow_slow: bool) -> Node:

@@ -28,6 +28,7 @@ Sources: TypeAlias = list[tuple[Source, Names]]
 _PLAIN = Names({})
 _NXLOG = Names(taxonomy.NXLOG)
 _WINLOG = Names(taxonomy.WINLOG, taxonomy.WINLOG_DATA)
+_DEFENDER = Names(taxonomy.DEFENDER, taxonomy.WINLOG_DATA)
 _WINLOG_ID = Names(taxonomy.WINLOG | {"EventID": "winlog.event_id"}, taxonomy.WINLOG_DATA)
 
 
@@ -37,6 +38,8 @@ def _audit(names: Names) -> Names:
         mine: names.fields.get(theirs, names.prefix + theirs)
         for mine, theirs in taxonomy.PROCESS_AUDIT.items()
     }
+    if names.prefix:  # rules that a pipeline brought to the event's names already
+        mapped |= {names.prefix + mine: theirs for mine, theirs in mapped.items()}
     return Names({**names.fields, **mapped}, names.prefix)
 
 
@@ -160,13 +163,21 @@ class Router:
     def _ecs(self, event: Mapping[str, Any]) -> Route:
         values = {name: _texts(event[name]) for name in _ECS_FIELDS if event.get(name) is not None}
         sources = _with_product(_ecs_rows(values))
-        if sources:
-            return _route(sources)
-        if "event.module" in event or "event.dataset" in event:
-            # A sensor that no row knows: rules of its own name as product, and nothing else.
-            modules = _texts(event.get("event.module") or str(event["event.dataset"]).split(".")[0])
-            return _route([(Source(module), _PLAIN) for module in sorted(modules)])
-        return self._unknown
+        module = next(iter(sorted(_texts(event.get("event.module")))), "").lower()
+        if module and module not in taxonomy.UNNAMED:
+            # Rules may name any sensor as product, and a part of its logs as service.
+            sources.append((Source(module), _PLAIN))
+            for name in sorted(_texts(event.get("event.dataset"))):
+                service = name.removeprefix(module + ".")
+                sources += [(Source(module, "", one), _PLAIN) for one in (service, name)]
+        elif sources:
+            # The product cannot be told, so rules of any product fit the category.
+            sources += [
+                (source._replace(product=ANY), names)
+                for source, names in sources
+                if not source.product
+            ]
+        return _route(sources) if sources else self._unknown
 
 
 def _route(sources: Sources) -> Route:
@@ -204,6 +215,8 @@ def _winlog(event: Mapping[str, Any]) -> Route:
     if "event.code" not in event:
         names = _WINLOG_ID
     channel = (text_of(event["winlog.channel"]) or "").lower()
+    if channel == taxonomy.DEFENDER_CHANNEL:
+        names = _DEFENDER
     return _route(_windows_sources(channel, code, names))
 
 
@@ -212,4 +225,6 @@ def rename(name: str, names: Names) -> str:
     renamed = names.fields.get(name)
     if renamed is not None:
         return renamed
-    return names.prefix + name if names.prefix and "." not in name else name
+    if names.prefix and ("." not in name or name.split(".", 1)[0] in names.roots):
+        return names.prefix + name
+    return name

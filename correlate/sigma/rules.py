@@ -22,6 +22,9 @@ from correlate.sigma.taxonomy import ALIASES, Source
 DEFAULT_LEVEL: Level = "medium"
 """Of a rule that states none; the specification leaves it open."""
 
+COLLECTION_ACTIONS = ("global", "repeat", "reset")
+"""Values of `action` in rule collections of Sigma 1."""
+
 _TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
 _TACTICS = frozenset(
     [
@@ -196,7 +199,7 @@ class Sorted:
     def add(self, document: Document) -> None:
         data = document.data
         kinds = [kind for kind in ("detection", "correlation", "filter") if kind in data]
-        if "action" in data and not kinds:
+        if data.get("action") in COLLECTION_ACTIONS:
             self.errors.append(
                 document.error("'action' belongs to Sigma 1; write each rule whole", "action")
             )
