@@ -20,7 +20,7 @@ from contract.timestamps import microseconds
 from correlate.chain.entities import JOIN_FIELDS
 from correlate.window import state
 from correlate.window.evaluate import Always
-from correlate.window.plan import Plan, evaluator_of, mode_of, reader_of
+from correlate.window.plan import Plan, alternatives, evaluator_of, mode_of, reader_of
 from correlate.window.policy import Policy, detection_policy
 from correlate.window.rule import Correlation, parse
 from correlate.window.settings import WindowSettings
@@ -97,10 +97,12 @@ def library(rules: Rules, settings: WindowSettings) -> Library:
                 generated.add(reference)
     made.facts = JOIN_FIELDS | frozenset(settings.fold_by)
     made.facts |= {
-        read[id].field_of(name, reference)
+        known
         for id in resolved
         for reference in read[id].rules
-        for name in read[id].group_by
+        for name in (*read[id].group_by, *read[id].fields)
+        for field in (read[id].field_of(name, reference),)
+        for known in (field, *alternatives(field))
     }
     _add_correlations(made, read, resolved, generated, rules, settings)
     _add_folds(made, generated, rules, settings)
@@ -133,7 +135,9 @@ def _add_folds(made: Library, generated: set[str], rules: Rules, settings: Windo
         except RuleError as error:
             made.errors.append(error)
             continue
-        if id not in made.consumers or id in generated or policy.alert:
+        # Sigma 2.1, `level`: no alerting should be triggered by informational rules.
+        own = id not in made.consumers and detection.level != "informational"
+        if own or id in generated or policy.alert:
             plan = fold_plan(detection, id, policy, settings)
             made.folds[id] = (plan, policy.fold_by or settings.fold_by)
             made.facts |= frozenset(policy.fold_by or ())

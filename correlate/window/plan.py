@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ import msgspec
 from contract.event import Event, Fields
 from contract.ids import derive_id
 from contract.records import Rule
+from correlate.sigma import taxonomy
 from correlate.window.condition import number
 from correlate.window.evaluate import (
     AllPresent,
@@ -120,6 +122,30 @@ def scalar(value: Any) -> str:
     return str(exact) if exact is not None else str(value).lower()
 
 
+@lru_cache(4096)
+def alternatives(name: str) -> tuple[str, ...]:
+    """Return what a field of Sigma's taxonomy is called in our events, besides its own name.
+
+    A rule that groups by `IpAddress` means the same field that its detections match.
+    """
+    if "." in name:
+        return ()
+    tables = (taxonomy.WINLOG, taxonomy.PROCESS, taxonomy.NETWORK, taxonomy.AUDITD)
+    named = [taxonomy.WINLOG_DATA + name, *(t[name] for t in tables if name in t)]
+    return tuple(dict.fromkeys(named))
+
+
+def lookup(fields: Fields, name: str) -> Any:
+    """Return a field's value under its own name or, failing that, under what our events call it."""
+    value = fields.get(name)
+    if value is None:
+        for other in alternatives(name):
+            value = fields.get(other)
+            if value is not None:
+                return value
+    return value
+
+
 def groups(prefix: str, fields: Fields, names: Iterable[str], *, absent: bool) -> list[str]:
     """Return the keys of the groups that an event belongs to; none when it lacks a field.
 
@@ -128,6 +154,8 @@ def groups(prefix: str, fields: Fields, names: Iterable[str], *, absent: bool) -
     key = prefix
     for at, name in enumerate(names):
         value = fields.get(name)
+        if value is None:
+            value = lookup(fields, name)
         if type(value) is not str:
             if isinstance(value, list):
                 return _many(prefix, fields, list(names)[at:], key, absent=absent)
@@ -147,7 +175,7 @@ def _many(prefix: str, fields: Fields, names: list[str], key: str, *, absent: bo
     """The slow way: some field holds a list."""
     columns = []
     for name in names:
-        value = fields.get(name)
+        value = lookup(fields, name)
         given = value if isinstance(value, list) else [value]
         texts = dict.fromkeys(
             scalar(one).replace(SEPARATOR, "\\x1f") for one in given if one is not None
@@ -179,16 +207,16 @@ def reader_of(correlation: Correlation) -> Reader | None:
     if correlation.type in ("value_sum", "value_avg", "value_median") or (
         correlation.type == "value_percentile" and correlation.percentile is not None
     ):
-        return lambda fields: number(fields.get(first))
+        return lambda fields: number(lookup(fields, first))
     if rest:
         names = correlation.fields
 
         def together(fields: Fields) -> Value:
-            texts = [_text(fields.get(name)) for name in names]
+            texts = [_text(lookup(fields, name)) for name in names]
             return None if None in texts else SEPARATOR.join(t for t in texts if t is not None)
 
         return together
-    return lambda fields: _text(fields.get(first))
+    return lambda fields: _text(lookup(fields, first))
 
 
 def _text(value: Any) -> str | None:

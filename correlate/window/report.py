@@ -15,6 +15,7 @@ from contract.timestamps import from_datetime, iso, to_datetime
 from correlate.chain.entities import entities_of
 from correlate.window.episode import Episode, Past, Place
 from correlate.window.evaluate import Entry
+from correlate.window.plan import lookup
 
 if TYPE_CHECKING:
     from correlate.window.window import Window
@@ -73,7 +74,7 @@ def absorb(window: Window, past: Past, entries: Iterable[Entry]) -> Past:
             for entity in inner.alert.entities if inner is not None else _entities(facts):
                 past.entities.setdefault(entity)
         for name in plan.carried:
-            _carry(past, name, fields.get(name), bounds.max_carried)
+            _carry(past, name, lookup(fields, name), bounds.max_carried)
     return past
 
 
