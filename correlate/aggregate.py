@@ -71,6 +71,7 @@ class _Router:
         self.folds = {
             id: (f"{FOLD_KEY}{SEPARATOR}{id}", names) for id, (_, names) in made.folds.items()
         }
+        self.inner = frozenset(made.consumers) & made.correlations.keys()
         for rule, consumers in made.consumers.items():
             for id in consumers:
                 correlation = made.correlations[id].correlation
@@ -94,9 +95,8 @@ class _Router:
         """Return the keys of an item's groups; O(correlations that refer to its rule)."""
         if type(item) is not Match:  # isinstance of a pydantic model is slow
             alert = cast("Alert", item)
-            return (
-                self._of_rule(alert.rule.id, alert.fields) if alert.rule.id in self.routes else ()
-            )
+            # The folded alert of a detection is none: its matches went to the correlations themselves.
+            return self._of_rule(alert.rule.id, alert.fields) if alert.rule.id in self.inner else ()
         rule = item.rule
         fields = item.event.fields
         single = self.singles.get(rule)
