@@ -19,6 +19,7 @@ from contract.records import Decision, Target
 from respond.enforcers.nftables import ENFORCER, NftablesSettings
 from respond.nft import table
 from respond.nft.library import Library
+from respond.nft.netlink import Lookup
 from respond.target import network
 
 Deny = Callable[..., Decision]
@@ -406,3 +407,92 @@ def test_elements_outlive_the_engine(bench: Any, wire: Wire, make_decision: Deny
 
     run(bench, dialogue)
     assert not wire.passes("10.9.1.2")
+
+
+@pytest.mark.nftables
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"counters": False},
+        {"hooks": ["input"]},
+        {"priority": -200, "table": "other"},
+        {"log_group": 7},
+    ],
+)
+def test_every_setting_makes_a_table_that_the_kernel_takes(
+    bench: Any, make_decision: Deny, settings: dict[str, Any]
+) -> None:
+    bench.settings = NftablesSettings.model_validate(bench.settings.model_dump() | settings)
+    bench.reopen()
+    desired = [make_decision(start=bench.now), make_decision("2001:db8::/64", start=bench.now)]
+
+    async def dialogue() -> None:
+        assert results(await bench.enforcer.converge(desired)) == ["applied", "applied"]
+        assert await bench.enforcer.converge(desired) == []
+        listed = bench.nft(f"list table inet {bench.settings.table}")
+        assert listed.count("type filter hook") == len(bench.settings.hooks)
+        assert ("log prefix" in listed) == (bench.settings.log_group is not None)
+
+    run(bench, dialogue)
+
+
+@pytest.mark.nftables
+def test_an_address_of_ipv6_is_dropped_too(
+    bench: Any, new_netns: Callable[[], str], make_decision: Deny
+) -> None:
+    other = new_netns()
+    link = ["ip", "link", "add", "a0", "netns", other, "type", "veth", "peer", "name", "r0"]
+    subprocess.run([*link, "netns", bench.netns], check=True)
+    for netns, device, address in (
+        (other, "a0", "2001:db8::2"),
+        (bench.netns, "r0", "2001:db8::1"),
+    ):
+        for words in (
+            ["addr", "add", f"{address}/64", "dev", device, "nodad"],
+            ["link", "set", device, "up"],
+        ):
+            subprocess.run(["ip", "-n", netns, *words], check=True)
+    with inside(bench.netns):
+        receiver = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        receiver.bind(("2001:db8::1", 9))
+    with inside(other):
+        sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        sender.bind(("2001:db8::2", 0))
+
+    def passes(patience_s: float) -> bool:
+        sender.sendto(b"x", ("2001:db8::1", 9))
+        return arrives(receiver, patience_s)
+
+    async def dialogue() -> None:
+        assert passes(3)
+        assert results(await bench.enforcer.apply([make_decision("2001:db8::2", start=bench.now)]))
+        assert not passes(0.3)
+
+    try:
+        run(bench, dialogue)
+    finally:
+        sender.close()
+        receiver.close()
+
+
+@pytest.mark.nftables
+def test_the_kernel_is_asked_for_one_element(bench: Any) -> None:
+    bench.nft(
+        "table inet t { set s { type ipv4_addr; flags timeout; }; }\n"
+        'add element inet t s { 192.0.2.1 timeout 1h comment "opsonin:ab:3", 192.0.2.2 }'
+    )
+    with inside(bench.netns):
+        lookup = Lookup()
+    try:
+        found = lookup.find("t", "s", bytes((192, 0, 2, 1)))
+        assert found is not None
+        assert found.comment == "opsonin:ab:3"
+        assert 3_590_000 < (found.expires_ms or 0) <= 3_600_000
+        assert lookup.find("t", "s", bytes((192, 0, 2, 2))) == (None, "")
+        assert lookup.find("t", "s", bytes((192, 0, 2, 3))) is None
+        assert lookup.find("t", "absent", bytes(4)) is None
+        assert lookup.find("absent", "s", bytes(4)) is None
+        with pytest.raises(PointError, match="nfnetlink"):
+            lookup.find("t", "s", bytes(16))
+    finally:
+        lookup.close()
