@@ -1,7 +1,7 @@
 """Windows event logs: Security, Sysmon (also for Linux), PowerShell, System, and any other channel.
 
 Reads XML, the JSON of Winlogbeat and Elastic Agent, NXLog, Mordor, Azure Monitor, the EVTX dumpers and
-Wazuh, and the bare message text. Every datum stays under `winlog.event_data.<Name>` exactly as Windows
+Wazuh, `.evtx` files, and the bare message text. Every datum stays under `winlog.event_data.<Name>` exactly as Windows
 names it, so that public Sigma rules for Windows match; the ECS fields are beside it. ECS 9.4; the tables
 are `ingest.tables.windows_events` and `windows_data`.
 """
@@ -20,6 +20,7 @@ from ingest.formats.text import decode
 from ingest.formats.time import iso_us
 from ingest.formats.winlog import of_json
 from ingest.formats.winlog_details import COMPLETE
+from ingest.formats.winlog_evtx import MAGIC, records_of_evtx
 from ingest.formats.winlog_message import of_message
 from ingest.formats.winlog_record import WindowsRecord
 from ingest.formats.winlog_values import Read, compile_plan, utc_text
@@ -56,6 +57,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         ParseError: no Windows event in any of the forms read here.
     """
     first = raw[:1]
+    if raw[:8] == MAGIC:
+        return _file(raw, context)
     if first not in (b"{", b"<"):
         raw = raw.lstrip(b" \t\r\n\xef\xbb\xbf")
         first = raw[:1]
@@ -66,6 +69,29 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     else:
         records = _found_inside(raw)
     return [_fields(record, context) for record in records]
+
+
+def _file(raw: bytes, context: Context) -> list[Fields]:
+    """A whole `.evtx` file; what cannot be read of it becomes an event of kind `pipeline_error`."""
+    found: list[Fields] = []
+    for item in records_of_evtx(raw):
+        try:
+            if isinstance(item, ParseError):
+                raise item
+            found += [_fields(record, context) for record in of_json(item.encode())]
+        except ParseError as error:
+            found.append(
+                {
+                    "event.kind": "pipeline_error",
+                    "event.module": "windows",
+                    "event.dataset": "windows.evtx",
+                    "error.message": str(error),
+                }
+            )
+    if all(fields["event.kind"] == "pipeline_error" for fields in found):
+        reason = found[0]["error.message"] if found else "it has no record"
+        raise ParseError(f"no .evtx file: {reason}")
+    return found
 
 
 def _found_inside(raw: bytes) -> list[WindowsRecord]:
