@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias, TypeGuard
 from contract.event import Fields
 from contract.timestamps import iso
 from ingest.formats.address import canonical_ip
-from ingest.formats.time import canonical_us
+from ingest.formats.time import canonical_us, is_canonical
 
 MISFIT: Final = object()
 """What a check answers for a value that is not of the type."""
@@ -137,8 +137,7 @@ def as_date(value: Any) -> Any:
     """An ISO 8601 time in UTC, in the one form of all times here."""
     try:
         time_us = canonical_us(value)
-        # Already in that form: the same text, not a copy.
-        return value if len(value) == 27 and value[26] == "Z" else iso(time_us)  # noqa: PLR2004
+        return value if is_canonical(value) else iso(time_us)  # the same text, not a copy
     except (ValueError, TypeError, OverflowError):
         return MISFIT
 

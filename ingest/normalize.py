@@ -23,7 +23,7 @@ from contract.records import DeadLetter
 from contract.timespan import Timespan
 from contract.timestamps import iso, microseconds, to_datetime
 from ingest.ecs_types import MISFIT, Check, Plan, check_of
-from ingest.formats.time import canonical_us
+from ingest.formats.time import canonical_us, is_canonical, second_us
 
 Enricher: TypeAlias = Callable[[Fields], None]
 """Adds to the fields of one event in place; must not fail."""
@@ -191,8 +191,10 @@ class Normalizer:
             fields["@timestamp"] = fields["event.created"] = iso(received_us)
             return received_us
         try:
-            time_us = canonical_us(text)
-            if len(text) != 27 or text[26] != "Z":  # noqa: PLR2004 - the length of contract.timestamps.iso
+            if is_canonical(text):
+                time_us = second_us(text[:19]) + int(text[20:26])
+            else:
+                time_us = canonical_us(text)
                 fields["@timestamp"] = iso(time_us)
         except (ValueError, TypeError, OverflowError) as error:
             raise ParseError(f"@timestamp: {error}") from None

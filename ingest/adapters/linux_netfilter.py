@@ -131,34 +131,32 @@ def _proxmox_us(prefix: str, zone: tzinfo, received_us: int) -> int | None:
 
 def _place(fields: Fields, plan: Plan, values: Values) -> None:
     """Place the words of the packet."""
-    value = plan.value
-    source, destination = value(values, "SRC"), value(values, "DST")
+    source, destination, ingress, egress, macs, length, protocol, first, second, *others = (
+        plan.placed((*values, ""))
+    )
     if not source or not destination:
-        source, destination = value(values, "IPSRC"), value(values, "IPDST")
+        source, destination = others[0], others[1]
         if not source or not destination:
             raise ParseError("expected a netfilter line with SRC= and DST=")
     _addresses(fields, source, destination)
-    _interfaces(fields, value(values, "IN"), value(values, "OUT"))
-    both = value(values, "MAC")
-    if both:
-        _macs(fields, both)
-    elif plan.at["MACSRC"] >= 0:
-        _mac_words(fields, value(values, "MACSRC"), value(values, "MACDST"))
-    length = value(values, "LEN")
+    if ingress:
+        fields["observer.ingress.interface.name"] = ingress
+    if egress:
+        fields["observer.egress.interface.name"] = egress
+    if not ingress or not egress:
+        _local(fields, ingress, egress)
+    if macs:
+        _macs(fields, macs)
+    elif others[2]:
+        _mac_words(fields, others[2], others[3])
     if length.isdecimal() and len(length) <= _LONG_DIGITS:
         fields["source.bytes"] = fields["network.bytes"] = int(length)
     plan.keep(fields, values)
     fields.update(plan.constant)
-    protocol = value(values, "PROTO")
     if protocol:
         transport = _transport(protocol)
         fields.update(transport or {"network.transport": protocol.lower()})
-        _ports(
-            fields,
-            transport.get("network.iana_number", ""),
-            value(values, "SPT"),
-            value(values, "DPT"),
-        )
+        _ports(fields, transport.get("network.iana_number", ""), first, second)
 
 
 def _addresses(fields: Fields, source: str, destination: str) -> None:
@@ -177,13 +175,9 @@ def _addresses(fields: Fields, source: str, destination: str) -> None:
     fields["network.type"] = "ipv6" if ":" in source else "ipv4"
 
 
-def _interfaces(fields: Fields, ingress: str, egress: str) -> None:
-    if ingress:
-        fields["observer.ingress.interface.name"] = ingress
-    if egress:
-        fields["observer.egress.interface.name"] = egress
-    if (not ingress or not egress) and (ingress or egress):
-        # To or from the machine itself; a packet that is forwarded says nothing about the machine.
+def _local(fields: Fields, ingress: str, egress: str) -> None:
+    """Say which way a packet to or from the machine itself goes; one forwarded says nothing about the machine."""
+    if ingress or egress:
         fields["network.direction"] = "ingress" if ingress else "egress"
         if "observer.name" in fields:
             fields["host.name"] = fields["host.hostname"] = fields["observer.name"]

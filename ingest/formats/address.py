@@ -41,12 +41,3 @@ def canonical_mac(text: str) -> str | None:
         return None
     upper = digits.upper()
     return "-".join(upper[at : at + 2] for at in range(0, 12, 2))
-
-
-@lru_cache(65_536)
-def packed_ip(text: str) -> bytes | None:
-    """Return the 4 or 16 bytes of an address, or None where `text` is none."""
-    try:
-        return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
-    except (OSError, ValueError):
-        return None

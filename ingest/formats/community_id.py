@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from hashlib import sha1
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final
-
-from ingest.formats.address import packed_ip
 
 ICMP: Final = 1
 ICMP6: Final = 58
 _WITH_PORTS: Final = frozenset((6, 17, 132))  # TCP, UDP, SCTP
 _LARGEST_PORT: Final = 65_535
+_STATE: Final = sha1(usedforsecurity=False)
 
 
 def _both_ways(pairs: tuple[tuple[int, int], ...]) -> dict[int, int]:
@@ -46,27 +46,31 @@ def community_id(
         ports: source and destination port; of ICMP, type and code.
         seed: 0 unless the site agreed on another.
     """
-    first, second = packed_ip(source), packed_ip(destination)
-    if first is None or second is None or len(first) != len(second):
+    try:
+        if ":" in source:
+            first, second = inet_pton(AF_INET6, source), inet_pton(AF_INET6, destination)
+        else:
+            first, second = inet_pton(AF_INET, source), inet_pton(AF_INET, destination)
+    except (OSError, ValueError):
         return None
     if protocol in _WITH_PORTS or protocol in _ANSWERS:
         if ports is None:
             return None
         left, right = ports
-        ordered = True
+        answer = right
         if protocol in _ANSWERS:
-            answer = _ANSWERS[protocol].get(left)
-            ordered = answer is not None
-            right = right if answer is None else answer
+            answer = _ANSWERS[protocol].get(left, -1)
+            right = right if answer < 0 else answer
         if not (0 <= left <= _LARGEST_PORT and 0 <= right <= _LARGEST_PORT):
             return None
-        if ordered and (first > second or (first == second and left > right)):
+        if answer >= 0 and (first > second or (first == second and left > right)):
             first, second, left, right = second, first, right, left
         tail = (protocol << 40 | left << 16 | right).to_bytes(6, "big")
     else:
         if first > second:
             first, second = second, first
         tail = bytes((protocol & 0xFF, 0))
-    data = seed.to_bytes(2, "big") + first + second + tail
-    digest = sha1(data, usedforsecurity=False).digest()
-    return "1:" + b2a_base64(digest, newline=False).decode()
+    data = (seed.to_bytes(2, "big") if seed else b"\0\0") + first + second + tail
+    state = _STATE.copy()
+    state.update(data)
+    return "1:" + b2a_base64(state.digest(), newline=False).decode()

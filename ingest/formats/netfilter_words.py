@@ -17,9 +17,22 @@ from ingest.formats.shapes import Grammar, Keys, Shapes, Values
 _TCP_FLAGS: Final = frozenset(("SYN", "ACK", "FIN", "RST", "PSH", "URG", "ECE", "CWR"))
 _FRAGMENT_FLAGS: Final = frozenset(("DF", "MF", "CE"))
 _MAY_BE_EMPTY: Final = frozenset(("IN", "OUT", "MAC"))
-_PLACED: Final = (
-    "IN", "OUT", "MAC", "MACSRC", "MACDST", "SRC", "DST", "IPSRC", "IPDST", "LEN", "PROTO", "SPT", "DPT",
-)  # fmt: skip
+PLACED: Final = (
+    "SRC",
+    "DST",
+    "IN",
+    "OUT",
+    "MAC",
+    "LEN",
+    "PROTO",
+    "SPT",
+    "DPT",
+    "IPSRC",
+    "IPDST",
+    "MACSRC",
+    "MACDST",
+)
+"""Words that the adapter places itself."""
 _NAMES: Final = {
     "TOS": "tos", "PREC": "precedence", "TTL": "ttl", "ID": "id", "TC": "traffic_class", "HOPLIMIT": "ttl",
     "FLOWLBL": "flow_label", "WINDOW": "tcp.window", "SEQ": "tcp.sequence", "ACK": "tcp.acknowledgment", "RES": "tcp.reserved",
@@ -35,9 +48,11 @@ class Plan:
     """Where the values of one sequence of words go.
 
     Attributes:
-        at: index of each word that the adapter places itself; -1 where it is absent.
+        placed: indexes of the words in `PLACED`; of those that are absent, of the empty text after the last.
         constant: fields that the flags make.
     """
+
+    __slots__ = ("_names", "_one", "_take", "constant", "placed")
 
     def __init__(self, keys: Keys) -> None:
         flags: list[str] = []
@@ -47,12 +62,14 @@ class Plan:
             *first, name = before.split(" ")
             flags += [*first, *after.split()]
             names.append(name)
-        self.at = {name: names.index(name) if name in names else -1 for name in _PLACED}
+        self.placed: Any = itemgetter(
+            *(names.index(name) if name in names else len(names) for name in PLACED)
+        )
         # Of equal words the first is the packet's own: LEN of IP stands before LEN of UDP.
         kept = {
             _field(name): number
             for number, name in reversed(list(enumerate(names)))
-            if name and name not in _PLACED
+            if name and name not in PLACED
         }
         self._names = tuple(reversed(kept))
         numbers = tuple(reversed(kept.values()))
@@ -63,11 +80,6 @@ class Plan:
             self.constant["netfilter.tcp.flags"] = tcp
         if fragment := [flag for flag in flags if flag in _FRAGMENT_FLAGS]:
             self.constant["netfilter.fragment_flags"] = fragment
-
-    def value(self, values: Values, name: str) -> str:
-        """Return the value of a word, empty where it is absent."""
-        at = self.at[name]
-        return values[at] if at >= 0 else ""
 
     def keep(self, fields: Fields, values: Values) -> None:
         """Add what the adapter does not place itself."""

@@ -166,9 +166,13 @@ def bsd_us(text: str, zone: tzinfo, received_us: int) -> int:
 
 
 @lru_cache(_REMEMBERED)
-def _second_us(text: str) -> int:
+def second_us(text: str) -> int:
     """Return the microseconds of `YYYY-MM-DDThh:mm:ss` in UTC."""
     return from_datetime(datetime.fromisoformat(text).replace(tzinfo=UTC))
+
+
+is_canonical: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII).fullmatch
+"""Truthy where a text has the form that `contract.timestamps.iso` writes."""
 
 
 def canonical_us(text: str) -> int:
@@ -177,10 +181,8 @@ def canonical_us(text: str) -> int:
     Raises:
         ValueError: no ISO 8601 date and time.
     """
-    if len(text) == 27 and text[26] == "Z" and text[19] == "." and text[10] == "T":  # noqa: PLR2004 - the form's fixed places
-        micros = text[20:26]
-        if micros.isdecimal() and micros.isascii():
-            return _second_us(text[:19]) + int(micros)
+    if is_canonical(text):
+        return second_us(text[:19]) + int(text[20:26])
     return iso_us(text)
 
 
