@@ -7,7 +7,7 @@ say who did what, one candidate is taken at its word, and several are left to a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -68,6 +68,14 @@ def tactics_of(stages: Iterable[ChainStage]) -> set[str]:
     return {stage.tactic for stage in stages} - {""}
 
 
+def steps_of(stages: Sequence[ChainStage]) -> int:
+    """Return how far some stages go: as many distinct tactics, and as many distinct alerts that show them.
+
+    One alert that is tagged with two tactics is one step.
+    """
+    return min(len(tactics_of(stages)), len({stage.alert for stage in stages if stage.tactic}))
+
+
 class Named(Part):
     """Entities by type and, unless `role` is empty, by the part they play."""
 
@@ -109,7 +117,7 @@ class Aim(Named):
     """What is acted on: entities of the chain, by type, role, and what the alerts that name them show.
 
     Attributes:
-        stages: alerts of at least so many distinct tactics name it.
+        stages: at least so many distinct alerts, of as many distinct tactics, name it.
         tactics: alerts of these tactics name it.
         techniques: alerts of these techniques name it.
         prefix_v4: an IPv4 address is widened to this length; 32 is the address alone.
@@ -142,7 +150,7 @@ class Aim(Named):
         targets = [target for _, target in sorted(found.items())]
         return Aimed(targets, faults, is_told or len(targets) == 1)
 
-    def _is_meant(self, entity: Entity, stages: Iterable[ChainStage]) -> bool:
+    def _is_meant(self, entity: Entity, stages: Sequence[ChainStage]) -> bool:
         """Tell whether the stages that name an entity, in a fitting part, are those asked for."""
         naming = [
             stage
@@ -150,7 +158,7 @@ class Aim(Named):
             if any(one.value == entity.value and self.fits(one) for one in stage.entities)
         ]
         return (
-            len(tactics_of(naming)) >= self.stages
+            steps_of(naming) >= self.stages
             and self.tactics.hold(naming)
             and self.techniques.hold(naming)
         )

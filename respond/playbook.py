@@ -17,7 +17,7 @@ from contract.document import Document
 from contract.errors import RuleError
 from contract.records import ActionName, Chain
 from contract.timespan import Timespan
-from respond.aim import Aim, Named, Part, Tactics, Techniques, Words, tactics_of
+from respond.aim import Aim, Named, Part, Tactics, Techniques, Words, steps_of
 
 MAX_DURATION = timedelta(days=30)
 """Everything expires; what must last longer belongs into the enforcement point's own configuration."""
@@ -29,7 +29,7 @@ class When(Part):
     Attributes:
         score: the chain's score is at least this.
         patterns: the chain satisfies at least one of these declared chain patterns.
-        stages: the chain shows at least so many distinct tactics.
+        stages: the chain shows at least so many distinct tactics, by as many distinct alerts.
         alerts: the chain holds at least so many alerts.
         entities: the chain names at least one entity of each of these kinds.
     """
@@ -47,7 +47,7 @@ class When(Part):
         return (
             chain.score >= self.score * ratio
             and len(chain.alerts) >= self.alerts
-            and len(tactics_of(chain.stages)) >= self.stages
+            and steps_of(chain.stages) >= self.stages
             and (not self.patterns or not set(self.patterns).isdisjoint(chain.patterns))
             and self.tactics.hold(chain.stages)
             and self.techniques.hold(chain.stages)

@@ -27,15 +27,16 @@ class _Model(BaseModel):
 
 
 class TrialStage(_Model):
-    """One step of a trial's chain."""
+    """One step of a trial's chain; `alert` numbers the alert that shows it, from 1; absent: one of its own."""
 
     tactic: str
     technique: str = ""
+    alert: Annotated[int, Field(ge=1)] | None = None
     entities: tuple[Entity, ...] = ()
 
 
 class TrialChain(_Model):
-    """A chain as a test writes it."""
+    """A chain as a test writes it; it has at least as many alerts as stages."""
 
     score: float
     first: AwareDatetime = _TIME
@@ -47,7 +48,8 @@ class TrialChain(_Model):
 
     def chain(self) -> Chain:
         """Return the record."""
-        alerts = tuple(f"alert-{number}" for number in range(self.alerts))
+        count = max([self.alerts, len(self.stages), *(one.alert or 0 for one in self.stages)])
+        alerts = tuple(f"alert-{number}" for number in range(1, count + 1))
         return Chain(
             id="chain",
             revision=1,
@@ -60,11 +62,11 @@ class TrialChain(_Model):
                 ChainStage(
                     tactic=stage.tactic,
                     technique=stage.technique,
-                    alert=alerts[0],
+                    alert=f"alert-{stage.alert or number}",
                     time=self.first,
                     entities=stage.entities,
                 )
-                for stage in self.stages
+                for number, stage in enumerate(self.stages, 1)
             ),
             patterns=self.patterns,
         )

@@ -19,7 +19,7 @@ import pytest
 from contract.records import Chain, ChainStage, Decision, Entity, Target
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-_STAGES = (("reconnaissance", "T1595"), ("initial-access", "T1190"))
+_STAGES = (("reconnaissance", "T1595", "a1"), ("initial-access", "T1190", "a2"))
 
 
 @pytest.fixture
@@ -53,11 +53,11 @@ def make_chain() -> Callable[..., Chain]:
                 ChainStage(
                     tactic=tactic,
                     technique=technique,
-                    alert="a1",
+                    alert=alert,
                     time=NOON,
                     entities=entities if is_told else (),
                 )
-                for tactic, technique in _STAGES
+                for tactic, technique, alert in _STAGES
             ),
         }
         return Chain(**(values | changes))

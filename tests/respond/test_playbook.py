@@ -92,7 +92,7 @@ def fitting(make_chain: Callable[..., Chain]) -> Callable[..., Chain]:
     def make(**changes: Any) -> Chain:
         base = make_chain()
         stages = tuple(
-            ChainStage(tactic=tactic, technique=technique, alert="a1", time=base.first)
+            ChainStage(tactic=tactic, technique=technique, alert=technique, time=base.first)
             for tactic, technique in (("initial-access", "T1190"), ("execution", "T1059.004"))
         )
         return make_chain(**({"stages": stages, "patterns": ("intrusion",)} | changes))
@@ -106,9 +106,14 @@ def test_a_chain_that_satisfies_every_condition_is_asked_about(
     assert parse(WHOLE).asks(fitting())
 
 
-def _stage(tactic: str, technique: str) -> ChainStage:
+def _stage(tactic: str, technique: str, alert: str = "") -> ChainStage:
     return ChainStage.model_validate(
-        {"tactic": tactic, "technique": technique, "alert": "a", "time": "2026-01-01T00:00:00Z"}
+        {
+            "tactic": tactic,
+            "technique": technique,
+            "alert": alert or technique,
+            "time": "2026-01-01T00:00:00Z",
+        }
     )
 
 
@@ -122,6 +127,7 @@ def _stage(tactic: str, technique: str) -> ChainStage:
         {"entities": (Entity(type="ip", value="192.0.2.1", role="target"),)},
         {"merged_into": "c9"},
         {"stages": (_stage("initial-access", "T1190"), _stage("initial-access", "T1059"))},
+        {"stages": (_stage("initial-access", "T1190", "a"), _stage("execution", "T1059", "a"))},
         {"stages": (_stage("discovery", "T1190"), _stage("execution", "T1059"))},
         {"stages": (_stage("initial-access", "T1190"), _stage("execution", "T1204"))},
     ],
