@@ -31,8 +31,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     """
     value = loads(raw)
     if type(value) is list:
-        if len(value) > MAX_EVENTS:
-            raise ParseError(f"an array of {len(value)} events; the bound is {MAX_EVENTS}")
+        if not 0 < len(value) <= MAX_EVENTS:
+            raise ParseError(f"an array of {len(value)} events; expected 1 to {MAX_EVENTS}")
         return [_event(one, context) for one in value]
     return [_event(value, context)]
 

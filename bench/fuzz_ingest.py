@@ -1,0 +1,169 @@
+"""Mutate records and watch the adapters: nothing raised, nothing silent, nothing slow.
+
+    bench/fuzz_ingest.py --lines 1000000 --seed 7 suricata.eve linux.netfilter
+    bench/fuzz_ingest.py --lines 10000                      # every adapter
+
+The records of `tests/data/adapter/` are mutated (bytes flipped, cut, doubled, spliced, values replaced, noise). Each must end
+as events or dead letters within the bound of time; the same seed gives the same lines. A failure is printed with
+its number and bytes. The last line is the result; exit 1 when anything failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# bench/ingest.py bears the name of a package; its folder must not hide the package.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from contract.event import Event  # noqa: E402 - after the line above
+from contract.plugins import load  # noqa: E402 - after the line above
+from contract.ports import Adapter, Context  # noqa: E402 - after the line above
+from contract.records import DeadLetter  # noqa: E402 - after the line above
+from contract.timestamps import from_iso  # noqa: E402 - after the line above
+from ingest.normalize import Normalizer  # noqa: E402 - after the line above
+
+SEEDS = Path(__file__).resolve().parents[1] / "tests/data/adapter"
+RECEIVED_US = from_iso("2026-06-15T12:00:00Z")
+SLOW_S = 0.05
+SHOWN = 20
+VALUE = re.compile(rb'"[^"]*"|[^\s,:={}"\[\]|;]+')
+ODD = (
+    b"", b"0", b"-1", b"1e999", b"99999999999999999999", b"1.5", b"null", b"[]", b"{}", b'"x"', b"true", b"2001:db8::1", b"-", b"\0",
+    b"Jan 99 99:99:99", b"\xff\xfe", b"%s%n", b"a" * 300, b"\\", b"=", b'"', b"[" * 50, b"{" * 50, b"]", b"\n", "\u202e".encode(),
+)  # fmt: skip
+
+
+def mutations(records: list[bytes], count: int, chance: random.Random) -> Iterator[bytes]:
+    """Yield mutated records, one to four changes each; some are noise alone."""
+    for _ in range(count):
+        raw = chance.choice(records)
+        for _ in range(chance.randrange(1, 5)):
+            raw = mutate(raw, records, chance)
+        yield raw[:100_000]
+
+
+def mutate(raw: bytes, records: list[bytes], chance: random.Random) -> bytes:
+    """Return the record with one change; half of the changes replace a value, which keeps JSON whole."""
+    at = chance.randrange(len(raw) + 1)
+    if chance.randrange(2):
+        return replace_value(raw, chance)
+    other = chance.choice(records)
+    end = min(len(raw), at + chance.randrange(40))
+    return chance.choice(
+        (
+            raw[:at],
+            raw[:at] + chance.randbytes(chance.randrange(1, 5)) + raw[at:],
+            raw[:at] + bytes([chance.randrange(256)]) + raw[at + 1 :],
+            raw[:at] + raw[at:end] * chance.randrange(2, 5) + raw[end:],
+            raw[:at] + raw[at + chance.randrange(1, 30) :],
+            raw[:at] + other[chance.randrange(len(other) + 1) :],
+            chance.randbytes(chance.randrange(200)),
+        )
+    )
+
+
+def replace_value(raw: bytes, chance: random.Random) -> bytes:
+    """Return the record with one of its values replaced by an odd one."""
+    spans = [match.span() for match in VALUE.finditer(raw[:4000])]
+    if not spans:
+        return raw
+    start, end = chance.choice(spans)
+    return raw[:start] + chance.choice(ODD) + raw[end:]
+
+
+def records_of(name: str) -> list[bytes]:
+    """Return the raw records kept for an adapter."""
+    found: list[bytes] = []
+    for path in sorted((SEEDS / name.replace(".", "_")).iterdir()):
+        if path.suffix == ".raw":
+            found.append(path.read_bytes())
+        elif path.suffix == ".log":
+            found += [line for line in path.read_bytes().split(b"\n") if line]
+    return found
+
+
+def fuzz(adapter: Adapter, count: int, seed: int) -> dict[str, Any]:
+    """Run one adapter; return what happened."""
+    chance = random.Random(f"{adapter.name} {seed}")  # noqa: S311 - repeatable, no secret
+    normalizer = Normalizer(adapter, "fuzz")
+    context = Context(received_us=RECEIVED_US)
+    events = dead = held = slow = failed = 0
+    worst = 0.0
+    for number, raw in enumerate(mutations(records_of(adapter.name), count, chance)):
+        began = time.perf_counter()
+        try:
+            results = normalizer.take(raw, context)
+        except Exception as error:  # noqa: BLE001 - that is what is looked for
+            failed += 1
+            if failed <= SHOWN:
+                print(
+                    f"{adapter.name} {number}: {type(error).__name__}: {error}: {raw[:300]!r}",
+                    file=sys.stderr,
+                )
+            continue
+        took = time.perf_counter() - began
+        if (
+            took > SLOW_S and again(normalizer, raw) > SLOW_S
+        ):  # not when the machine was busy elsewhere
+            slow += 1
+            if slow <= SHOWN:
+                print(f"{adapter.name} {number}: {took:.3f} s: {raw[:300]!r}", file=sys.stderr)
+        worst = max(worst, took)
+        if not results:
+            held += 1
+        elif any(isinstance(result, DeadLetter) for result in results):
+            dead += 1
+        elif all(isinstance(result, Event) for result in results):
+            events += 1
+        else:
+            failed += 1
+    normalizer.flush(context)
+    # An adapter without memory must answer every record at once; one with memory may hold some back.
+    silent = held if adapter.flush is None and not context.state else 0
+    return {
+        "lines": count, "parsed": events, "dead_letters": dead, "held": held, "silent": silent, "failed": failed, "slow": slow,
+        "slowest_ms": round(worst * 1000, 1),
+    }  # fmt: skip
+
+
+def again(normalizer: Normalizer, raw: bytes) -> float:
+    """Return the best time of three more readings."""
+    best = float("inf")
+    for _ in range(3):
+        began = time.process_time()
+        normalizer.take(raw, Context(received_us=RECEIVED_US))
+        best = min(best, time.process_time() - began)
+    return best
+
+
+def main() -> int:
+    """Run; the last line on standard output is the result."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("adapters", nargs="*", help="names; none: all")
+    parser.add_argument("--lines", type=int, default=10_000, help="per adapter")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    known = load("ingest.adapters", "ADAPTER", Adapter)
+    found = {}
+    for name in options.adapters or known:
+        found[name] = fuzz(known[name], options.lines, options.seed)
+        print(name, json.dumps(found[name]), file=sys.stderr)
+    bad = sum(one["failed"] + one["slow"] + one["silent"] for one in found.values())
+    rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps({"seed": options.seed, "bad": bad, "rss_mb": rss_mb, "adapters": found}))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
