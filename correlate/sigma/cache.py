@@ -19,7 +19,14 @@ from contract.errors import RuleError
 from contract.records import Level
 from correlate.sigma.node import Node
 from correlate.sigma.pipelines import Pipeline, digest
-from correlate.sigma.rules import COLLECTION_ACTIONS, Detection, Options, RuleSet, Sorted, identity_of
+from correlate.sigma.rules import (
+    COLLECTION_ACTIONS,
+    Detection,
+    Options,
+    RuleSet,
+    Sorted,
+    identity_of,
+)
 from correlate.sigma.taxonomy import Source
 
 VERSION = 1

@@ -293,6 +293,7 @@ NETWORK = {
     "record_type": "dns.question.type",
     "answer": "dns.answers.data",
     "c-uri": "url.original",
+    "cs-uri": "url.original",
     "c-uri-query": "url.query",
     "c-uri-stem": "url.path",
     "c-uri-extension": "url.extension",

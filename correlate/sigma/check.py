@@ -1,0 +1,384 @@
+"""Faults of rules, for their authors: errors that keep a rule out, and what is unwise or against convention.
+
+Source: Sigma 2.1 specification and JSON schema; SigmaHQ's rule, title and file name conventions
+(sigmahq-rule-convention.md and its neighbours). A finding says where, what, and what to do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+from contract.document import Document
+from contract.records import LEVELS
+from correlate.chain.attack import TACTICS, TECHNIQUES
+from correlate.sigma import taxonomy
+from correlate.sigma.known_fields import CATEGORIES, WINDOWS
+from correlate.sigma.logic import verdict
+from correlate.sigma.node import leaves
+from correlate.sigma.pattern import required_literal
+from correlate.sigma.pipelines import Pipeline
+from correlate.sigma.rules import Detection, Options, identity_of, load
+from correlate.sigma.usage import unused
+
+Severity: TypeAlias = Literal["error", "warning", "note"]
+Clock: TypeAlias = Callable[[], float]
+
+SLOW_SECONDS_PER_KB = 20e-6
+"""Of one pattern over a kilobyte of text, from which it is named. Common patterns take 1 to 3 µs."""
+_STATUSES = ("stable", "test", "experimental", "deprecated", "unsupported")
+_RELATED = ("derived", "obsolete", "merged", "renamed", "similar")
+_TAG = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_.-]+)+")
+_FILE = re.compile(r"[a-z0-9_]{6,66}\.ya?ml")  # with the ending, 10 to 70 characters
+_MAX_TITLE = 256
+_USUAL_TITLE = 120
+
+
+@dataclass(slots=True, frozen=True)
+class Finding:
+    """One thing to say about one place of one rule.
+
+    Attributes:
+        severity: `error`: the rule does not run; `warning`: it should be changed; `note`: worth knowing.
+        code: a short name, stable, for suppression and statistics.
+        rule: id of the rule, or empty.
+    """
+
+    severity: Severity
+    code: str
+    message: str
+    file: str
+    line: int
+    column: int
+    rule: str = ""
+
+
+def check(
+    documents: Iterable[Document],
+    *,
+    pipelines: Sequence[Pipeline] = (),
+    options: Options | None = None,
+    clock: Clock | None = None,
+) -> list[Finding]:
+    """Examine rules together; findings in order of file and line.
+
+    Args:
+        documents: detections, correlations and filters.
+        pipelines: see `rules.load`.
+        options: see there.
+        clock: seconds, to measure what patterns cost; None: cost is not measured.
+    """
+    known = list(documents)
+    rules = load(known, pipelines=pipelines, options=options)
+    findings = [
+        Finding("error", "refused", error.message, error.file, error.line, error.column)
+        for error in rules.errors
+    ]
+    for document in known:
+        if "detection" in document.data:
+            rule = rules.detections.get(identity_of(document))
+            if rule is not None and rule.document is not document:
+                rule = None
+            findings += _document(document, rule, clock)
+        elif "correlation" in document.data or "filter" in document.data:
+            findings += _Notes(document).meta()
+    findings += _duplicates(rules.detections.values())
+    return sorted(findings, key=lambda one: (one.file, one.line, one.column, one.code))
+
+
+def _document(document: Document, rule: Detection | None, clock: Clock | None) -> Iterator[Finding]:
+    notes = _Notes(document)
+    yield from notes.meta()
+    yield from notes.detection_meta()
+    yield from notes.unused()
+    yield from notes.values()
+    if rule is not None:
+        yield from notes.source(rule)
+        yield from notes.fields(rule)
+        yield from notes.logic(rule)
+        yield from notes.patterns(rule, clock)
+
+
+class _Notes:
+    """Findings on one document."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.data = document.data
+        self.id = identity_of(document)
+
+    def say(self, severity: Severity, code: str, message: str, *path: str | int) -> Finding:
+        line, column = self.document.place(*path)
+        return Finding(severity, code, message, self.document.file, line, column, self.id)
+
+    def warn(self, code: str, message: str, *path: str | int) -> Finding:
+        return self.say("warning", code, message, *path)
+
+    def meta(self) -> Iterator[Finding]:
+        title = self.data.get("title")
+        if not isinstance(title, str) or not title.strip():
+            yield self.warn("title", "no title; every rule needs one", "title")
+        elif len(title) > _MAX_TITLE:
+            yield self.warn(
+                "title", f"title of {len(title)} characters; at most {_MAX_TITLE}", "title"
+            )
+        elif len(title) > _USUAL_TITLE:
+            yield self.say(
+                "note", "title-length", "a title over 120 characters is hard to read", "title"
+            )
+        given = self.data.get("id")
+        if given is None:
+            yield self.warn(
+                "id", "no id; generate a UUID (version 4) so that the rule can be referred to"
+            )
+        elif not _is_uuid(given):
+            yield self.warn("id", f"id {given!r} is no UUID", "id")
+        for name in ("date", "modified"):
+            if name in self.data and not _is_date(self.data[name]):
+                yield self.warn("date", f"{name} {self.data[name]!r}; expected YYYY-MM-DD", name)
+        yield from self._tags()
+        yield from self._related()
+        if not _FILE.fullmatch(re.split(r"[/\\]", self.document.file)[-1]):
+            yield self.say(
+                "note", "file-name", "by convention 10 to 70 of a-z, 0-9 and _, ending in .yml"
+            )
+
+    def _tags(self) -> Iterator[Finding]:
+        for at, tag in enumerate(_list(self.data.get("tags"))):
+            if not isinstance(tag, str) or not _TAG.fullmatch(tag):
+                yield self.warn(
+                    "tag", f"tag {tag!r}; expected lower-case namespace.name", "tags", at
+                )
+                continue
+            name = tag.removeprefix("attack.")
+            if name == tag or re.fullmatch(r"[gs]\d{4}", name):
+                continue
+            if re.fullmatch(r"t\d{4}(\.\d{3})?", name):
+                if name.upper() not in TECHNIQUES:
+                    yield self.say(
+                        "note", "technique", f"{name.upper()} is not in ATT&CK 17", "tags", at
+                    )
+            elif name.replace("_", "-") not in TACTICS:
+                yield self.say("note", "tactic", f"{name!r} is no tactic of ATT&CK 17", "tags", at)
+
+    def _related(self) -> Iterator[Finding]:
+        for at, one in enumerate(_list(self.data.get("related"))):
+            if not isinstance(one, dict) or one.get("type") not in _RELATED or "id" not in one:
+                yield self.warn(
+                    "related", f"expected id and type (one of {', '.join(_RELATED)})", "related", at
+                )
+
+    def detection_meta(self) -> Iterator[Finding]:
+        status, level = self.data.get("status"), self.data.get("level")
+        if status is not None and status not in _STATUSES:
+            yield self.warn(
+                "status", f"{status!r}; expected one of {', '.join(_STATUSES)}", "status"
+            )
+        if level is None:
+            yield self.warn("level", "no level; medium is taken")
+        elif level not in LEVELS:
+            yield self.warn("level", f"{level!r}; expected one of {', '.join(LEVELS)}", "level")
+        for name in ("description", "author", "date", "status", "falsepositives", "tags"):
+            if not self.data.get(name):
+                yield self.say("note", f"no-{name}", f"by convention a rule has {name!r}")
+        conditions = self.data.get("detection", {})
+        text = conditions.get("condition") if isinstance(conditions, dict) else ""
+        if isinstance(text, str) and "all of them" in text:
+            yield self.say(
+                "note", "all-of-them", "'all of them' keeps users from adding filters; name a pattern",
+                "detection", "condition",
+            )  # fmt: skip
+
+    def unused(self) -> Iterator[Finding]:
+        for name in unused(self.data.get("detection")):
+            yield self.warn(
+                "unused", f"{name!r} is in no condition; use it or take it away", "detection", name
+            )
+
+    def values(self) -> Iterator[Finding]:
+        for path, key, value in _items(self.data.get("detection")):
+            field, _, modifiers = key.partition("|")
+            values = value if isinstance(value, list) else [value]
+            if len(values) > 1 and any(one is None for one in values):
+                yield self.warn(
+                    "null-in-list", "null cannot be in a list; write a search of its own", *path
+                )
+            exact = re.search(r"\b(re|cased|base64\w*|wide|utf16\w*)\b", modifiers)
+            if len(values) != len({repr(one) if exact else repr(one).casefold() for one in values}):
+                yield self.warn("repeated-value", f"{key}: a value stands twice", *path)
+            for one in values:
+                if not isinstance(one, str) or "re" in modifiers.split("|"):
+                    continue
+                if field and not modifiers and re.fullmatch(r"\*[^*?]+|[^*?\\]+\*", one):
+                    yield self.say(
+                        "note",
+                        "wildcard",
+                        f"{field}: {one!r}; write startswith, endswith or contains",
+                        *path,
+                    )
+                if one != one.strip() and "contains" not in modifiers:
+                    yield self.say("note", "space", f"{key}: {one!r} has a space at its end", *path)
+
+    def source(self, rule: Detection) -> Iterator[Finding]:
+        source = rule.logsource
+        if source.product == "windows" and source.service and source.service not in _SERVICES:
+            yield self.warn(
+                "service", f"{source.service!r} is no service of Windows in the taxonomy; no event "
+                "will be routed to it", "logsource", "service",
+            )  # fmt: skip
+        if source.product == "windows" and source.category and source.category not in _WINDOWS:
+            yield self.warn(
+                "category", f"{source.category!r} is no category of Windows in the taxonomy; no event "
+                "will be routed to it", "logsource", "category",
+            )  # fmt: skip
+
+    def fields(self, rule: Detection) -> Iterator[Finding]:
+        source = rule.logsource
+        known = (
+            WINDOWS.get(source.category)
+            if source.product == "windows"
+            else CATEGORIES.get(source.category)
+        )
+        if known is None:
+            return
+        said = set()
+        for path, key, _ in _items(self.data.get("detection")):
+            field = key.partition("|")[0]
+            if field and "." not in field and field not in known and field not in said:
+                said.add(field)
+                yield self.warn(
+                    "field",
+                    f"{source.category} events have no {field!r}{_near(field, known)}",
+                    *path,
+                )
+
+    def logic(self, rule: Detection) -> Iterator[Finding]:
+        said = verdict(rule.condition)
+        if said:
+            word = "can never hold" if said == "never" else "always holds"
+            yield self.warn(f"{said}-matches", f"the condition {word}", "detection", "condition")
+
+    def patterns(self, rule: Detection, clock: Clock | None) -> Iterator[Finding]:
+        for leaf in dict.fromkeys(leaves(rule.condition)):
+            if leaf.op != "re":
+                continue
+            pattern, flags = leaf.value
+            where = self._place_of(pattern)
+            cost = _seconds_per_kb(pattern, flags, clock) if clock else 0.0
+            if cost > SLOW_SECONDS_PER_KB:
+                yield self.warn(
+                    "slow-pattern", f"{pattern!r} takes {cost * 1e6:.0f} µs a kilobyte; most take 1 to 3",
+                    *where,
+                )  # fmt: skip
+            elif required_literal(pattern, flags) is None:
+                yield self.say(
+                    "note", "no-literal", f"{pattern!r} holds no fixed text of three letters, so it is "
+                    f"tried on every value{f', at {cost * 1e6:.1f} µs a kilobyte' if clock else ''}",
+                    *where,
+                )  # fmt: skip
+
+    def _place_of(self, pattern: str) -> tuple[str | int, ...]:
+        for path, _, value in _items(self.data.get("detection")):
+            if value == pattern:
+                return path
+            if isinstance(value, list) and pattern in value:
+                return (*path, value.index(pattern))
+        return ("detection",)
+
+
+_SERVICES = {service for services in taxonomy.SERVICES.values() for service in services}
+_WINDOWS = {name for names in taxonomy.CATEGORIES.values() for name in names} | set(
+    taxonomy.KERNEL_FILE_CATEGORIES
+)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _is_uuid(value: Any) -> bool:
+    try:
+        return str(UUID(value)) == str(value).lower()
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
+def _is_date(value: Any) -> bool:
+    if isinstance(value, date):
+        return True
+    try:
+        return isinstance(value, str) and str(date.fromisoformat(value)) == value
+    except ValueError:
+        return False
+
+
+def _items(detection: Any) -> Iterator[tuple[tuple[str | int, ...], str, Any]]:
+    """Yield (path, key with modifiers, value or values) of every item of a detection section."""
+    stack: list[tuple[tuple[str | int, ...], Any]] = [
+        (("detection", str(name)), one)
+        for name, one in (detection.items() if isinstance(detection, dict) else ())
+        if name != "condition"
+    ]
+    while stack:
+        path, one = stack.pop()
+        if isinstance(one, dict):
+            for key, value in one.items():
+                yield (*path, str(key)), str(key), value
+        elif isinstance(one, list):
+            stack += [
+                ((*path, at), inner)
+                for at, inner in enumerate(one)
+                if isinstance(inner, dict | list)
+            ]
+            keywords = [inner for inner in one if not isinstance(inner, dict | list)]
+            if keywords:
+                yield path, "", keywords
+
+
+def _near(field: str, known: frozenset[str]) -> str:
+    """Return a hint at a known field of nearly the same name."""
+    from difflib import get_close_matches  # noqa: PLC0415  # rarely needed
+
+    same = [name for name in known if name.casefold() == field.casefold()]
+    near = same or get_close_matches(field, sorted(known), 1, 0.8)
+    return f"; is {near[0]!r} meant?" if near else ""
+
+
+def _seconds_per_kb(pattern: str, flags: str, clock: Clock) -> float:
+    """Return what one search costs on a kilobyte, the worst of a few texts made of the pattern's letters."""
+    from correlate.sigma.pattern import searcher  # noqa: PLC0415
+
+    search = searcher(pattern, flags, allow_slow=True)
+    letters = "".join(re.findall(r"[A-Za-z0-9 /:._-]", pattern)) or "a"
+    texts = [
+        (text * 1024)[:1024] for text in (letters, "a", letters[:1], "C:\\Windows\\System32\\x ")
+    ]
+    worst = 0.0
+    for text in texts:
+        best = 1.0
+        for _ in range(3):
+            began = clock()
+            search(text)
+            best = min(best, clock() - began)
+        worst = max(worst, best)
+    return worst
+
+
+def _duplicates(rules: Iterable[Detection]) -> Iterator[Finding]:
+    """Yield rules that match the same as an earlier one, or bear its title."""
+    by_content: dict[str, Detection] = {}
+    by_title: dict[str, Detection] = {}
+    for rule in rules:
+        notes = _Notes(rule.document)
+        first = by_content.setdefault(rule.content, rule)
+        if first is not rule:
+            place = f"{first.document.file}:{first.document.place()[0]}"
+            yield notes.warn("duplicate", f"matches exactly what {first.title!r} matches ({place})")
+        named = by_title.setdefault(rule.title.casefold(), rule)
+        if named is not rule and rule.title:
+            place = f"{named.document.file}:{named.document.place()[0]}"
+            yield notes.say("note", "same-title", f"has the title of {place}", "title")
