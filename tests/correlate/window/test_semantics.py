@@ -1,0 +1,273 @@
+"""Odd cases, each decided by the Sigma correlation specification 2.1; where it is silent, the reason stands here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contract.document import read
+from contract.event import Event, Match
+from contract.records import Alert
+from correlate.aggregate import Settings, aggregate, check
+from correlate.rehearse import END_US, START_US, Alerts
+from correlate.sigma.rules import load
+
+RULES = "".join(
+    f"title: {name}\nid: r{name}\nname: r{name}\nlogsource: {{product: windows}}\n"
+    f"detection: {{selection: {{E: {name}}}, condition: selection}}\n---\n"
+    for name in "abc"
+)
+SECOND = 1_000_000
+
+
+def correlation(body: str, *, name: str = "corr", head: str = "") -> str:
+    lines = "".join(f"  {line}\n" for line in body.splitlines())
+    return f"title: {name}\nid: {name}\nname: {name}\n{head}correlation:\n{lines}"
+
+
+def event_count(
+    condition: str, *, rules: str = "ra", span: str = "10s", group: str = "[ip]"
+) -> str:
+    return correlation(
+        f"type: event_count\nrules: [{rules}]\ngroup-by: {group}\ntimespan: {span}\n"
+        f"condition: {{{condition}}}"
+    )
+
+
+def value(kind: str, condition: str) -> str:
+    return correlation(
+        f"type: {kind}\nrules: [ra]\ngroup-by: [ip]\ntimespan: 10s\ncondition: {{{condition}}}"
+    )
+
+
+def temporal(rules: str, *, kind: str = "temporal", more: str = "") -> str:
+    return correlation(f"type: {kind}\nrules: [{rules}]\ngroup-by: [ip]\ntimespan: 10s\n{more}")
+
+
+def a(at: float, rule: str = "a", **fields: Any) -> Match:
+    time = START_US + round(at * SECOND)
+    fields = {"ip": "1", **fields}
+    return Match(f"r{rule}", Event.of(fields, id=f"{rule}@{at}", time_us=time, source="s"))
+
+
+def b(at: float, **fields: Any) -> Match:
+    return a(at, "b", **fields)
+
+
+def c(at: float, **fields: Any) -> Match:
+    return a(at, "c", **fields)
+
+
+def play(text: str, items: list[Match], *, watch: bool = False, **settings: Any) -> Alerts:
+    rules = load(read(RULES + text, "corr.yml"))
+    assert not rules.errors
+    run = Alerts(aggregate(rules, Settings(**{"lateness": "10m", **settings})))
+    for item in items:
+        run.take(item)
+        if watch:
+            run.time(item.event.time_us)
+    run.time(END_US)
+    return run
+
+
+def alerts(text: str, items: list[Match]) -> list[Alert]:
+    return [one for one in play(text, items).final() if one.rule.id == "corr"]
+
+
+THREE = event_count("gte: 3")
+CASES: dict[str, tuple[str, list[Match], int]] = {
+    "three of three fire": (THREE, [a(0), a(1), a(2)], 1),
+    # "must occur in the time frame": a frame of ten seconds holds both its ends.
+    "exactly the timespan apart fire": (THREE, [a(0), a(5), a(10)], 1),
+    "a second more does not": (THREE, [a(0), a(5), a(11)], 0),
+    "times are not cut to seconds": (THREE, [a(0), a(5), a(10.9)], 0),
+    "a microsecond decides": (THREE, [a(0), a(5), a(10.000001)], 0),
+    # The rule held once, without a break: one alert that counts six.
+    "what goes on is one alert": (THREE, [a(i) for i in range(6)], 1),
+    "what comes back after a pause is another": (THREE, [a(i) for i in (0, 1, 2, 60, 61, 62)], 2),
+    "out of order inside the window": (THREE, [a(2), a(0), a(1)], 1),
+    "an old event is in no window of now": (THREE, [a(100), a(101), a(10)], 0),
+    "a late event completes its own window": (THREE, [a(0), a(1), a(60), a(2)], 1),
+    "one clock far ahead harms nobody": (THREE, [a(80000), a(1), a(2), a(3)], 1),
+    "a duplicate counts once": (THREE, [a(0), a(1), a(1), a(0)], 0),
+    # All "must have the same value": what is absent or null has none. It is counted, see below.
+    "group-by field absent": (event_count("gte: 3", group="[nope]"), [a(0), a(1), a(2)], 0),
+    "group-by field null": (THREE, [a(0, ip=None), a(1, ip=None), a(2, ip=None)], 0),
+    # Sigma's values are compared as text without regard to case; equal values are one group.
+    "number and text are one group": (THREE, [a(0, ip=1), a(1, ip="1"), a(2, ip=1)], 1),
+    "case does not part groups": (THREE, [a(0, ip="X"), a(1, ip="x"), a(2, ip="X")], 1),
+    "a list is in the group of each value": (THREE, [a(0, ip=["1", "2"]), a(1), a(2)], 1),
+    "no group-by is one group": (event_count("gte: 3", group="[]"), [a(0, ip="1"), a(1, ip="2"), a(2, ip="3")], 1),
+    # Fewer than three is only true when no more can come; three are too many.
+    "fewer than three": (event_count("lt: 3"), [a(0)], 1),
+    "three are not fewer than three": (event_count("lt: 3"), [a(0), a(1), a(2)], 0),
+    "at most five, but two at least": (event_count("gte: 2, lte: 5"), [a(0), a(1)], 1),
+    "a range is one alert while it holds": (event_count("gte: 2, lt: 4"), [a(i) for i in range(5)], 1),
+    "exactly three was true for a while": (event_count("eq: 3"), [a(i) for i in range(5)], 1),
+    "exactly one, when the frame has passed": (event_count("eq: 1"), [a(0), a(1)], 0),
+    "one event of two rules is one event": (event_count("gte: 2", rules="ra, rb"), [a(0), Match("rb", a(0).event)], 0),
+    "distinct values": (value("value_count", "field: u, gte: 3"), [a(0, u="x"), a(1, u="y"), a(2, u="x"), a(3, u="z")], 1),
+    "case is no difference": (value("value_count", "field: u, gte: 2"), [a(0, u="x"), a(1, u="X")], 0),
+    "type is no difference": (value("value_count", "field: u, gte: 2"), [a(0, u=1), a(1, u="1")], 0),
+    "an absent value is none": (value("value_count", "field: u, gte: 2"), [a(0, u="x"), a(1)], 0),
+    "several fields are one value together": (value("value_count", "field: [u, v], gte: 3"), [a(0, u=1, v=1), a(1, u=1, v=2), a(2, u=2, v=1), a(3, u=2, v=1)], 1),
+    "of several fields all must be there": (value("value_count", "field: [u, v], gte: 2"), [a(0, u=1, v=1), a(1, u=2)], 0),
+    "sum over numbers and their texts": (value("value_sum", "field: b, gt: 10"), [a(0, b=5), a(1, b="6")], 1),
+    "decimals add up as decimals": (value("value_sum", "field: b, gt: 3.3"), [a(0, b=1.1), a(1, b=2.2)], 0),
+    "a decimal threshold": (value("value_sum", "field: b, gt: 1.5"), [a(0, b=1), a(1, b=0.6)], 1),
+    "what left the span is not in the sum": (value("value_sum", "field: b, gt: 10"), [a(0, b=8), a(11, b=8)], 0),
+    "average": (value("value_avg", "field: b, gt: 4"), [a(0, b=2), a(1, b=8)], 1),
+    "average below, when the frame has passed": (value("value_avg", "field: b, lt: 4"), [a(0, b=2), a(1, b=8)], 0),
+    "median of three": (value("value_median", "field: b, gte: 5"), [a(0, b=1), a(1, b=9), a(2, b=5)], 1),
+    "median of two is their mean": (value("value_median", "field: b, eq: 5"), [a(0, b=1), a(1, b=9)], 1),
+    "percentile": (value("value_percentile", "field: b, percentile: 90, gte: 9.9"), [a(i / 10, b=i) for i in range(12)], 1),
+    "a value of less than a fifth of all": (value("value_percentile", "field: b, lt: 20"), [*(a(i, b="x") for i in range(5)), a(6, b="y")], 1),
+    "text is no number": (value("value_sum", "field: b, gt: 0"), [a(0, b="many"), a(1, b=True)], 0),
+    "both in any order": (temporal("ra, rb"), [b(0), a(1)], 1),
+    "one of two": (temporal("ra, rb"), [b(0), b(1)], 0),
+    "beyond the span": (temporal("ra, rb"), [a(0), b(11)], 0),
+    "at the span": (temporal("ra, rb"), [a(0), b(10)], 1),
+    "repetition is the same alert": (temporal("ra, rb"), [a(0), b(1), b(2), b(3)], 1),
+    # "All events defined by the rules must occur": one event may be defined by both.
+    "one event of both rules": (temporal("ra, rb"), [a(0), Match("rb", a(0).event)], 1),
+    "two of three rules": (temporal("ra, rb, rc", more="condition: {gte: 2}"), [a(0), c(1)], 1),
+    "a boolean condition": (temporal("ra, rb, rc", more="condition: ra and (rb or rc)"), [a(0), c(1)], 1),
+    "not is not there": (temporal("ra, rb, rc", more="condition: ra and rb and not rc"), [a(0), b(1)], 1),
+    "not is there": (temporal("ra, rb, rc", more="condition: ra and rb and not rc"), [c(0), a(1), b(2)], 0),
+    "ordered": (temporal("ra, rb", kind="temporal_ordered"), [a(0), b(1)], 1),
+    "wrong order": (temporal("ra, rb", kind="temporal_ordered"), [b(0), a(1)], 0),
+    "order within a second": (temporal("ra, rb", kind="temporal_ordered"), [b(0.1), a(0.9)], 0),
+    # Logs by the second cannot tell; a follow-up in the same second must not be missed.
+    "order at one time is open": (temporal("ra, rb", kind="temporal_ordered"), [b(1), a(1)], 1),
+    # "in the order": an event does not follow itself.
+    "one event does not follow itself": (temporal("ra, rb", kind="temporal_ordered"), [a(0), Match("rb", a(0).event)], 0),
+    "ordered, late": (temporal("ra, rb", kind="temporal_ordered"), [b(5), a(1)], 1),
+    "ordered, with noise": (temporal("ra, rb, rc", kind="temporal_ordered"), [b(0), a(1), b(2), c(3)], 1),
+    "ordered, a step too old": (temporal("ra, rb, rc", kind="temporal_ordered"), [a(0), b(5), c(11)], 0),
+    "ordered, a later start fits": (temporal("ra, rb, rc", kind="temporal_ordered"), [a(0), a(3), b(5), c(11)], 1),
+    "no answer": (temporal("ra, rb", kind="temporal_ordered", more="opsonin: {absence: rb}"), [a(0), b(11)], 1),
+    "an answer at the last moment": (temporal("ra, rb", kind="temporal_ordered", more="opsonin: {absence: rb}"), [a(0), b(10)], 0),
+    "an answer before is none": (temporal("ra, rb", kind="temporal_ordered", more="opsonin: {absence: rb}"), [b(0), a(1)], 1),
+    "a and b and then no c": (temporal("ra, rb, rc", kind="temporal_ordered", more="opsonin: {absence: rc}"), [a(0), b(4)], 1),
+    "each firing its own alert": (correlation("type: event_count\nrules: [ra]\ntimespan: 10s\ncondition: {gte: 3}\nopsonin: {refire: always}"), [a(i) for i in range(6)], 4),
+    "those without the field as one group": (correlation("type: event_count\nrules: [ra]\ngroup-by: [nope]\ntimespan: 10s\ncondition: {gte: 3}\nopsonin: {ungrouped: group}"), [a(0), a(1), a(2)], 1),
+    "aliases": (temporal("ra, rb", more="").replace("[ip]", "[src]") + "  aliases:\n    src: {ra: ip, rb: ip2}\n", [a(0, ip="9"), b(1, ip2="9", ip="8")], 1),
+    "aliases that differ": (temporal("ra, rb", more="").replace("[ip]", "[src]") + "  aliases:\n    src: {ra: ip, rb: ip2}\n", [a(0, ip="9"), b(1, ip2="7", ip="9")], 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_case_gives_so_many_alerts(name: str) -> None:
+    text, items, wanted = CASES[name]
+    found = alerts(text, items)
+    assert len(found) == wanted, found
+
+
+INNER = "type: event_count\nrules: [ra]\ngroup-by: [ip]\ntimespan: 10s\ncondition: {gte: 2}"
+NESTED = correlation(INNER, name="inner") + "---\n" + temporal("inner, rb", kind="temporal_ordered")
+
+
+def test_a_correlation_of_a_correlation_counts_the_events_below_it() -> None:
+    run = play(NESTED, [a(0), a(1), b(2)])
+    (found,) = run.final()
+    assert found.rule.id == "corr"
+    assert found.events == ("a@0", "a@1", "b@2")
+    assert found.event_count == 3
+
+
+def test_an_inner_correlation_stands_where_it_fired_not_where_it_began() -> None:
+    assert not play(NESTED, [a(0), b(1), a(2)]).final()
+
+
+def test_generate_gives_the_rules_below_alerts_of_their_own() -> None:
+    run = play(event_count("gte: 3") + "  generate: true\n", [a(0), a(1), a(2)])
+    assert sorted(one.rule.id for one in run.final()) == ["corr", "ra"]
+    assert {one.event_count for one in run.final()} == {3}
+
+
+def test_the_first_alert_comes_with_the_event_that_completes_it() -> None:
+    rules = load(read(RULES + THREE, "corr.yml"))
+    run = Alerts(aggregate(rules, Settings()))
+    told = []
+    for item in (a(0), a(1), a(2)):
+        run.take(item)
+        told.append(len(run.told))
+    assert told == [0, 0, 1]
+
+
+def test_absence_fires_at_the_deadline_and_a_late_answer_retracts_it() -> None:
+    text = temporal("ra, rb", kind="temporal_ordered", more="opsonin: {absence: rb}")
+    rules = load(read(RULES + text, "corr.yml"))
+    run = Alerts(aggregate(rules, Settings(lateness="60s")))
+    run.take(a(0))
+    assert run.host.logics[next(iter(run.host.logics))].wake_at() == START_US + 10 * SECOND
+    run.time(START_US + 10 * SECOND)
+    (alert,) = run.final()
+    run.take(b(9))
+    assert run.final() == []
+    assert run.latest[alert.id].retracted
+    assert run.latest[alert.id].revision == 2
+
+
+def test_a_late_event_that_moves_the_beginning_takes_the_old_alert_back() -> None:
+    run = play(event_count("gte: 2"), [a(5), a(6), a(4)])
+    (left,) = run.final()
+    assert left.events == ("a@4", "a@5", "a@6")
+    assert sum(one.retracted for one in run.latest.values()) == 1
+
+
+def test_events_without_the_group_field_are_counted() -> None:
+    run = play(event_count("gte: 3", group="[nope]"), [a(0), a(1)])
+    assert [(n.name, n.label) for n in run.notices] == [
+        ("correlation_ungrouped_events", "corr")
+    ] * 2
+
+
+def test_a_flood_is_told_on_a_doubling_schedule_and_right_at_the_end() -> None:
+    run = play(
+        "title: x\nid: x\nlogsource: {product: x}\ndetection: {s: {E: x}, condition: s}\n",
+        [a(i / 100) for i in range(5000)],
+    )
+    (found,) = run.final()
+    assert found.event_count == 5000
+    assert len(run.told) <= 15
+
+
+def test_an_event_later_than_allowed_is_counted_and_fires_nothing() -> None:
+    run = play(THREE, [a(0), a(1), a(5000), a(2)], watch=True, lateness="5s")
+    assert run.final() == []
+
+
+WRONG = {
+    "unknown rule": (event_count("gte: 3", rules="zz"), "refers to 'zz'"),
+    "window is no key": (event_count("gte: 3") + "  window: tumbling\n", "'window' is unknown"),
+    "no timespan": (correlation("type: event_count\nrules: [ra]\ncondition: {gte: 1}"), "'timespan' is absent"),
+    "odd timespan": (event_count("gte: 3", span="10x"), "'timespan' is '10x'"),
+    "no comparison": (event_count("field: x"), "'field' is unknown"),
+    "no field": (value("value_sum", "gte: 3"), "'field' is absent"),
+    "a text threshold": (event_count("gte: '3'"), "'gte' is '3'; expected a number"),
+    "a condition that nothing satisfies": (event_count("lt: 1"), "holds for no count"),
+    "a percentile beyond 100": (value("value_percentile", "field: b, percentile: 101, gte: 1"), "expected 0 to 100"),
+    "a rule that the condition does not know": (temporal("ra, rb", more="condition: ra and rc"), "came 'rc'"),
+    "a condition that needs no match": (temporal("ra, rb", more="condition: not ra or rb"), "without any match"),
+    "itself": (temporal("ra, corr"), "refers to itself"),
+    "unknown policy": (temporal("ra, rb", more="opsonin: {refires: 1h}"), "'opsonin: refires' is unknown"),
+    "all absent": (temporal("ra", more="opsonin: {absence: ra}"), "every rule must be absent"),
+    "an alias without a field for a rule": (temporal("ra, rb", more="aliases: {src: {ra: ip}}"), "no field for rb"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_fault_is_named_with_its_place(name: str) -> None:
+    text, words = WRONG[name]
+    (error, *_) = check(load(read(RULES + text, "corr.yml")))
+    assert words in str(error)
+    assert error.file == "corr.yml"
+    assert error.line > 18
+    assert error.column > 0
+
+
+def test_all_units_of_time_are_read() -> None:
+    for unit in ("s", "m", "h", "d", "w", "M", "y"):
+        assert not play(event_count("gte: 3", span=f"1{unit}"), [a(0)]).final()
