@@ -33,6 +33,10 @@ class Framer:
         self._bound = max_record_bytes
         self._counted = counted
         self._held = b""
+        # Chunks that end no record are only kept: joining each to the rest would cost the square of the length.
+        self._chunks: list[bytes] = []
+        self._lacks = 0
+        self._is_line = True
         # Of an overlong frame: how many octets are to be passed over, -1 to the next newline.
         self._skip = 0
 
@@ -40,16 +44,37 @@ class Framer:
         """Take the next bytes of the stream; return the records that they complete. O(length)."""
         if self._skip:
             data = self._pass_over(data)
-        data = self._held + data if self._held else data
+        if self._held:
+            self._lacks -= len(data)
+            if self._lacks > 0 and not (self._is_line and b"\n" in data):
+                self._chunks.append(data)
+                return []
+            data = b"".join([self._held, *self._chunks, data])
+            self._chunks.clear()
         if not data:
             return []
+        records = self._cut(data)
+        self._lacks = self._wanted() - len(self._held)
+        return records
+
+    def _wanted(self) -> int:
+        """Return how long what is held must become before it can end a record or pass the bound."""
+        count = _COUNT(self._held) if self._counted else None
+        self._is_line = count is None and not (self._counted and _MAYBE_COUNT(self._held))
+        if count is not None:
+            return count.end() + min(int(count[1]), self._bound + 1)
+        return self._bound + 1 if self._is_line else 0
+
+    def _cut(self, data: bytes) -> list[bytes]:
         if not self._counted or not 49 <= data[0] <= 57:  # noqa: PLR2004 - "1" to "9"
             return self._lines(data)
         return self._frames(data)
 
     def end(self) -> list[bytes]:
         """Return what stands after the last complete record when the stream ends."""
-        held, self._held, self._skip = self._held, b"", 0
+        held = b"".join([self._held, *self._chunks])
+        self._held, self._skip = b"", 0
+        self._chunks.clear()
         return [held] if held.strip(b"\r\n\0") else []
 
     def _lines(self, data: bytes) -> list[bytes]:

@@ -62,7 +62,7 @@ def test_an_overlong_line_is_cut_and_what_follows_survives(chunk: int) -> None:
     records = []
     for at in range(0, len(stream), chunk):
         records += framer.feed(stream[at : at + chunk])
-        assert len(framer._held) <= 100 + chunk
+        assert len(framer._held) + sum(map(len, framer._chunks)) <= 100 + chunk
     assert records == [b"<1>a", b"x" * 101, b"<2>b"]
     assert framer.cut == 1
 
@@ -74,7 +74,7 @@ def test_an_overlong_counted_frame_is_cut_and_what_follows_survives(chunk: int) 
     records = []
     for at in range(0, len(stream), chunk):
         records += framer.feed(stream[at : at + chunk])
-        assert len(framer._held) <= 112 + chunk
+        assert len(framer._held) + sum(map(len, framer._chunks)) <= 112 + chunk
     assert records == [b"<1>a", b"x" * 101, b"<2>b", b"<3>c"]
     assert framer.cut == 1
 
@@ -90,3 +90,21 @@ def test_the_shared_octet_counting_cases_give_their_frames() -> None:
         found = frames(bytes.fromhex(case["input_hex"]), bound=10_000)
         assert len(found) >= len(good), case["id"]
         assert all(record.startswith(b"<") for record in found[: len(good)]), case["id"]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [b"x" * 1_000_000 + b"\n", b"1000000 " + b"x" * 1_000_000, b"2026-" + b"x" * 1_000_000 + b"\n"],
+)
+def test_a_long_record_in_single_bytes_costs_no_square(stream: bytes) -> None:
+    framer = Framer(2_000_000)
+    joined = 0
+    for byte in stream:
+        framer.feed(bytes([byte]))
+        joined += not framer._chunks
+    assert joined < 100
+    assert framer.end() == []
+
+
+def test_end_gives_what_was_kept_in_chunks() -> None:
+    assert frames(*(bytes([byte]) for byte in b"half a line")) == [b"half a line"]
