@@ -1,8 +1,8 @@
 """What can be said of a condition without any event: it never holds, it always holds.
 
 Exact for conditions of few distinct leaves: all assignments of truth are tried that the leaves allow.
-Leaves on one field restrict each other (equal to `a` means not equal to `b`, and holding `a`), as far as
-the field has one value.
+Leaves on one field restrict each other (equal to `a` means not equal to `b`, and holding `a`) where the field
+has one value: names with dots are ECS, whose fields may hold several, and restrict nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ def verdict(node: Node) -> Verdict:
 
 
 def _assignments(distinct: list[Leaf]) -> Iterator[Mapping[Leaf, bool]]:
-    exact = [leaf for leaf in distinct if leaf.op in ("equal", "number") and leaf.field]
+    exact = [
+        leaf
+        for leaf in distinct
+        if leaf.op in ("equal", "number") and leaf.field and "." not in leaf.field
+    ]
     for truths in product((False, True), repeat=len(distinct)):
         given = dict(zip(distinct, truths, strict=True))
         if all(_fits(leaf, given) for leaf in exact if given[leaf]):
