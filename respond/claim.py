@@ -5,7 +5,7 @@ It holds all that deciding again needs: the state of `decide` is one JSON part a
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -86,6 +86,14 @@ class Claim(BaseModel):
             return cls.model_validate_json(data)
         except ValidationError as error:
             raise StoreError(f"state of a claim cannot be read: {error}") from error
+
+
+def until(start: datetime, span: timedelta) -> datetime:
+    """Return the end of a span, or the last moment there is: a log may say that it is the year 9999."""
+    try:
+        return start + span
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def decision_id(playbook: str, action: str, target: Target, chain: str) -> str:

@@ -15,10 +15,11 @@ from contract.event import Notice
 from contract.ports import Logic, Parts, Stage
 from contract.records import Chain, Command, Decision, Outcome
 from contract.timestamps import from_datetime
-from respond.claim import Answer, Claim, decision_id
+from respond.claim import Answer, Claim, until
 from respond.claims import Claims
 from respond.guard import Guard
 from respond.inherit import inherit
+from respond.ledger import Key
 from respond.obey import obey
 from respond.playbook import Playbook
 from respond.request import Request, requests_of
@@ -138,7 +139,10 @@ class Decider:
 
     def _ask(self, chain: Chain, request: Request) -> Iterator[Out]:
         claim = self._claims.get(request.id)
+        no = self._no_to(chain.id, request.key)
         if claim is None:
+            if no is not None and chain.score < no * self._settings.again:
+                return  # a person said no when another playbook asked
             if not self._claims.make_room():
                 yield Notice("decide_claims_full_total", 1, "", "too many decisions are open")
                 return
@@ -152,7 +156,7 @@ class Decider:
                 return
             if not claim.is_open and not self._may_ask_again(chain, claim):
                 return
-        draft = self._draft(chain, request, claim)
+        draft = self._draft(chain, request, claim, no)
         if claim is None or not claim.is_open:
             yield from self._settle(draft, fresh=True)
         elif draft.decision.state != "proposed" or self._is_later(draft, claim):
@@ -172,16 +176,22 @@ class Decider:
             return self._guard.refusal(decision.target) is None
         if decision.state == "expired":
             return from_datetime(chain.last) > claim.basis_us and (
-                chain.last + claim.duration > decision.expires
+                until(chain.last, claim.duration) > decision.expires
             )
         return True  # the engine itself took it back
 
-    def _draft(self, chain: Chain, request: Request, old: Claim | None) -> Claim:
+    def _no_to(self, chain: str, key: Key) -> float | None:
+        """Return the greatest score at which a person said no to this for this chain; None: nobody did."""
+        own = self._claims.of_chain(chain)
+        return max(
+            (one.settled for one in own if one.settled is not None and one.key == key), default=None
+        )
+
+    def _draft(self, chain: Chain, request: Request, old: Claim | None, no: float | None) -> Claim:
         """Return the claim's next state, not yet emitted."""
         playbook, at_us = request.playbook, from_datetime(chain.last)
         points = points_of(playbook, self._points)
-        settled = old.settled if old is not None else None
-        situation = self._situation(request, at_us, settled=settled is not None)
+        situation = self._situation(request, at_us, settled=no is not None)
         verdict = judge(playbook, request.target, points, situation, self._rails)
         span = playbook.duration if verdict.state == "approved" else self._settings.patience
         decision = Decision(
@@ -193,7 +203,7 @@ class Decider:
             target=request.target,
             points=points,
             made=chain.last,
-            expires=chain.last + span,
+            expires=until(chain.last, span),
             state=verdict.state,
             reason=f"{grounds(playbook, chain)}; {verdict.reason}",
         )
@@ -208,7 +218,7 @@ class Decider:
             seen=chain.revision,
             basis_us=at_us,
             approved_us=approved_us,
-            settled=settled,
+            settled=no,
         )
 
     def _situation(self, request: Request, at_us: int, *, settled: bool) -> Situation:
@@ -239,7 +249,7 @@ class Decider:
         """
         step = max(claim.duration * self._settings.renew_ratio, _LEAST_STEP)
         made = claim.decision.made
-        return made + claim.duration + (chain.last - made) // step * step
+        return until(made, claim.duration + (chain.last - made) // step * step)
 
     def _unask(self, chain: Chain, claim: Claim, *, taken: bool) -> Iterator[Out]:
         """Take back what the chain no longer asks for; a person's approval stands until its expiry."""
@@ -271,12 +281,12 @@ class Decider:
         for claim in self._claims.of_heir(chain.id):
             self._claims.keep(claim.model_copy(update={"heir": heir}))
         for claim in self._claims.of_heir(heir):
-            decision = claim.decision
-            id = decision_id(decision.playbook, decision.action, decision.target, heir)
-            taker = self._claims.get(id)
-            if taker is not None and taker.is_open:
-                yield from self._settle(taker, fresh=False)
-            elif decision.state == "proposed":
+            takers = [
+                one for one in self._claims.of_chain(heir) if one.is_open and one.key == claim.key
+            ]
+            if takers:
+                yield from self._settle(takers[0], fresh=False)
+            elif claim.decision.state == "proposed":
                 yield self._emit(
                     claim.revise(state="reverted", reason=f"withdrawn: merged into chain {heir}")
                 )
@@ -287,13 +297,11 @@ class Decider:
         A fresh taker was not emitted yet.
         """
         heirs = [
-            claim
-            for claim in self._claims.of_heir(taker.decision.chain)
-            if claim.key == taker.key and claim.decision.playbook == taker.decision.playbook
+            claim for claim in self._claims.of_heir(taker.decision.chain) if claim.key == taker.key
         ]
         now = taker
         for claim in heirs:
-            now = inherit(now, claim, self._settings.again)
+            now = inherit(now, claim, self._settings.again, fresh=fresh)
         if fresh:
             yield self._emit(now)
         elif now is not taker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contract.event import Notice
 from contract.records import Command
-from respond.claim import Claim
+from respond.claim import Claim, until
 from respond.verdict import Rails
 
 
@@ -38,7 +38,7 @@ def _approve(command: Command, claim: Claim, note: str, rails: Rails) -> Claim |
     revised = claim.revise(
         state="approved",
         by=command.by,
-        expires=start + claim.duration,
+        expires=until(start, claim.duration),
         reason=f"{why}; approved by {command.by}{note}",
     )
     return revised.model_copy(update={"settled": None})

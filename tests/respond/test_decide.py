@@ -391,6 +391,25 @@ def test_a_rejected_decision_is_asked_again_only_when_the_score_has_grown(
     assert "a person said no before" in anew.reason
 
 
+def test_a_persons_no_binds_every_playbook(make_chain: MakeChain) -> None:
+    desk = Desk(DENY, FIRST)
+    (made,) = desk.take(make_chain(score=30))
+    desk.say("revert", made)
+    assert desk.take(make_chain(revision=2, at=60, score=44)) == []
+    (anew,) = desk.take(make_chain(revision=3, at=90, score=45))
+    assert (anew.playbook, anew.state) == ("deny_first", "proposed")
+    assert "a person said no before" in anew.reason
+
+
+def test_the_end_of_time_is_no_fault(make_chain: MakeChain) -> None:
+    desk = Desk(mode="approve")
+    last = datetime.max.replace(tzinfo=UTC)
+    (made,) = desk.take(make_chain(last=last))
+    assert made.expires == last
+    assert states(desk.say("approve", made)) == ["approved"]
+    assert desk.take(make_chain(revision=2, last=last)) == []
+
+
 def test_what_a_person_reverted_waits_for_a_person_even_in_enforce(make_chain: MakeChain) -> None:
     desk = Desk()
     (made,) = desk.take(make_chain(score=20))
@@ -476,6 +495,15 @@ def test_a_rejection_is_inherited_by_the_chain_that_took_it_in(make_chain: MakeC
     assert (two.state, two.by) == ("rejected", "ann")
     (more,) = desk.take(make_chain("c2", 3, at=20, score=40))
     assert more.state == "proposed"
+
+
+def test_a_persons_no_is_inherited_by_whatever_playbook_asks(make_chain: MakeChain) -> None:
+    desk = Desk(DENY, FIRST)
+    (one,) = desk.take(make_chain("c1", score=30))
+    desk.say("revert", one)
+    desk.take(make_chain("c1", 2, alerts=(), score=0, merged_into="c2"))
+    (two,) = desk.take(make_chain("c2", 2, at=10, score=42))
+    assert (two.playbook, two.state, two.by) == ("deny_first", "rejected", "ann")
 
 
 def test_a_revert_is_inherited_against_what_the_engine_approved(make_chain: MakeChain) -> None:
