@@ -68,6 +68,7 @@ class Linker:
         self._saved = set(parts)
         self._single = LEVEL_OF[settings.single_level]
         self._refresh_us = microseconds(settings.refresh)
+        self._gap_us = microseconds(settings.run_gap)
         self._lateness_us = microseconds(settings.lateness)
         self._lifetime_us = microseconds(settings.lifetime)
         if parts:
@@ -101,6 +102,9 @@ class Linker:
             if knot is None or knot.due_us != due_us:
                 continue
             knot.due_us = None
+            if not knot.names and knot.last_us + self._gap_us > now_us:
+                self._later(knot)
+                continue
             change = Change({knot})
             self._graph.settle(knot, change)
             out.extend(self._settle(change, at_due=True))
@@ -121,7 +125,9 @@ class Linker:
         parts = state.changed(self._graph)
         for number in sorted(self._changed_knots):
             knot = self._knots.get(number)
-            parts[f"knot/{number}"] = None if knot is None else state.knot_part(knot)
+            # A run that is no chain needs no part to say that it stands alone.
+            alone = knot is None or (len(knot.runs) == 1 and not knot.names)
+            parts[f"knot/{number}"] = None if alone or knot is None else state.knot_part(knot)
         for one in sorted(self._changed_names):
             name = self._names.get(one)
             parts[f"name/{one}"] = (
@@ -237,9 +243,13 @@ class Linker:
         return abs(size - knot.shown_runs) * 16 >= size
 
     def _later(self, knot: Knot) -> None:
-        """Plan to publish a knot that only grew by repetitions; at once planned, never put off."""
-        if knot.due_us is None or knot.due_us > knot.last_us + self._refresh_us:
-            self._plan(knot, knot.last_us + self._refresh_us)
+        """Plan to look at a knot that only grew by repetitions; once planned, it is not put off.
+
+        One that is no chain yet is looked at when its repetitions end.
+        """
+        if knot.due_us is None:
+            wait_us = self._refresh_us if knot.names else self._gap_us
+            self._plan(knot, knot.last_us + wait_us)
 
     def _plan(self, knot: Knot, due_us: int) -> None:
         if knot.due_us is None or knot.due_us > due_us:
@@ -322,14 +332,16 @@ class Linker:
         self._graph.identity.forget(old_us)
 
     def _restore(self, parts: Mapping[str, bytes]) -> None:
-        state.restore(self._graph, parts)
         meta = state.decode("meta", parts["meta"])
         self._now_us = meta["now"]
         self._graph.next_run = meta["next_run"]
         self._graph.weave.next_number = meta["next_knot"]
         self._graph.baseline.restore_meta(meta["base"])
+        state.restore(self._graph, parts)
         for run in self._graph.runs.values():
-            self._knots[run.knot.number] = run.knot
+            knot = self._knots[run.knot.number] = run.knot
+            if run.grown and len(knot.runs) == 1 and not knot.names:
+                knot.due_us = run.last_us + self._gap_us
         for name, data in parts.items():
             if name.startswith("name/"):
                 anchor, revision, last_us, into = state.decode(name, data)["row"]

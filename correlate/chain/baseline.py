@@ -177,6 +177,12 @@ class Baseline:
         self.changed |= {f"host/{host}", f"rule/{rule}"}
         return rarity
 
+    def again(self, host: str, rule: str, time_us: int) -> Rarity | None:
+        """Return how unusual a run that was counted at a time is by what is known now; None when it was not counted."""
+        habits = self.hosts.get(host)
+        # What counts is older than the lag, so that the run's own entry does not.
+        return None if habits is None else self.rarity(habits, rule, time_us)
+
     def unlearn(self, host: str, rule: str, time_us: int, rarity: Rarity) -> None:
         """Take back a run that was counted, as far as it is not yet part of a count."""
         habits = self.hosts.get(host)

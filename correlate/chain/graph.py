@@ -195,6 +195,8 @@ class Graph:
     def _bridge(self, run: Run, change: Change) -> None:
         """Make one run of those of a signature that growing brought within the gap."""
         same = self._by_signature[run.signature]
+        if len(same) == 1:
+            return
         for other in [one for one in same if one is not run]:
             if (
                 other.first_us <= run.last_us + self._gap_us
@@ -291,10 +293,13 @@ class Graph:
 
     def _weigh_again(self, run: Run) -> None:
         """Learn a run anew: what came late may have moved its beginning, or what was known before it."""
+        if (
+            run.first_us == run.noted_us
+            and self.baseline.again(run.place, run.rule.id, run.first_us) == run.rarity
+        ):
+            return
         self.baseline.unlearn(run.place, run.rule.id, run.noted_us, run.rarity)
         rarity = self.baseline.learn(run.place, run.rule.id, run.first_us)
-        if rarity == run.rarity and run.first_us == run.noted_us:
-            return
         if self.coincidences.concerns(run):
             self.coincidences.remove(run)
         run.rarity, run.noted_us = rarity, run.first_us

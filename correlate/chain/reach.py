@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from contract.records import Entity
 from correlate.chain.edges import SIDES
 from correlate.chain.identity import Identity
 from correlate.chain.relations import ROOTS, Relations, program
@@ -52,8 +53,10 @@ def reach_of(
 def _own(run: Run, identity: Identity, nat: frozenset[str]) -> Iterator[Reach]:
     """Yield what the run's alerts name themselves."""
     named = run.entities()
-    roots = _roots(run)
-    many = Counter((one.type, one.role) for one in named)
+    roots = _roots(named)
+    many: Counter[tuple[str, str]] = Counter()
+    if len(named) > MANY:
+        many.update((one.type, one.role) for one in named)
     for one in named:
         side = SIDES.get(one.role)
         if side is None:
@@ -83,10 +86,10 @@ def _who(ip: str, time_us: int, identity: Identity) -> tuple[str, str]:
     return f"host|{bound.host}", f"{ip} was {bound.host} ({bound.source})"
 
 
-def _roots(run: Run) -> set[str]:
+def _roots(named: tuple[Entity, ...]) -> set[str]:
     """Return the roles whose process is a hub by its name."""
     return {
         one.role
-        for one in run.entities()
+        for one in named
         if one.type == "file" and one.role in ("subject", "source") and program(one.value) in ROOTS
     }

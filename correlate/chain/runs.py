@@ -79,6 +79,9 @@ class Run:
         noted_us: its first time when it came; never changes, so that timelines can find it again.
         partner: the run of another host that it opened an episode beside, by coincidence.
         ripe_us: when its coincidences are looked for once more, with all that came late; None: they were.
+        host: the host or address it is about: subject, else target, else source; empty where unknown.
+        place: the host whose habits it is measured by; empty where it names only who acted.
+        is_blind: it names a host and nothing else that could be joined: no peer, no process.
         grown: its span changed since its edges were last looked for.
         knot: the chain it is in; set by the graph before any other code sees the run.
     """
@@ -102,7 +105,19 @@ class Run:
     partner: Run | None = None
     ripe_us: int | None = None
     grown: bool = False
+    host: str = ""
+    place: str = ""
+    is_blind: bool = False
     knot: Knot = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        self.host = _host(self.signing)
+        acted = [one.value for one in self.signing if one.role == "source"]
+        self.place = "" if self.host in acted else self.host
+        self.is_blind = bool(self.signing) and all(
+            one.role == "subject" and one.type in ("host", "ip", "user", "key")
+            for one in self.signing
+        )
 
     def __lt__(self, other: Run) -> bool:
         return (self.first_us, self.head) < (other.first_us, other.head)
@@ -118,37 +133,14 @@ class Run:
         return LEVEL_OF[self.rule.level]
 
     @property
-    def host(self) -> str:
-        """The host or address it is about: subject, else target, else source; empty where unknown."""
-        for side in ("subject", "target", "source"):
-            for kind in ("host", "ip"):
-                for one in self.signing:
-                    if one.role == side and one.type == kind:
-                        return one.value
-        return ""
-
-    @property
-    def place(self) -> str:
-        """The host whose habits it is measured by; empty where it names only who acted."""
-        named = self.host
-        acted = [one.value for one in self.signing if one.role == "source"]
-        return "" if named in acted else named
-
-    @property
-    def is_blind(self) -> bool:
-        """Tell whether it names a host and nothing else that could be joined: no peer, no process."""
-        return bool(self.signing) and all(
-            one.role == "subject" and one.type in ("host", "ip", "user", "key")
-            for one in self.signing
-        )
-
-    @property
     def count(self) -> int:
         """Events behind its kept alerts."""
         return sum(one.count for one in self.members.values())
 
     def entities(self) -> tuple[Entity, ...]:
         """Return its signing entities, then the others of its alerts, in order of alert, each once."""
+        if not any(one.floating for one in self.members.values()):
+            return self.signing
         found = dict.fromkeys(self.signing)
         for member in self.ordered():
             if len(found) >= len(self.signing) + MAX_FLOATING:
@@ -187,6 +179,15 @@ class Run:
         self.first_us, self.head = min((one.time_us, one.id) for one in self.members.values())
         last_us = max(one.last_us for one in self.members.values())
         self.last_us = max(self.last_us, last_us) if self.folded else last_us
+
+
+def _host(signing: tuple[Entity, ...]) -> str:
+    for side in ("subject", "target", "source"):
+        for kind in ("host", "ip"):
+            for one in signing:
+                if one.role == side and one.type == kind:
+                    return one.value
+    return ""
 
 
 def _by_time(member: Member) -> tuple[int, str]:

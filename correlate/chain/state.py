@@ -143,6 +143,9 @@ def restore(graph: Graph, parts: Mapping[str, bytes]) -> None:
             graph.runs[number].partner = graph.runs.get(partner)
         for number in sorted(knots):
             _tie_up(graph, number, knots[number])
+        for run in graph.runs.values():
+            if not hasattr(run.knot, "runs"):
+                graph.weave.knot(run)  # it stands alone: no part says otherwise
         for number in sorted(stored):
             run = graph.runs[number]
             for other, ties in stored[number]["ties"]:
