@@ -11,7 +11,7 @@ from heapq import heapify, heappop, heappush
 from contract.ports import Parts
 from contract.timestamps import from_datetime, microseconds
 from respond.claim import Claim
-from respond.ledger import Ledger
+from respond.ledger import Key, Ledger
 from respond.verdict import DecideSettings
 
 _PART = "claim/"
@@ -63,6 +63,13 @@ class Claims:
     def of_heir(self, chain: str) -> list[Claim]:
         """Return the claims of the chains merged into this one, in order of their ids."""
         return [self._claims[id] for id in sorted(self._by_heir.get(chain, ()))]
+
+    def no_to(self, chain: str, key: Key) -> float | None:
+        """Return the greatest score at which a person said no to this for a chain; None: nobody did."""
+        own = self.of_chain(chain)
+        return max(
+            (one.settled for one in own if one.settled is not None and one.key == key), default=None
+        )
 
     def live_of(self, playbook: str) -> int:
         """Return how many decisions of a playbook are in force."""

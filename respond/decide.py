@@ -17,21 +17,13 @@ from contract.records import Chain, Command, Decision, Outcome
 from contract.timestamps import from_datetime
 from respond.claim import Answer, Claim, until
 from respond.claims import Claims
+from respond.draft import Drafting
 from respond.guard import Guard
 from respond.inherit import inherit
-from respond.ledger import Key
 from respond.obey import obey
 from respond.playbook import Playbook
 from respond.request import Request, requests_of
-from respond.verdict import (
-    DecideSettings,
-    Point,
-    Rails,
-    Situation,
-    grounds,
-    judge,
-    points_of,
-)
+from respond.verdict import DecideSettings, Point, Rails
 
 KEY = "site"
 _LEAST_STEP = timedelta(seconds=1)
@@ -67,10 +59,10 @@ class Decider:
     ) -> None:
         self._playbooks = playbooks
         self._guard = guard
-        self._points = points
         self._settings = settings
         self._rails = Rails(guard, settings)
         self._claims = Claims(settings, guard.settings.rate_window, parts)
+        self._drafting = Drafting(self._claims, points, self._rails)
         # A never-touch list that grew while the engine was down also binds what was approved before.
         self._forbidden = sorted(
             claim.decision.id
@@ -139,7 +131,7 @@ class Decider:
 
     def _ask(self, chain: Chain, request: Request) -> Iterator[Out]:
         claim = self._claims.get(request.id)
-        no = self._no_to(chain.id, request.key)
+        no = self._claims.no_to(chain.id, request.key)
         if claim is None:
             if no is not None and chain.score < no * self._settings.again:
                 return  # a person said no when another playbook asked
@@ -156,7 +148,7 @@ class Decider:
                 return
             if not claim.is_open and not self._may_ask_again(chain, claim):
                 return
-        draft = self._draft(chain, request, claim, no)
+        draft = self._drafting.draft(chain, request, claim, no)
         if claim is None or not claim.is_open:
             yield from self._settle(draft, fresh=True)
         elif draft.decision.state != "proposed" or self._is_later(draft, claim):
@@ -179,57 +171,6 @@ class Decider:
                 until(chain.last, claim.duration) > decision.expires
             )
         return True  # the engine itself took it back
-
-    def _no_to(self, chain: str, key: Key) -> float | None:
-        """Return the greatest score at which a person said no to this for this chain; None: nobody did."""
-        own = self._claims.of_chain(chain)
-        return max(
-            (one.settled for one in own if one.settled is not None and one.key == key), default=None
-        )
-
-    def _draft(self, chain: Chain, request: Request, old: Claim | None, no: float | None) -> Claim:
-        """Return the claim's next state, not yet emitted."""
-        playbook, at_us = request.playbook, from_datetime(chain.last)
-        points = points_of(playbook, self._points)
-        situation = self._situation(request, at_us, settled=no is not None)
-        verdict = judge(playbook, request.target, points, situation, self._rails)
-        span = playbook.duration if verdict.state == "approved" else self._settings.patience
-        decision = Decision(
-            id=request.id,
-            revision=old.decision.revision + 1 if old is not None else 1,
-            chain=chain.id,
-            playbook=playbook.name,
-            action=playbook.action,
-            target=request.target,
-            points=points,
-            made=chain.last,
-            expires=until(chain.last, span),
-            state=verdict.state,
-            reason=f"{grounds(playbook, chain)}; {verdict.reason}",
-        )
-        approved_us = old.approved_us if old is not None else ()
-        if verdict.state == "approved":
-            approved_us = self._claims.within_window((*approved_us, at_us))
-        return Claim(
-            decision=decision,
-            duration=playbook.duration,
-            high=playbook.impact == "high",
-            score=chain.score,
-            seen=chain.revision,
-            basis_us=at_us,
-            approved_us=approved_us,
-            settled=no,
-        )
-
-    def _situation(self, request: Request, at_us: int, *, settled: bool) -> Situation:
-        return Situation(
-            live=self._claims.ledger.targets(),
-            live_of_playbook=self._claims.live_of(request.playbook.name),
-            recent=self._claims.recent(at_us),
-            held=request.key in self._claims.ledger,
-            is_sure=request.is_sure,
-            settled=settled,
-        )
 
     def _renew(self, chain: Chain, claim: Claim) -> Iterator[Out]:
         """Let what is in force last as the chain goes on; what a person alone may approve is not renewed."""
