@@ -30,6 +30,7 @@ _REPEATED = re.compile(r"message repeated (\d{1,9}) times: \[ ?(.*?)\]$", re.DOT
 _LEVEL = re.compile(r"(error|fatal|debug\d|info|warning): ").match
 _PAM = re.compile(r"(pam_\w+)\(([^:)]*)(?::([^)]*))?\): ").match
 _OLD_PAM = re.compile(r"([^(]+)\((pam_\w+)\)$").match
+_DOMAIN = re.compile(r"([^@\s]{1,256})@([A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+)$").match
 _SOLARIS = re.compile(r"\[ID \d+ \w+\.\w+\] ").match
 
 
