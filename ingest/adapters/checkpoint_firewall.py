@@ -117,17 +117,14 @@ def _of_cef(text: str, header: cef.Cef, context: Context) -> Fields:
 
 def _label(fields: Fields, label_key: str, key: str) -> None:
     """Name a custom field by its label; where both stand several times, pair them in order."""
-    labels, values = fields.pop(label_key), fields.pop(key, None)
-    if values is None:
-        return
-    labels = labels if isinstance(labels, list) else [labels]
-    values = values if isinstance(values, list) else [values]
-    for label, value in zip(labels, values, strict=False):
-        name = table.LABELS.get(label) or _TABLE.own(label)
-        if value:
-            fields.setdefault(name, value)
+    label, value = fields.pop(label_key), fields.pop(key, None)
+    labels = fields.pop(label_key + "_all", [label])
+    values = fields.pop(key + "_all", [value])
+    for one, said in zip(labels, values, strict=False):
+        if said:
+            fields.setdefault(table.LABELS.get(one) or _TABLE.own(one), said)
     if len(values) > len(labels):
-        fields[key] = values[len(labels) :]
+        fields[key + "_all"] = values[len(labels) :]
 
 
 def _of_leef(text: str, header: leef.Leef, context: Context) -> Fields:
@@ -189,4 +186,4 @@ def _of_pairs(text: str, context: Context) -> Fields:
     return complete(_TABLE.fill(plan, found, _DEVICE.start(text[:start], context), text), context)
 
 
-ADAPTER = Adapter(name="checkpoint.firewall", parse=parse)
+ADAPTER = Adapter(name="checkpoint.firewall", parse=parse, typed=True)

@@ -65,7 +65,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     start = _DEVICES[product].start(text[: head.start()], context)
     message = text[head.end() :].rstrip()
     fields = start | _constants(code, level)
-    fields["message"] = message
+    if message:
+        fields["message"] = message
     if group is not None:
         fields["cisco.asa.message_class"] = group
     if code in _FTD_EVENTS:
@@ -83,9 +84,7 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
                 and _BEGUN_BY_SECOND.get(code) == values[template.direction][:1]
             ):
                 names = template.swapped
-            for name, value in zip(names, values, strict=True):
-                if value is not None:
-                    fields[name] = value
+            fields.update({name: value for name, value in zip(names, values, strict=True) if value})
             for step in template.steps:
                 step(fields)
             finish(fields, icmp(fields))
@@ -135,4 +134,4 @@ def _constants(code: str, level: str) -> Fields:
     return fields
 
 
-ADAPTER = Adapter(name="cisco.asa", parse=parse)
+ADAPTER = Adapter(name="cisco.asa", parse=parse, typed=True)

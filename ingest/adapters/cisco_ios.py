@@ -62,7 +62,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     facility, level, mnemonic = head.groups()
     fields = _DEVICE.start(text[: head.start()], context) | _constants(facility, level, mnemonic)
     message = text[head.end() :].rstrip()
-    fields["message"] = message
+    if message:
+        fields["message"] = message
     cut = message[:_MOST_TEXT]
     search = _PATTERNS.get(mnemonic)
     found = search(cut) if search is not None else None
@@ -162,4 +163,4 @@ def _constants(facility: str, level: str, mnemonic: str) -> Fields:
     }
 
 
-ADAPTER = Adapter(name="cisco.ios", parse=parse)
+ADAPTER = Adapter(name="cisco.ios", parse=parse, typed=True)

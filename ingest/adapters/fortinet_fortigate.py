@@ -67,7 +67,8 @@ def _of_cef(text: str, header: cef.Cef, context: Context) -> Fields:
     for label in _LABELS:
         fields.pop(label, None)
     kind, _, subtype = fields.pop(_LOGTYPE, "").partition(":")
-    fields.setdefault(_TYPE, kind)
+    if kind:
+        fields.setdefault(_TYPE, kind)
     if subtype:
         fields.setdefault(_SUBTYPE, subtype)
     # FortiOS writes the service as `app`; its own application, where it knows one, as FTNTFGTapp.
@@ -114,4 +115,4 @@ _TABLE = KeyTable(_OWN, table.NAMES, ("N/A", "n/a", "(null)"), STEPS)
 _LINES: Shapes[Plan] = Shapes(QUOTED, _TABLE.plan)
 _CEF_LINES: Shapes[Plan] = Shapes(TRAILING, _cef_plan)
 
-ADAPTER = Adapter(name="fortinet.fortigate", parse=parse)
+ADAPTER = Adapter(name="fortinet.fortigate", parse=parse, typed=True)

@@ -74,9 +74,6 @@ def _labels(fields: Fields) -> None:
         label, value = fields.get(label_key), fields.get(key)
         if label and value:
             del fields[label_key], fields[key]
-            if isinstance(label, list) or isinstance(value, list):
-                fields[key] = value
-                continue
             known = table.LABELS.get(label.lower())
             if known is None or (known in fields and known != "rule.name"):
                 known = _TABLE.own(label)
@@ -110,4 +107,4 @@ def _place(fields: Fields) -> None:
             fields[field] = pop(_OWN + key)
 
 
-ADAPTER = Adapter(name="generic.cef", parse=parse)
+ADAPTER = Adapter(name="generic.cef", parse=parse, typed=True)

@@ -79,4 +79,4 @@ def _time(fields: Fields, context: Context) -> None:
     read_times(fields, _OWN, context, {"devTime": ""})
 
 
-ADAPTER = Adapter(name="generic.leef", parse=parse)
+ADAPTER = Adapter(name="generic.leef", parse=parse, typed=True)

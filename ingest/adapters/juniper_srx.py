@@ -150,4 +150,4 @@ def _process(fields: Fields, program: str, pid: str | None) -> None:
         fields["process.pid"] = int(pid)
 
 
-ADAPTER = Adapter(name="juniper.srx", parse=parse)
+ADAPTER = Adapter(name="juniper.srx", parse=parse, typed=True)

@@ -17,6 +17,7 @@ from ingest.formats import filterlog
 from ingest.formats.address import canonical_ip
 from ingest.formats.device import Device
 from ingest.formats.finish import finish
+from ingest.formats.number import whole
 from ingest.formats.text import decode
 from ingest.formats.time import any_us
 from ingest.tables.protocols import transport_fields
@@ -64,7 +65,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         raise ParseError("neither tcpdump's words of pflog nor filterlog columns")
     start = max(text.rfind(" ", 0, comma), text.rfind(">", 0, comma)) + 1
     fields = dict(_DEVICE.start(text[:start], context))
-    filterlog.read(fields, text[start:].split(","), _OWN)
+    icmp = filterlog.read(fields, text[start:].split(","), _OWN)
+    finish(fields, icmp)
     return [fields]
 
 
@@ -96,7 +98,9 @@ def _of_text(text: str, match: re.Match[str], context: Context) -> Fields:
         fields[_OWN + "subrule"] = match["subrule"]
     ends = _ENDS(text, match.end())
     if ends is None:
-        fields["message"] = text[match.end() :]
+        if match.end() < len(text):
+            fields["message"] = text[match.end() :]
+        finish(fields)
         return fields
     rest = ends["rest"]
     ports = [
@@ -107,7 +111,8 @@ def _of_text(text: str, match: re.Match[str], context: Context) -> Fields:
     icmp = _protocol(fields, rest, with_ports=all(ports))
     if length := _LENGTH(rest):
         fields["network.bytes"] = int(length[1])
-    fields[_OWN + "packet"] = rest
+    if rest:
+        fields[_OWN + "packet"] = rest
     finish(fields, icmp)
     return fields
 
@@ -117,9 +122,11 @@ def _end(fields: Fields, side: str, text: str) -> bool:
     host, dot, port = text.rpartition(".")
     if canonical_ip(text) is None and dot and canonical_ip(host) is not None:
         fields[f"{side}.ip"] = host
-        fields[f"{side}.port" if port.isdecimal() else _OWN + f"{side}_service"] = (
-            int(port) if port.isdecimal() else port
-        )
+        number = whole(port)
+        if number is None:
+            fields[_OWN + f"{side}_service"] = port
+        else:
+            fields[f"{side}.port"] = number
         return True
     fields[f"{side}.ip"] = text
     return False
@@ -143,4 +150,4 @@ def _protocol(fields: Fields, rest: str, *, with_ports: bool) -> tuple[int, int]
     return None
 
 
-ADAPTER = Adapter(name="openbsd.pf", parse=parse)
+ADAPTER = Adapter(name="openbsd.pf", parse=parse, typed=True)

@@ -17,6 +17,7 @@ from ingest.formats.device import Device, name
 from ingest.formats.finish import finish
 from ingest.formats.json import load_object
 from ingest.formats.keytable import KeyTable, Plan
+from ingest.formats.number import whole
 from ingest.formats.panos import STEPS, is_alert, read_message, read_time
 from ingest.formats.shapes import TRAILING, Shapes
 from ingest.formats.sides import add_totals
@@ -68,7 +69,7 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
 def _csv_plan(kind: str) -> Plan:
     plan = _TABLE.plan(table.COLUMNS[kind].split())
     # Columns for future use share one name, so that one deletion takes them all out.
-    names = tuple("" if name == _OWN + "-" else name for name in plan.names)
+    names = tuple("" if name.startswith(_OWN + "-") else name for name in plan.names)
     return Plan(names, plan.integers, (), plan.known, plan.steps)
 
 
@@ -86,28 +87,35 @@ def _of_csv(text: str, start: int, context: Context) -> Fields:
     for column in _NONE_WHEN_ZERO:
         if column in fields and fields[column] == "0":
             del fields[column]
-    if len(values) > len(plan.names):
+    if len(values) > len(plan.names) and any(values[len(plan.names) :]):
         fields[_OWN + "more"] = [value for value in values[len(plan.names) :] if value]
-    for integer in plan.integers:
-        if integer in fields and fields[integer].isdecimal():
-            fields[integer] = int(fields[integer])
+    _count(fields, plan)
     if "N/A" in text:
         for column in [column for column, value in fields.items() if value == "N/A"]:
             del fields[column]
     return _complete(fields, plan.steps, context)
 
 
+def _count(fields: Fields, plan: Plan) -> None:
+    for integer in plan.integers:
+        if integer in fields:
+            number = whole(fields[integer])
+            if number is not None:
+                fields[integer] = number
+
+
 def _of_unknown(kind: str, values: list[str], head: Fields) -> Fields:
     """Return what the columns say that every log type has; the rest as a list."""
     if not kind.isalpha() or not kind.isupper():
         raise ParseError("no PAN-OS log type stands in the fourth column")
-    return head | {
+    said: Fields = {
         _TYPE: kind,
         _SUBTYPE: values[4],
         "observer.serial_number": values[2],
         _OWN + "TimeGenerated": values[6],
-        _OWN + "more": values[_FEWEST:],
+        _OWN + "more": [value for value in values[_FEWEST:] if value],
     }
+    return head | {name: value for name, value in said.items() if value}
 
 
 def _is_flags(values: list[str], place: int) -> bool:
@@ -183,8 +191,8 @@ def _complete(fields: Fields, steps: tuple[Any, ...], context: Context) -> Field
     kind, subtype = fields.get(_TYPE, ""), fields.get(_SUBTYPE, "")
     add_totals(fields)
     seconds = fields.get("event.duration")
-    if seconds is not None:
-        fields["event.duration"] = int(seconds) * _SECOND_NS if str(seconds).isdecimal() else None
+    if type(seconds) is int:
+        fields["event.duration"] = seconds * _SECOND_NS
     severity = fields.pop(_SEVERITY, None)
     if severity is not None:
         fields["log.level"] = severity.lower()
@@ -269,4 +277,4 @@ def _logon_classes(kind: str, subtype: str, event: str) -> Fields:
     return fields
 
 
-ADAPTER = Adapter(name="paloalto.panos", parse=parse)
+ADAPTER = Adapter(name="paloalto.panos", parse=parse, typed=True)

@@ -58,9 +58,13 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
 
 def _packet(text: str, start: int, context: Context) -> Fields:
     fields = dict(_DEVICE.start(text[:start], context))
-    filterlog.read(fields, text[start:].split(","), _OWN)
-    fields[_OWN + "rule_number"] = fields["rule.id"]
-    fields["rule.id"] = fields.pop("rule.uuid") or fields["rule.id"]
+    icmp = filterlog.read(fields, text[start:].split(","), _OWN)
+    number, tracker = fields.get("rule.id"), fields.pop("rule.uuid", None)
+    if number is not None:
+        fields[_OWN + "rule_number"] = number
+    if tracker is not None:
+        fields["rule.id"] = tracker
+    finish(fields, icmp)
     return fields
 
 
@@ -82,9 +86,12 @@ def _other(text: str, match: re.Match[str], context: Context) -> Fields:
         good = ended or found["result"] == "Successful login"
         fields["event.outcome"] = "success" if good else "failure"
         fields["user.name"] = found["user"]
-        fields["source.ip"] = found["ip"]
-        finish(fields)
+        if found["ip"]:
+            fields["source.ip"] = found["ip"]
+    if not message:
+        del fields["message"]
+    finish(fields)
     return fields
 
 
-ADAPTER = Adapter(name="pfsense.filterlog", parse=parse)
+ADAPTER = Adapter(name="pfsense.filterlog", parse=parse, typed=True)

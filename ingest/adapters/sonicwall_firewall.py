@@ -18,6 +18,7 @@ from ingest.formats.address import canonical_ip
 from ingest.formats.device import Device, name
 from ingest.formats.finish import finish
 from ingest.formats.keytable import KeyTable, Plan, Step
+from ingest.formats.number import whole
 from ingest.formats.shapes import QUOTED, TRAILING, Shapes
 from ingest.formats.sides import add_totals, place
 from ingest.formats.text import decode
@@ -57,8 +58,9 @@ def _end(fields: Fields, key: str, side: str, way: str) -> None:
     place(fields, side, address)
     port, _, rest = rest.partition(":")
     interface, _, host = rest.partition(":")
-    if port.isdecimal():
-        fields[f"{side}.port"] = int(port)
+    number = whole(port)
+    if number is not None:
+        fields[f"{side}.port"] = number
     if interface:
         fields[f"observer.{way}.interface.name"] = interface
     if host:
@@ -78,8 +80,9 @@ def _translated(fields: Fields) -> None:
         address, _, port = fields.pop(_OWN + key, "").partition(":")
         if address:
             fields[f"{side}.nat.ip"] = address
-            if port.isdecimal():
-                fields[f"{side}.nat.port"] = int(port)
+            number = whole(port)
+            if number is not None:
+                fields[f"{side}.nat.port"] = number
 
 
 def _protocol(fields: Fields) -> None:
@@ -120,9 +123,10 @@ def _operation(fields: Fields) -> None:
 
 def _duration(fields: Fields) -> None:
     for key, unit in (("cdur", _MILLISECOND_NS), ("dur", _SECOND_NS)):
-        said = fields.get(_OWN + key, "")
-        if said.isdecimal():
-            fields["event.duration"] = int(fields.pop(_OWN + key)) * unit
+        said = whole(fields.get(_OWN + key, ""))
+        if said is not None:
+            del fields[_OWN + key]
+            fields["event.duration"] = said * unit
 
 
 _STEPS: tuple[Step, ...] = (
@@ -200,8 +204,8 @@ def _complete(fields: Fields, plan: Plan, context: Context) -> Fields:
     add_totals(fields)
     code, action = get("event.code", ""), get("event.action", "")
     fields.update(_classes(code, action.lower(), get(_OWN + "c", "")))
-    kind, detail = get(_OWN + "icmp_type", ""), get(_OWN + "icmp_code", "0")
-    finish(fields, (int(kind), int(detail)) if kind.isdecimal() and detail.isdecimal() else None)
+    kind, detail = whole(get(_OWN + "icmp_type", "")), whole(get(_OWN + "icmp_code", "0"))
+    finish(fields, None if kind is None or detail is None else (kind, detail))
     return fields
 
 
@@ -248,4 +252,4 @@ def _classes(code: str, action: str, category: str) -> Fields:
     return fields
 
 
-ADAPTER = Adapter(name="sonicwall.firewall", parse=parse)
+ADAPTER = Adapter(name="sonicwall.firewall", parse=parse, typed=True)

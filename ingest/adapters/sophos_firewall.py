@@ -81,7 +81,8 @@ def _url(fields: Fields) -> None:
         stated = {key: fields[key] for key in ("url.domain", "url.query") if fields.get(key)}
         fields.update(url_fields(url) | stated)
         query = fields.get("url.query", "")
-        fields["url.query"] = query.removeprefix("?")
+        if query.removeprefix("?"):
+            fields["url.query"] = query.removeprefix("?")
     if fields.get("url.domain"):
         fields.setdefault("destination.domain", fields["url.domain"])
 
@@ -159,18 +160,14 @@ def _of_utm(text: str, utm: re.Match[str], context: Context) -> Fields:
     if pid or inner:
         fields["process.pid"] = int(pid or (inner[1] if inner else 0))
     plan, values = _LINES.read(message)
-    if plan.known < _FEWEST:
-        fields |= {
-            "message": message,
-            "event.kind": "event",
-            "event.category": ["host"],
-            "event.type": ["info"],
-        }
-    else:
-        fields = _complete(_TABLE.fill(plan, values, fields, message), plan, context)
-        fields["host.name"] = fields["host.hostname"] = host
     fields["event.provider"] = program
-    return fields
+    if plan.known < _FEWEST:
+        fields |= {"event.kind": "event", "event.category": ["host"], "event.type": ["info"]}
+        if message:
+            fields["message"] = message
+        finish(fields)
+        return fields
+    return _complete(_TABLE.fill(plan, values, fields, message), plan, context)
 
 
 def _complete(fields: Fields, plan: Plan, context: Context) -> Fields:
@@ -247,4 +244,4 @@ def _classes(log_type: str, subtype: str, status: str, level: str, component: st
     return fields
 
 
-ADAPTER = Adapter(name="sophos.firewall", parse=parse)
+ADAPTER = Adapter(name="sophos.firewall", parse=parse, typed=True)

@@ -16,6 +16,7 @@ from ingest.formats.address import canonical_ip
 from ingest.formats.device import name
 from ingest.formats.finish import finish
 from ingest.formats.json import flatten
+from ingest.formats.number import whole
 from ingest.formats.sides import add_totals, settle
 from ingest.formats.time import any_us
 from ingest.formats.url import url_fields
@@ -59,9 +60,9 @@ def complete(fields: Fields, context: Context) -> Fields:
             str(fields.get(_OWN + "severity") or fields.get(_OWN + "cp_severity") or "").lower(),
         )
     )
-    kind = fields.get(_OWN + "icmp_type", "")
-    code = fields.get(_OWN + "icmp_code", "0")
-    finish(fields, (int(kind), int(code)) if kind.isdecimal() and code.isdecimal() else None)
+    kind = whole(fields.get(_OWN + "icmp_type", ""))
+    code = whole(fields.get(_OWN + "icmp_code", "0"))
+    finish(fields, None if kind is None or code is None else (kind, code))
     return fields
 
 
@@ -71,9 +72,10 @@ def _device(fields: Fields) -> None:
         name(fields, origin)
         if canonical_ip(origin) is not None:
             fields["observer.ip"] = [origin]
-    elapsed = fields.get(_OWN + "duration", "")
-    if elapsed.isdecimal():
-        fields["event.duration"] = int(fields.pop(_OWN + "duration")) * _SECOND_NS
+    elapsed = whole(fields.get(_OWN + "duration", ""))
+    if elapsed is not None:
+        del fields[_OWN + "duration"]
+        fields["event.duration"] = elapsed * _SECOND_NS
 
 
 def _time(fields: Fields, context: Context) -> None:

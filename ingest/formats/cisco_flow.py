@@ -12,6 +12,7 @@ from contract.event import Fields
 from ingest.formats.account import split_account
 from ingest.formats.address import canonical_ip
 from ingest.formats.keytable import KeyTable, Step
+from ingest.formats.number import whole
 from ingest.formats.sides import add_totals, settle
 from ingest.formats.url import url_fields
 from ingest.tables import cisco_asa as table
@@ -23,7 +24,9 @@ _LIST_NAME = re.compile(r"[\w\-]+(?:\.[\w\-]+)+").fullmatch
 
 
 def _protocol(fields: Fields) -> None:
-    said = fields.pop("network.transport")
+    said = fields.pop("network.transport", None)
+    if said is None:
+        return
     known = transport_fields(said)
     if known:
         fields.update(known)
@@ -37,8 +40,9 @@ def _side(fields: Fields, side: str) -> None:
         settle(fields, side)
     number = fields.get(port)
     if number is not None:
-        if number.isdecimal():
-            fields[port] = int(number)
+        value = whole(number)
+        if value is not None:
+            fields[port] = value
         else:
             fields[_OWN + port.replace(".", "_")] = fields.pop(port)
     mapped = f"{side}.nat.ip"
@@ -81,7 +85,9 @@ def _people(fields: Fields) -> None:
 
 
 def _duration(fields: Fields) -> None:
-    text = fields.pop("event.duration")
+    text = fields.pop("event.duration", None)
+    if text is None:
+        return
     parts = re.findall(r"\d+", text)
     weights = (86400, 3600, 60, 1)
     if not parts or len(parts) > len(weights) or len(text) > 32:  # noqa: PLR2004 - `31d 23h:59m:59s` at most
@@ -101,20 +107,23 @@ def _counts(fields: Fields) -> None:
 
 
 def _direction(fields: Fields) -> None:
-    said = fields["network.direction"]
-    fields["network.direction"] = "outbound" if said[:1] in "oO" else "inbound"
+    said = fields.get("network.direction")
+    if said is not None:
+        fields["network.direction"] = "outbound" if said[:1] in "oO" else "inbound"
 
 
 def _mail(fields: Fields) -> None:
-    fields["network.protocol"] = fields["network.protocol"].lower()
+    if "network.protocol" in fields:
+        fields["network.protocol"] = fields["network.protocol"].lower()
 
 
 def _url(fields: Fields) -> None:
-    fields.update(url_fields(fields["url.original"]))
+    if "url.original" in fields:
+        fields.update(url_fields(fields["url.original"]))
 
 
 def _verdict(fields: Fields) -> None:
-    denied = fields[_OWN + "verdict"] in ("denied", "dropped")
+    denied = fields.get(_OWN + "verdict") in ("denied", "dropped")
     fields["event.type"] = (
         ["indicator"]
         if fields["event.kind"] == "alert"
@@ -125,7 +134,7 @@ def _verdict(fields: Fields) -> None:
 
 def _listed(fields: Fields) -> None:
     """Name the side that stands on a list, as far as the list's entry is a name."""
-    said = fields["message"]
+    said = fields.get("message", "")
     name = fields.get(_OWN + "listed", "")
     side = "destination" if ", destination" in said else "source"
     if _LIST_NAME(name) and canonical_ip(name) is None:
@@ -146,8 +155,10 @@ def _translation(fields: Fields) -> None:
 
 
 def _ftp(fields: Fields) -> None:
+    if "file.path" not in fields:
+        return
     fields["network.protocol"] = "ftp"
-    fields["file.name"] = fields["file.path"].rpartition("/")[2]
+    fields["file.name"] = fields["file.path"].rpartition("/")[2] or fields["file.path"]
 
 
 def icmp(fields: Fields) -> tuple[int, int] | None:
@@ -222,9 +233,9 @@ def read_ftd(fields: Fields, code: str, message: str) -> None:
         fields["network.protocol"] = fields["network.protocol"].lower()
     if "url.original" in fields:
         fields.update(url_fields(fields["url.original"]))
-    seconds = fields.get(_OWN + "ConnectionDuration", "")
-    if seconds.isdecimal():
-        fields["event.duration"] = int(seconds) * _SECOND_NS
+    seconds = whole(fields.get(_OWN + "ConnectionDuration", ""))
+    if seconds is not None:
+        fields["event.duration"] = seconds * _SECOND_NS
     for side in ("source", "destination"):
         settle(fields, side)
     add_totals(fields)

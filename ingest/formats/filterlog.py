@@ -10,7 +10,7 @@ from typing import Final
 
 from contract.errors import ParseError
 from contract.event import Fields
-from ingest.formats.finish import finish
+from ingest.formats.number import whole
 from ingest.tables.protocols import transport_fields
 
 _COMMON: Final = 9
@@ -33,8 +33,10 @@ _ICMP6_TYPES: Final = {"request": 128, "reply": 129}
 _DENYING: Final = frozenset(("block", "reject", "unkn(11)"))
 
 
-def read(fields: Fields, values: list[str], prefix: str) -> None:
+def read(fields: Fields, values: list[str], prefix: str) -> tuple[int, int] | None:
     """Add what the columns of one line say to `fields`; vendor fields stand under `prefix`.
+
+    Returns ICMP type and code, where the line names them, for `ingest.formats.finish`.
 
     Raises:
         ParseError: too few columns, or an unknown IP version.
@@ -45,7 +47,8 @@ def read(fields: Fields, values: list[str], prefix: str) -> None:
     if not action or version not in ("4", "6"):
         raise ParseError("expected an action and IP version 4 or 6 in columns 7 and 9")
     fields["event.action"] = action
-    fields["event.reason"] = reason
+    if reason:
+        fields["event.reason"] = reason
     fields["event.kind"] = "event"
     fields["event.category"] = ["network"]
     fields["event.type"] = ["connection", "denied" if action in _DENYING else "allowed"]
@@ -53,43 +56,46 @@ def read(fields: Fields, values: list[str], prefix: str) -> None:
     fields["network.direction"] = "inbound" if direction == "in" else "outbound"
     fields["network.type"] = "ipv" + version
     way = "ingress" if direction == "in" else "egress"
-    fields[f"observer.{way}.interface.name"] = interface
-    fields["rule.id"] = rule
-    fields["rule.uuid"] = tracker
-    if subrule:
-        fields[prefix + "subrule"] = subrule
-    if anchor:
-        fields["rule.ruleset"] = anchor
-    (_read_ipv4 if version == "4" else _read_ipv6)(fields, values, prefix)
+    said = {
+        f"observer.{way}.interface.name": interface,
+        "rule.id": rule,
+        "rule.uuid": tracker,
+        prefix + "subrule": subrule,
+        "rule.ruleset": anchor,
+    }
+    fields.update({name: value for name, value in said.items() if value})
+    return (_read_ipv4 if version == "4" else _read_ipv6)(fields, values, prefix)
 
 
-def _read_ipv4(fields: Fields, values: list[str], prefix: str) -> None:
+def _read_ipv4(fields: Fields, values: list[str], prefix: str) -> tuple[int, int] | None:
     at = _COMMON + len(_IPV4)
     _name(fields, prefix, _IPV4, values[_COMMON:at])
-    _read_packet(fields, values, at, values[at : at + 1], prefix)
+    return _read_packet(fields, values, at, values[at : at + 1], prefix)
 
 
-def _read_ipv6(fields: Fields, values: list[str], prefix: str) -> None:
+def _read_ipv6(fields: Fields, values: list[str], prefix: str) -> tuple[int, int] | None:
     at = _COMMON + len(_IPV6)
     _name(fields, prefix, _IPV6, values[_COMMON:at])
     # Protocol text before number, other than in IPv4.
-    _read_packet(fields, values, at, values[at + 1 : at + 2], prefix)
+    return _read_packet(fields, values, at, values[at + 1 : at + 2], prefix)
 
 
 def _read_packet(
     fields: Fields, values: list[str], at: int, number: list[str], prefix: str
-) -> None:
+) -> tuple[int, int] | None:
     if len(values) < at + 5:
         raise ParseError(
             f"{len(values)} columns; expected length and addresses behind the protocol"
         )
     fields.update(transport_fields(number[0]))
     length, source, destination = values[at + 2 : at + 5]
-    if length.isdecimal():
-        fields["network.bytes"] = int(length)
+    size = whole(length)
+    if size is not None:
+        fields["network.bytes"] = size
         fields["network.packets"] = 1
-    fields["source.ip"] = source
-    fields["destination.ip"] = destination
+    for side, address in (("source.ip", source), ("destination.ip", destination)):
+        if address:
+            fields[side] = address
     rest = values[at + 5 :]
     icmp = None
     if number[0] in _WITH_PORTS:
@@ -98,23 +104,23 @@ def _read_packet(
         icmp = _read_icmp(fields, rest, prefix, number[0])
     elif number[0] == "112":
         _name(fields, prefix, _CARP, rest)
-    elif rest:
+    elif any(rest):
         fields[prefix + "data"] = ",".join(rest)
-    finish(fields, icmp)
+    return icmp
 
 
 def _read_ports(fields: Fields, rest: list[str], prefix: str) -> None:
     for side, text in zip(("source.port", "destination.port"), rest, strict=False):
-        if text.isdecimal():
-            fields[side] = int(text)
-    if len(rest) > 2:  # noqa: PLR2004 - behind both ports
-        fields[prefix + "data_length"] = rest[2]
-        _name(fields, prefix, _TCP, rest[3:])
+        port = whole(text)
+        if port is not None:
+            fields[side] = port
+    _name(fields, prefix, ("data_length", *_TCP), rest[2:])
 
 
 def _read_icmp(fields: Fields, rest: list[str], prefix: str, number: str) -> tuple[int, int] | None:
     kind = rest[0] if rest else ""
-    fields[prefix + "icmp.type"] = kind
+    if kind:
+        fields[prefix + "icmp.type"] = kind
     if kind in _ECHO:
         _name(fields, prefix, ("icmp.id", "icmp.seq"), rest[1:])
     elif kind == "unreachport":
@@ -123,7 +129,7 @@ def _read_icmp(fields: Fields, rest: list[str], prefix: str, number: str) -> tup
         _name(fields, prefix, ("icmp.destination", "icmp.protocol"), rest[1:])
     elif kind == "needfrag":
         _name(fields, prefix, ("icmp.destination", "icmp.mtu"), rest[1:])
-    elif len(rest) > 1:
+    elif any(rest[1:]):
         fields["error.message"] = ",".join(rest[1:])
     known = (_ICMP_TYPES if number == "1" else _ICMP6_TYPES).get(kind)
     return None if known is None else (known, 0)

@@ -16,6 +16,7 @@ from ingest.formats.account import user_fields
 from ingest.formats.address import canonical_ip
 from ingest.formats.device import name
 from ingest.formats.keytable import Step
+from ingest.formats.number import whole
 from ingest.formats.sides import settle
 from ingest.formats.time import epoch_us, iso_us, zone_named
 from ingest.formats.url import url_fields
@@ -85,19 +86,21 @@ def _protocol(fields: Fields) -> None:
 
 
 def _service(fields: Fields) -> None:
-    fields["network.protocol"] = fields["network.protocol"].lower()
+    if "network.protocol" in fields:
+        fields["network.protocol"] = fields["network.protocol"].lower()
 
 
 def _deltas(fields: Fields) -> None:
     """Count what this record adds to a long session; keep the session's totals beside it."""
     for side, sent in (("source", "sent"), ("destination", "rcvd")):
-        for unit, short, whole in (("bytes", "", "byte"), ("packets", "pkt", "pkt")):
+        for unit, short, full in (("bytes", "", "byte"), ("packets", "pkt", "pkt")):
             delta = fields.get(f"{_OWN}{sent}{short}delta")
-            if delta and delta.isdecimal():
+            count = whole(delta) if delta else None
+            if count is not None:
                 total = fields.get(f"{side}.{unit}")
                 if total is not None:
-                    fields[f"{_OWN}{sent}{whole}"] = total
-                fields[f"{side}.{unit}"] = int(delta)
+                    fields[f"{_OWN}{sent}{full}"] = total
+                fields[f"{side}.{unit}"] = count
 
 
 def _duration(fields: Fields) -> None:

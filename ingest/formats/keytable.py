@@ -1,7 +1,8 @@
 """A vendor's keys to ECS names, planned once for a sequence of keys and then applied at the cost of a `zip`.
 
 What a table does not name is kept under the vendor's own prefix, so that no key is lost. A key that
-stands several times gives its first value to ECS and all of them, as a list, to the vendor's name.
+stands several times gives its first value to its field, and all of them, as a list, to the vendor's
+name with `_all` behind it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Plan:
     Attributes:
         names: field of each value, in the order of the keys.
         integers: those among `names` whose ECS type is a whole number.
-        repeated: by vendor's name, the places of a key that stands several times.
+        repeated: by vendor's name and `_all`, the places of a key that stands several times.
         known: how many of the keys the table names.
         steps: those of the table's steps that concern these fields, in the table's order.
     """
@@ -62,7 +63,8 @@ class KeyTable:
     ) -> None:
         self.prefix = prefix
         self._names = names
-        self._nulls = frozenset(nulls)
+        self._nulls = frozenset(nulls) | {""}
+        self._written_nulls = tuple(nulls)
         self._steps = tuple((frozenset(wanted), step) for wanted, step in steps)
 
     def own(self, key: str) -> str:
@@ -81,7 +83,9 @@ class KeyTable:
                 name = self.own(key)
             taken.add(name)
             names.append(name)
-        repeated = tuple((self.own(key), tuple(at)) for key, at in places.items() if len(at) > 1)
+        repeated = tuple(
+            (self.own(key) + "_all", tuple(at)) for key, at in places.items() if len(at) > 1
+        )
         for name, at in repeated:
             for place in at[1:]:
                 names[place] = name
@@ -106,17 +110,20 @@ class KeyTable:
         """
         fields = start.copy()
         fields.update(zip(plan.names, values, strict=True))
-        for null in self._nulls:
-            if null in text:
-                self._drop(fields)
-                break
-        for name in plan.integers:
-            value = fields.get(name)
-            if value:
-                try:
-                    fields[name] = int(value)
-                except ValueError:
-                    self._move(fields, name)
+        if "" in values:
+            self._drop(fields)
+        else:
+            for null in self._written_nulls:
+                if null in text:
+                    self._drop(fields)
+                    break
+        try:
+            for name in plan.integers:
+                fields[name] = int(fields[name])
+        except (KeyError, ValueError):
+            for name in plan.integers:
+                if name in fields:
+                    self._count(fields, name)
         for name, at in plan.repeated:
             said = [
                 values[place] for place in at if values[place] and values[place] not in self._nulls
@@ -124,6 +131,12 @@ class KeyTable:
             if len(said) > 1:
                 fields[name] = said
         return fields
+
+    def _count(self, fields: Fields, name: str) -> None:
+        try:
+            fields[name] = int(fields[name])
+        except ValueError:
+            self._move(fields, name)
 
     def _drop(self, fields: Fields) -> None:
         nulls = self._nulls

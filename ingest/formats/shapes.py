@@ -103,7 +103,7 @@ class Shapes(Generic[PlanT]):
 
 # ------------------------------------------------------------------ key=value key="value with blanks"
 
-_PAIR = re.compile(r'([A-Za-z0-9_][\w.\-/]*):?=("[^"]*(?:"|$)|[^\s"]\S*|)')
+_PAIR = re.compile(r'(?<![\w.\-/])([A-Za-z0-9_][\w.\-/]*):?=("[^"]*(?:"|$)|[^\s"]\S*|)')
 _BLANK = re.compile(r"[\s,;]*").fullmatch
 
 
@@ -171,7 +171,7 @@ A learnt shape keeps blanks around a value; cut them where they matter.
 
 # ------------------------------------------------------------------ key:"value"; key2:"value";
 
-_COLON_PAIR = re.compile(r'([A-Za-z_][\w.\-]*)::?"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_COLON_PAIR = re.compile(r'(?<![\w.\-])([A-Za-z_][\w.\-]*)::?"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
 def _colon_pairs(text: str, start: int) -> tuple[list[str], list[str]]:

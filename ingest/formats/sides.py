@@ -12,6 +12,11 @@ _NAMES: Final = {
     for side in ("source", "destination", "source.nat", "destination.nat", "server", "client")
 }
 
+_TOTALS: Final = (
+    ("network.bytes", "source.bytes", "destination.bytes"),
+    ("network.packets", "source.packets", "destination.packets"),
+)
+
 
 def place(fields: Fields, side: str, text: str) -> None:
     """Put an address or a name where it belongs: `<side>.ip`, or `<side>.domain` when it is a name."""
@@ -32,10 +37,11 @@ def settle(fields: Fields, side: str) -> None:
 
 
 def add_totals(fields: Fields) -> None:
-    """Set `network.bytes` and `network.packets` to the sum of both sides, where a side is known."""
-    sent, received = fields.get("source.bytes"), fields.get("destination.bytes")
-    if (sent is not None or received is not None) and "network.bytes" not in fields:
-        fields["network.bytes"] = (sent or 0) + (received or 0)
-    sent, received = fields.get("source.packets"), fields.get("destination.packets")
-    if (sent is not None or received is not None) and "network.packets" not in fields:
-        fields["network.packets"] = (sent or 0) + (received or 0)
+    """Set `network.bytes` and `network.packets` to the sum of both sides, where a side is known as a number."""
+    for total, sent_name, received_name in _TOTALS:
+        sent, received = fields.get(sent_name), fields.get(received_name)
+        if sent is None and received is None:
+            continue
+        sent, received = 0 if sent is None else sent, 0 if received is None else received
+        if type(sent) is int and type(received) is int:
+            fields.setdefault(total, sent + received)

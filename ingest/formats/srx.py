@@ -12,6 +12,7 @@ from typing import Final
 from contract.event import Fields
 from ingest.formats.address import canonical_ip
 from ingest.formats.finish import finish
+from ingest.formats.number import whole
 from ingest.formats.sides import add_totals, settle
 from ingest.formats.url import url_fields
 from ingest.tables import juniper_srx as table
@@ -44,15 +45,16 @@ def complete(fields: Fields, tag: str) -> Fields:
     add_totals(fields)
     _rule(fields, tag)
     fields.update(_classes(tag, get("event.action", ""), get(_OWN + "threat-severity", "")))
-    icmp = get(_OWN + "icmp-type", "")
-    finish(fields, (int(icmp), 0) if icmp.isdecimal() else None)
+    icmp = whole(get(_OWN + "icmp-type", ""))
+    finish(fields, None if icmp is None else (icmp, 0))
     return fields
 
 
 def _ends(fields: Fields) -> None:
-    elapsed = fields.pop(_ELAPSED, "")
-    if elapsed.isdecimal():
-        fields["event.duration"] = int(elapsed) * _SECOND_NS
+    elapsed = whole(fields.get(_ELAPSED, ""))
+    if elapsed is not None:
+        del fields[_ELAPSED]
+        fields["event.duration"] = elapsed * _SECOND_NS
     for side in ("source", "destination"):
         if fields.get(f"{side}.ip"):
             settle(fields, side)
@@ -136,7 +138,8 @@ _INTERFACE = re.compile(
 def complete_system(fields: Fields, tag: str, message: str) -> Fields:
     """Complete a system message of Junos in place and return it."""
     text = message[:_MOST_TEXT].rstrip("\r\n")
-    fields["message"] = message
+    if message:
+        fields["message"] = message
     for search in _FINDERS:
         found = search(text)
         if found is None:

@@ -31,7 +31,7 @@ def url_fields(url: str) -> Fields:
         scheme, user, host, port, rest = match.groups()
         fields["url.full"] = url
         fields["url.scheme"] = scheme.lower()
-        if user:
+        if user and user[0] != ":":
             fields["url.username"] = user.partition(":")[0]
         _host(fields, host, port)
     elif url[:1] in ("/", "?"):
