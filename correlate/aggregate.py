@@ -12,8 +12,10 @@ the bound are counted and take no part.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias, cast
+
+from typing_extensions import override
 
 from contract.errors import RuleError
 from contract.event import SENSOR_RULE, Match, Notice
@@ -41,6 +43,9 @@ UNGROUPED = "\x00ungrouped"
 
 SHORT = 128
 """Characters of a group-by value that surely makes no long key."""
+
+NEVER = 2**62
+"""A time after all events."""
 
 SENSOR_KEY = "sensor"
 FOLD_KEY = "fold"
@@ -132,20 +137,24 @@ class _Router:
 class _Counted:
     """Takes part in nothing; each item is counted under a name."""
 
-    __slots__ = ("gone", "notice")
+    __slots__ = ("gone", "notice", "woken")
 
     def __init__(self, notice: Notice, gone: Iterable[str] = ()) -> None:
         self.notice = notice
         self.gone = tuple(gone)
+        self.woken = False
 
     def on_item(self, item: Item) -> Iterable[Output]:
         return (self.notice,)
 
     def on_time(self, now_us: int) -> Iterable[Output]:
+        self.woken = True
         return ()
 
     def wake_at(self) -> int | None:
-        return None
+        return (
+            0 if self.gone and not self.woken else None
+        )  # the host asks for changes of what it touched
 
     def snapshot(self) -> Mapping[str, bytes | None]:
         gone, self.gone = self.gone, ()
@@ -153,6 +162,23 @@ class _Counted:
 
     def is_empty(self) -> bool:
         return True
+
+
+class _Unfolded(_Counted):
+    """A detection is told even where no group can be kept: each event as an alert of its own."""
+
+    __slots__ = ("open",)
+
+    def __init__(self, notice: Notice, open: Callable[[], Logic[Item, Output]]) -> None:
+        super().__init__(notice)
+        self.open = open
+
+    @override
+    def on_item(self, item: Item) -> Iterable[Output]:
+        logic = self.open()
+        outputs = [self.notice, *logic.on_item(item)]
+        logic.on_time(NEVER)  # it is let go of, and counts no more
+        return outputs
 
 
 class _SensorFold:
@@ -207,6 +233,16 @@ class _Opener:
         kind, _, rest = key.partition(SEPARATOR)
         if rest == UNGROUPED:
             return _Counted(Notice("correlation_ungrouped_events", label=kind))
+        full = self.facts.groups >= self.settings.max_keys and not parts
+        if full and kind not in (SENSOR_KEY, FOLD_KEY):
+            return _Counted(self._full(kind))
+        if full:
+            return _Unfolded(self._full(kind), lambda: self._found(key, kind, rest, {}))
+        return self._found(key, kind, rest, parts)
+
+    def _found(
+        self, key: str, kind: str, rest: str, parts: Mapping[str, bytes]
+    ) -> Logic[Item, Output]:
         if kind == SENSOR_KEY:
             fold = _SensorFold(key, self.settings, self.facts)
             fold.restore(parts)
@@ -221,11 +257,17 @@ class _Opener:
             return _Counted(Notice("correlation_unknown_rules", label=kind), parts)
         return _opened(plan, key, self.settings, self.facts, parts)
 
+    def _full(self, kind: str) -> Notice:
+        return Notice(
+            "correlation_groups_refused", 1, kind,
+            f"more than {self.settings.max_keys} groups (max_keys): events of new ones take no part",
+        )  # fmt: skip
+
 
 def _opened(
     plan: Plan, key: str, settings: WindowSettings, facts: Facts, parts: Mapping[str, bytes]
 ) -> Window:
     window = window_class(plan)(plan, key, settings, facts)
-    if parts:
-        state.restore(window, parts)
+    if parts and not state.restore(window, parts):
+        window.discard(parts)
     return window

@@ -11,8 +11,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
+from typing_extensions import override
+
 from correlate.window.condition import Number, Presence, Threshold
-from correlate.window.measure import Measure
+from correlate.window.measure import Distinct, Measure
+from correlate.window.sketch import SlidingSketch
 
 Value: TypeAlias = str | Number | None
 Entry: TypeAlias = tuple[int, int, str, Value, bytes]
@@ -22,7 +25,13 @@ Entries: TypeAlias = Sequence[Entry]
 
 
 class Evaluator(Protocol):
-    """What decides whether a group's entries satisfy."""
+    """What decides whether a group's entries satisfy.
+
+    `sketch` holds what counts values that are too many to count exactly; None where they are not.
+    """
+
+    @property
+    def sketch(self) -> SlidingSketch | None: ...
 
     def step(self, entries: Entries, at: int) -> int | None:
         """Take entry `at`, the one after the last taken; return since when there is evidence, or None."""
@@ -41,6 +50,7 @@ class Always:
     """Each entry satisfies by itself: what folding needs. No state."""
 
     __slots__ = ()
+    sketch: SlidingSketch | None = None
 
     def step(self, entries: Entries, at: int) -> int | None:
         return entries[at][0]
@@ -59,6 +69,7 @@ class AtLeast:
     """N or more entries in the span; O(1) amortized."""
 
     __slots__ = ("least", "span_us", "start")
+    sketch: SlidingSketch | None = None
 
     def __init__(self, span_us: int, least: int) -> None:
         self.span_us = span_us
@@ -85,12 +96,13 @@ class AtLeast:
 class Measured:
     """A measure of the entries in the span satisfies a threshold; cost is the measure's."""
 
-    __slots__ = ("end", "measure", "span_us", "start", "threshold")
+    __slots__ = ("end", "measure", "sketch", "span_us", "start", "threshold")
 
     def __init__(self, span_us: int, measure: Measure, threshold: Threshold) -> None:
         self.span_us = span_us
         self.measure = measure
         self.threshold = threshold
+        self.sketch: SlidingSketch | None = None
         self.start = 0
         self.end = 0
 
@@ -134,10 +146,69 @@ class Measured:
         self.end = max(0, self.end - count)
 
 
+class DistinctValues(Measured):
+    """How many different values: exact up to a bound, then estimated for as long as they are too many.
+
+    In a sketch adding again changes nothing, so winding back needs no undoing; what is estimated is no
+    longer a function of the set of events alone, within the error that the alert states.
+    """
+
+    __slots__ = ("most",)
+
+    def __init__(self, span_us: int, threshold: Threshold, most: int) -> None:
+        super().__init__(span_us, Distinct(), threshold)
+        self.most = most
+
+    @override
+    def step(self, entries: Entries, at: int) -> int | None:
+        if self.sketch is None:
+            since = super().step(entries, at)
+            if self.measure.value(None) > self.most:
+                self._estimate(entries, at)
+            return since
+        time, _, _, value, _ = entries[at]
+        since = time - self.span_us
+        self.start = bisect_left(entries, (since,), 0, at + 1)
+        self.end = at + 1
+        self.sketch.add(time, value)
+        expired = at == len(entries) - 1 and self.sketch.expire(since)
+        count = self.sketch.count()
+        if expired and 2 * count < self.most:
+            self.sketch = None
+            self.reset(entries, at + 1)
+        return since if self.threshold.holds(count) else None
+
+    def _estimate(self, entries: Entries, at: int) -> None:
+        self.sketch = SlidingSketch(self.span_us)
+        for index in range(self.start, at + 1):
+            self.sketch.add(entries[index][0], entries[index][3])
+        self.measure.clear()
+
+    @override
+    def rewind(self, entries: Entries, at: int) -> None:
+        if self.sketch is None:
+            super().rewind(entries, at)
+
+    @override
+    def reset(self, entries: Entries, at: int) -> None:
+        if self.sketch is None:
+            super().reset(entries, at)
+
+    @override
+    def trim(self, entries: Entries, count: int) -> None:
+        if self.sketch is None and entries[count - 1][0] >= entries[-1][0] - self.span_us:
+            self._estimate(entries, self.end - 1)  # a bound dropped what is still in the span
+        if self.sketch is None:
+            super().trim(entries, count)
+        self.start = max(0, self.start - count) if self.sketch is not None else self.start
+        self.end = max(0, self.end - count) if self.sketch is not None else self.end
+
+
 class AllPresent:
     """The rules asked for were all seen in the span, in any order; O(rules)."""
 
     __slots__ = ("last", "presence", "simple", "span_us")
+    sketch: SlidingSketch | None = None
 
     def __init__(self, span_us: int, parts: int, presence: Presence) -> None:
         self.span_us = span_us
@@ -191,6 +262,7 @@ class InOrder:
     """
 
     __slots__ = ("best", "chains", "span_us", "unwanted")
+    sketch: SlidingSketch | None = None
 
     def __init__(self, span_us: int, presence: Presence) -> None:
         self.span_us = span_us

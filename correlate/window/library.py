@@ -266,7 +266,7 @@ def _plan(
         refire_us=_or(policy.refire_us, microseconds(settings.refire)),
         lateness_us=lateness,
         max_events=_or(policy.max_events, settings.max_events),
-        evaluator=evaluator_of(correlation, mode),
+        evaluator=evaluator_of(correlation, mode, _or(policy.max_values, settings.max_values)),
         reader=reader_of(correlation),
         carried=_carried(correlation.id, resolved, read),
         correlation=correlation,

@@ -19,6 +19,7 @@ from correlate.window.evaluate import (
     AllPresent,
     Always,
     AtLeast,
+    DistinctValues,
     Evaluator,
     InOrder,
     Measured,
@@ -247,7 +248,7 @@ def measure_of(correlation: Correlation) -> Callable[[], Measure]:
     return _MEASURES[correlation.type]
 
 
-def evaluator_of(correlation: Correlation, mode: str) -> Callable[[], Evaluator]:
+def evaluator_of(correlation: Correlation, mode: str, max_values: int) -> Callable[[], Evaluator]:
     """Return what makes the decider of one group of a correlation."""
     span = correlation.span_us
     present, threshold = correlation.presence, correlation.threshold
@@ -260,6 +261,8 @@ def evaluator_of(correlation: Correlation, mode: str) -> Callable[[], Evaluator]
     least = threshold.least()
     if correlation.type == "event_count" and least is not None:
         return lambda: AtLeast(span, max(1, least))
+    if correlation.type == "value_count":
+        return lambda: DistinctValues(span, threshold, max_values)
     measure = measure_of(correlation)
     return lambda: Measured(span, measure(), threshold)
 
@@ -287,15 +290,20 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Facts:
-    """Keeps of an event what joining and telling need, as JSON; remembers the last event's.
+    """What all groups share: it keeps of an event what joining and telling need, as JSON.
 
-    One event often matches several rules in a row.
+    It remembers the last event's, since one event often matches several rules in a row.
+
+    Attributes:
+        names: of the fields kept.
+        groups: how many groups hold something now.
     """
 
-    __slots__ = ("_event", "_json", "names")
+    __slots__ = ("_event", "_json", "groups", "names")
 
     def __init__(self, names: frozenset[str]) -> None:
         self.names = names
+        self.groups = 0
         self._event: Event | None = None
         self._json = b""
 

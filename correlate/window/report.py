@@ -16,6 +16,7 @@ from correlate.chain.entities import entities_of
 from correlate.window.episode import Episode, Past, Place
 from correlate.window.evaluate import Entry
 from correlate.window.plan import lookup
+from correlate.window.sketch import ERROR
 
 if TYPE_CHECKING:
     from correlate.window.window import Window
@@ -29,11 +30,14 @@ FIRED = "opsonin.fired"
 SILENT = "opsonin.silent"
 """Alert field: the alert is for the correlations that refer to its rule alone; nobody is shown it."""
 
+DISTINCT_ERROR = "opsonin.distinct_error"
+"""Alert field: distinct values were estimated, with this standard error as a share."""
+
 MAX_EVIDENCE = 64
 """Members, from the first on, whose entities an alert names; later ones repeat them."""
 
 
-_OWN = frozenset({FIRED, SILENT})
+_OWN = frozenset({FIRED, SILENT, DISTINCT_ERROR})
 
 
 def members(
@@ -160,6 +164,8 @@ def alert(
         if values:
             fields[name] = values[0] if len(values) == 1 else values
     fields[FIRED] = iso(episode.fired[0])
+    if window.evaluator.sketch is not None:
+        fields[DISTINCT_ERROR] = ERROR
     if plan.silent:
         fields[SILENT] = True
     return Alert(

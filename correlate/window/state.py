@@ -17,8 +17,9 @@ import msgspec
 from contract.errors import StoreError
 from contract.records import Alert, Entity, Level
 from correlate.window.episode import Episode, Inner, Past
-from correlate.window.evaluate import Value
+from correlate.window.evaluate import DistinctValues, Value
 from correlate.window.sensor import SensorRule
+from correlate.window.sketch import SlidingSketch
 
 if TYPE_CHECKING:
     from correlate.window.window import Window
@@ -67,6 +68,7 @@ class _Head(msgspec.Struct, omit_defaults=True):
     cut: tuple[int, int, str] | None = None
     episodes: list[_Episode] = []
     retracted: dict[str, int] = {}
+    sketch: dict[str, str] | None = None
     inner: list[tuple[tuple[int, int, str], dict[str, Any]]] = []
 
 
@@ -89,10 +91,11 @@ _decode_entries = msgspec.json.Decoder(_Entries).decode
 
 def save(window: Window) -> dict[str, bytes | None]:
     """Return the parts of a group that changed since the last call."""
-    parts: dict[str, bytes | None] = {}
+    parts: dict[str, bytes | None] = dict.fromkeys(window.stale)
+    window.stale = ()
     if window.is_empty():
         if window.header_dirty:
-            parts = dict.fromkeys((HEAD, *(f"e{pane}" for pane in window.stored)))
+            parts.update(dict.fromkeys((HEAD, *(f"e{pane}" for pane in window.stored))))
         window.stored, window.dirty, window.header_dirty = (), None, False
         return parts
     if window.dirty is not None:
@@ -141,6 +144,7 @@ def _save_head(window: Window) -> bytes:
             window.cut,
             [_pack(episode) for episode in window.episodes],
             window.retracted or {},
+            window.evaluator.sketch.save() if window.evaluator.sketch is not None else None,
             [
                 (inner.place, inner.alert.model_dump(mode="json"))
                 for inner in (window.inner or {}).values()
@@ -205,6 +209,31 @@ def restore(window: Window, parts: Mapping[str, bytes]) -> bool:
     Raises:
         StoreError: a part is no JSON of ours, or of a later version.
     """
+    found = _read(window, parts)
+    if found is None:
+        return False
+    head, blocks = found
+    if head is not None:
+        _open_head(window, head)
+    for pane in sorted(blocks):
+        for time, part, id, value, facts, since in blocks[pane].entries:
+            if window.cut is None or (time, part, id) > window.cut:
+                window.entries.append((time, part, id, _value(value), bytes(facts)))
+                window.fires.append(since)
+    window.stored = tuple(sorted(blocks))
+    if head is not None and head.sketch is not None:
+        _open_sketch(window, head.sketch)
+    window.evaluator.reset(window.entries, len(window.entries))
+    if not window.is_empty():
+        window.count_in()
+    window.plan_wake()
+    return True
+
+
+def _read(
+    window: Window, parts: Mapping[str, bytes]
+) -> tuple[_Head | None, dict[int, _Entries]] | None:
+    """Decode the parts; None when they belong to another version of the rule."""
     try:
         head = _decode_head(parts[HEAD]) if HEAD in parts else None
         blocks = {int(n[1:]): _decode_entries(p) for n, p in parts.items() if n != HEAD}
@@ -216,18 +245,18 @@ def restore(window: Window, parts: Mapping[str, bytes]) -> bool:
                 f"state of {window.key!r} is of version {part.version}; we read {VERSION}"
             )
         if part.digest != window.plan.digest:
-            return False
-    if head is not None:
-        _open_head(window, head)
-    for pane in sorted(blocks):
-        for time, part, id, value, facts, since in blocks[pane].entries:
-            if window.cut is None or (time, part, id) > window.cut:
-                window.entries.append((time, part, id, _value(value), bytes(facts)))
-                window.fires.append(since)
-    window.stored = tuple(sorted(blocks))
-    window.evaluator.reset(window.entries, len(window.entries))
-    window.plan_wake()
-    return True
+            return None
+    return head, blocks
+
+
+def _open_sketch(window: Window, panes: dict[str, str]) -> None:
+    if not isinstance(window.evaluator, DistinctValues):
+        return
+    window.evaluator.sketch = SlidingSketch(window.plan.span_us)
+    try:
+        window.evaluator.sketch.load(panes)
+    except ValueError as error:
+        raise StoreError(f"state of {window.key!r} cannot be read: {error}") from error
 
 
 def _value(value: str | int | tuple[str, str] | None) -> Value:

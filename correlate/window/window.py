@@ -45,8 +45,28 @@ class Window:
     """
 
     __slots__ = (
-        "cut", "decided", "dirty", "entries", "episodes", "evaluator", "facts", "fires", "floor",
-        "header_dirty", "horizon", "inner", "key", "plan", "retracted", "sealed", "settings", "stored", "taken", "wake",
+        "counted",
+        "cut",
+        "decided",
+        "dirty",
+        "entries",
+        "episodes",
+        "evaluator",
+        "facts",
+        "fires",
+        "floor",
+        "header_dirty",
+        "horizon",
+        "inner",
+        "key",
+        "plan",
+        "retracted",
+        "sealed",
+        "settings",
+        "stale",
+        "stored",
+        "taken",
+        "wake",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, key: str, settings: WindowSettings, facts: Facts) -> None:
@@ -70,6 +90,8 @@ class Window:
         self.stored: tuple[int, ...] = ()
         self.header_dirty = False
         self.taken = 0
+        self.counted = False
+        self.stale: tuple[str, ...] = ()
 
     # -------------------------------------------------------------- port
 
@@ -85,7 +107,11 @@ class Window:
             if value is None:
                 return [Notice("correlation_unusable_values", label=plan.rule.id)]
         part = plan.parts[item.rule]
-        return self._take((event.time_us, part, event.id, value, self.facts.of(event)))
+        outputs = self._take((event.time_us, part, event.id, value, self.facts.of(event)))
+        if self.evaluator.sketch is not None:
+            self.header_dirty = True
+            return [*outputs, Notice("correlation_values_estimated", label=plan.rule.id)]
+        return outputs
 
     def on_time(self, now_us: int) -> Iterable[Alert | Notice]:
         """Close episodes that nothing can extend any more, and let go of what cannot matter."""
@@ -101,9 +127,23 @@ class Window:
 
     def _begin(self) -> None:
         """Go back to the state of a new group: whether the host forgot it in between must not show."""
-        self.evaluator.reset((), 0)
+        self.evaluator = self.plan.evaluator()
+        if self.counted:
+            self.facts.groups -= 1
+            self.counted = False
         self.horizon = self.sealed = self.decided = self.floor = None
         self.cut = self.retracted = self.inner = None
+
+    def discard(self, parts: Iterable[str]) -> None:
+        """Let stored parts go that mean nothing any more, at the next snapshot; wake for it."""
+        self.stale = tuple(parts)
+        self.wake = 0
+
+    def count_in(self) -> None:
+        """Note that this group holds something now."""
+        if not self.counted:
+            self.facts.groups += 1
+            self.counted = True
 
     def wake_at(self) -> int | None:
         """Return when something can close or be let go of; O(1)."""
@@ -128,6 +168,7 @@ class Window:
         if self.dirty is None or pane < self.dirty:
             self.dirty = pane
         if self.wake is None:
+            self.count_in()
             self.plan_wake(time)
         self.taken += 1
         at = len(entries)

@@ -1,0 +1,161 @@
+"""Each bound is a setting; what passes it is counted, and what is told past it is stated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contract.document import read
+from contract.event import SENSOR_RULE, Event, Match
+from correlate.aggregate import Settings, aggregate
+from correlate.rehearse import START_US, Alerts
+from correlate.sigma.rules import load
+from correlate.window.sketch import ERROR, SlidingSketch
+
+RULE = """
+title: a
+id: ra
+logsource: {product: windows}
+detection: {s: {E: a}, condition: s}
+"""
+CORR = (
+    RULE
+    + """---
+title: corr
+id: corr
+correlation:
+  type: %s
+  rules: [ra]
+  group-by: [ip]
+  timespan: %s
+  condition: {%s}
+"""
+)
+
+
+def run_of(text: str, **settings: Any) -> Alerts:
+    return Alerts(aggregate(load(read(text, "x.yml")), Settings(**settings)))
+
+
+def match(at: float, number: int, rule: str = "ra", **fields: Any) -> Match:
+    time = START_US + round(at * 1e6)
+    return Match(rule, Event.of({"ip": "1", **fields}, id=f"e{number}", time_us=time, source="s"))
+
+
+def named(run: Alerts, name: str) -> int:
+    return sum(notice.amount for notice in run.notices if notice.name == name)
+
+
+def test_groups_beyond_the_bound_are_counted_and_later_ones_find_room_again() -> None:
+    run = run_of(CORR % ("event_count", "10s", "gte: 2"), max_keys=3)
+    for number in range(5):
+        run.take(match(0, number, ip=f"10.0.0.{number}"))
+    assert named(run, "correlation_groups_refused") == 2
+    run.host.store()
+    run.time(START_US + 3_600_000_000)
+    run.host.store()
+    run.take(match(4000, 6, ip="10.0.0.4"))
+    run.take(match(4001, 7, ip="10.0.0.4"))
+    assert [one.event_count for one in run.final()] == [2]
+
+
+def test_a_detection_is_told_even_beyond_the_bound() -> None:
+    run = run_of(RULE, max_keys=2)
+    for number in range(4):
+        run.take(match(0, number, **{"source.ip": f"10.0.0.{number}"}))
+    assert len(run.final()) == 4
+    assert named(run, "correlation_groups_refused") == 2
+
+
+def test_entries_beyond_the_bound_are_counted_and_the_alert_still_counts_all() -> None:
+    run = run_of(CORR % ("event_count", "1h", "gte: 50"), max_events=100)
+    for number in range(1000):
+        run.take(match(number / 10, number))
+    run.time(START_US + 100 * 3_600_000_000)
+    (alert,) = run.final()
+    assert alert.event_count == 1000
+    assert named(run, "correlation_events_dropped") > 800
+
+
+def test_too_many_distinct_values_are_estimated_and_the_alert_says_how_well() -> None:
+    run = run_of(CORR % ("value_count", "1h", "field: v, gte: 4000"), max_values=1000)
+    fired = None
+    for number in range(6000):
+        run.take(match(number / 100, number, v=f"value {number}"))
+        if run.told and fired is None:
+            fired = number
+    assert fired is not None
+    assert abs(fired - 4000) < 4 * ERROR * 4000
+    assert run.told[0].fields["opsonin.distinct_error"] == ERROR
+    assert named(run, "correlation_values_estimated") > 0
+
+
+def test_estimates_survive_a_restart() -> None:
+    runs = [
+        run_of(CORR % ("value_count", "1m", "field: v, gte: 900"), max_values=500) for _ in "ab"
+    ]
+    for number in range(3000):
+        for run in runs:
+            run.take(match(number / 50, number, v=f"value {number % 1500}"))
+        if number % 100 == 0:
+            runs[1].host.restart()
+    assert runs[0].told
+    assert [one.model_dump() for one in runs[0].told] == [one.model_dump() for one in runs[1].told]
+
+
+def test_few_values_again_are_counted_exactly_again() -> None:
+    run = run_of(CORR % ("value_count", "10s", "field: v, eq: 3"), max_values=100)
+    for number in range(300):
+        run.take(match(number / 100, number, v=f"value {number}"))
+    for number in range(300, 500):
+        run.take(match(number, number, v=f"value {number % 2}"))
+    window = next(iter(run.host.logics.values()))
+    assert window.evaluator.sketch is None
+
+
+def test_a_sketch_is_as_good_as_it_says_over_a_wide_range() -> None:
+    sketch = SlidingSketch(1_000_000)
+    wrong = 0
+    for number in range(1, 100_001):
+        sketch.add(0, f"v{number}")
+        if number % 5000 == 0:
+            wrong += abs(sketch.count() - number) > 3 * ERROR * number
+    assert wrong == 0
+
+
+def test_a_sketch_forgets_what_left_the_span() -> None:
+    sketch = SlidingSketch(16_000_000)
+    for number in range(20_000):
+        sketch.add(number * 1000, f"v{number}")
+    assert sketch.expire(16_000_000)
+    assert abs(sketch.count() - 4000) < 0.1 * 4000
+
+
+def test_an_alert_lists_no_more_events_and_entities_than_the_settings_say() -> None:
+    run = run_of(
+        RULE + "opsonin: {fold-by: [source.ip]}\n", max_alert_events=5, max_alert_entities=4
+    )
+    for number in range(50):
+        run.take(
+            match(number, number, **{"source.ip": "10.0.0.1", "destination.ip": f"10.0.1.{number}"})
+        )
+    run.time(START_US + 10**12)
+    (alert,) = run.final()
+    assert alert.events == tuple(f"e{n}" for n in range(5))
+    assert len(alert.entities) == 4
+    assert alert.event_count == 50
+
+
+def test_a_flood_of_one_sensor_alert_folds_per_pair_and_is_forgotten() -> None:
+    run = run_of(RULE)
+    for number in range(3000):
+        fields = {
+            "event.kind": "alert", "rule.id": "1", "rule.name": "scan", "event.severity": 1,
+            "event.module": "suricata", "source.ip": f"10.0.0.{number % 3}", "destination.ip": "10.9.0.1",
+        }  # fmt: skip
+        run.take(match(number / 10, number, SENSOR_RULE, **fields))
+    run.time(START_US + 10**12)
+    assert [one.event_count for one in run.final()] == [1000] * 3
+    assert {one.rule.level for one in run.final()} == {"high"}
+    run.host.store()
+    assert not run.host.logics
+    assert not run.host.stored
