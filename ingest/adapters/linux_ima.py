@@ -30,10 +30,10 @@ from ingest.formats.evidence import (
     open_evidence,
     reference_mismatches,
 )
+from ingest.formats.file_path import path_fields
 from ingest.formats.ima import ImaEntry, is_binary, of_binary, of_line
 from ingest.formats.text import decode
 from ingest.formats.tpm_algorithms import SIZES, extend
-from ingest.formats.winlog_values import path_fields
 
 NAME: Final = "linux.ima"
 MAX_ENTRIES: Final = 65_536

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from contract.event import Fields
 from ingest.formats.address import canonical_ip
 from ingest.formats.audit import arguments, decode_hex, meant, socket_address
-from ingest.formats.winlog_values import path_fields
+from ingest.formats.file_path import path_fields
 from ingest.tables.audit import CALLS, COMPANIONS, TYPES
 from ingest.tables.audit_numbers import ARCHITECTURES, SYSCALLS
 

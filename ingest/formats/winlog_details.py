@@ -9,7 +9,8 @@ from typing import Any, Final, TypeAlias
 from contract.event import Fields
 from ingest.formats.account import split_account
 from ingest.formats.address import canonical_ip
-from ingest.formats.winlog_values import base_name, path_fields, registry_fields
+from ingest.formats.file_path import base_name, path_fields
+from ingest.formats.winlog_sysmon import registry_fields
 from ingest.tables.protocols import transport_fields
 
 Complete: TypeAlias = Callable[[Fields, dict[str, Any], str], None]

@@ -116,7 +116,7 @@ def test_sysmon_s_own_time_goes_before_the_time_of_writing() -> None:
     said = {"EventID": 5, "SourceName": "Microsoft-Windows-Sysmon", "TimeCreated": "2026-05-04T10:00:09Z",
             "UtcTime": "2026-05-04 10:00:00.123", "ProcessGuid": "{1}"}  # fmt: skip
     event = read(said)
-    assert event["@timestamp"] == "2026-05-04T10:00:00.123Z"
+    assert event["@timestamp"] == "2026-05-04T10:00:00.123000Z"
     assert event["event.created"] == "2026-05-04T10:00:09.000000Z"
 
 
