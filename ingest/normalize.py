@@ -23,6 +23,7 @@ from contract.records import DeadLetter
 from contract.timespan import Timespan
 from contract.timestamps import iso, microseconds, to_datetime
 from ingest.ecs_types import MISFIT, Check, Plan, check_of
+from ingest.enrich import Enrichment, EnrichSettings
 from ingest.formats.time import canonical_us, is_canonical, second_us
 
 Enricher: TypeAlias = Callable[[Fields], None]
@@ -45,6 +46,8 @@ class NormalizeSettings(BaseModel):
         keep_original: keep the raw record, as text, in `event.original`.
         stamp_ingested: set `event.ingested` to the arrival; off, since a replay then differs from live.
         dead_letter_bytes: of a dead letter's raw record, kept.
+        enrich: what is known of the site and added to events: `own_networks` (a list), `zones` (a list of networks
+            by name), `inventory` (a CSV or JSON file of assets).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +61,7 @@ class NormalizeSettings(BaseModel):
     keep_original: bool = False
     stamp_ingested: bool = False
     dead_letter_bytes: Annotated[int, Field(ge=0, le=16_777_216)] = 65_536
+    enrich: EnrichSettings = EnrichSettings()
 
 
 # What an adapter may raise beside ParseError on input that its author did not foresee.
@@ -79,6 +83,9 @@ class Normalizer:
         settings: bounds.
         meter: counts `field_misfits`, values that are not of their ECS type.
         enrichers: called in order on each event's fields before they are checked.
+
+    Raises:
+        SettingsError: a file that the settings name cannot be read.
     """
 
     def __init__(
@@ -94,14 +101,15 @@ class Normalizer:
         self._source = source
         self._settings = settings or NormalizeSettings()
         self._meter = meter or MemoryMeter()
-        self._enrichers = tuple(enrichers)
+        known = Enrichment(self._settings.enrich, self._meter)
+        self._enrichers = (*enrichers, *(() if known.is_idle else (known,)))
         self._max_future_us = microseconds(self._settings.max_future)
         age = self._settings.max_age
         self._max_age_us = None if age is None else microseconds(age)
         self._earliest_us = canonical_us(f"{self._settings.earliest_year:04d}-01-01T00:00:00Z")
         self._keep_original = self._settings.keep_original
         self._stamp_ingested = self._settings.stamp_ingested
-        self._is_typed = adapter.typed and not self._enrichers
+        self._is_typed = adapter.typed and not enrichers
         self._plans: dict[tuple[str, ...], Plan] = {}
 
     def take(self, raw: bytes, context: Context) -> list[Event | DeadLetter]:

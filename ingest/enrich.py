@@ -1,0 +1,139 @@
+"""What the site knows, added to events: direction, zones, assets. Without DNS or any other question over the network.
+
+Adds only what an event does not say itself: `network.direction` from the site's own networks (ECS: from the
+perimeter's point of view), and under `opsonin.source`, `opsonin.destination` and `opsonin.host` the zone, protection level,
+owner and role of the asset there; `<side>.geo.*` and `<side>.as.*` from MaxMind-format files.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from contract.errors import SettingsError
+from contract.event import Fields
+from contract.ports import Meter
+from ingest.formats.address import canonical_ip
+from ingest.inventory import Asset, Inventory, read_inventory
+
+CHECK_EVERY: Final = 512
+"""Events between two looks at the inventory file's time of change."""
+
+_DIRECTIONS: Final = {
+    (True, True): "internal",
+    (True, False): "outbound",
+    (False, True): "inbound",
+    (False, False): "external",
+}
+_SIDES: Final = (("source.ip", "opsonin.source."), ("destination.ip", "opsonin.destination."))
+
+
+class EnrichSettings(BaseModel):
+    """What is known of the site.
+
+    Attributes:
+        own_networks: networks inside the perimeter; none: `network.direction` is not set.
+        zones: networks by zone.
+        inventory: CSV or JSON file of assets; read anew when it changes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    own_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    zones: dict[str, tuple[IPv4Network | IPv6Network, ...]] = {}
+    inventory: Path | None = None
+
+
+class Enrichment:
+    """An `Enricher` made of settings.
+
+    Raises:
+        SettingsError: the inventory cannot be read.
+    """
+
+    def __init__(self, settings: EnrichSettings, meter: Meter) -> None:
+        self._settings = settings
+        self._meter = meter
+        self._inventory = Inventory()
+        self._stamp = (0, 0)
+        self._until_check = CHECK_EVERY
+        self._side = lru_cache(65_536)(self._look_up)
+        if settings.inventory is not None:
+            self._stamp = _stamp(settings.inventory)
+            self._inventory = read_inventory(settings.inventory)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is known that could be added."""
+        known = self._settings
+        return not (known.own_networks or known.zones or known.inventory)
+
+    def __call__(self, fields: Fields) -> None:
+        """Add what is known to one event's fields."""
+        self._until_check -= 1
+        if not self._until_check:
+            self._until_check = CHECK_EVERY
+            self._reload()
+        own: list[bool] = []
+        for name, prefix in _SIDES:
+            ip = fields.get(name)
+            if type(ip) is str and (known := canonical_ip(ip)) is not None:
+                is_own, added = self._side(known, prefix)
+                own.append(is_own)
+                fields.update(added)
+        if len(own) == len(_SIDES) and self._settings.own_networks:
+            fields.setdefault("network.direction", _DIRECTIONS[own[0], own[1]])
+        host = fields.get("host.name")
+        if type(host) is str and (asset := self._inventory.of_host(host)) is not None:
+            fields.update(_of_asset(asset, "opsonin.host."))
+
+    def _look_up(self, ip: str, prefix: str) -> tuple[bool, Fields]:
+        """Return whether an address is inside, and what is known of it there."""
+        address = ip_address(ip)
+        added: Fields = {}
+        for zone, networks in self._settings.zones.items():
+            if any(address in network for network in networks):
+                added[prefix + "zone"] = zone
+                break
+        asset = self._inventory.of_ip(ip)
+        if asset is not None:
+            added |= _of_asset(asset, prefix)
+        return any(address in network for network in self._settings.own_networks), added
+
+    def _reload(self) -> None:
+        """Read the inventory again if it changed; one that became unreadable is counted, and the last good one stays."""
+        path = self._settings.inventory
+        if path is None or (stamp := _stamp(path)) == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._inventory = read_inventory(path)
+        except SettingsError:
+            self._meter.add("inventory_errors")
+            return
+        self._side.cache_clear()
+        self._meter.add("inventory_reloads")
+
+
+def _of_asset(asset: Asset, prefix: str) -> Fields:
+    known = {
+        "zone": asset.zone,
+        "level": asset.level,
+        "owner": asset.owner,
+        "role": asset.role,
+        "name": asset.host,
+    }
+    return {prefix + name: value for name, value in known.items() if value}
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - twice as fast, and called while events flow
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
