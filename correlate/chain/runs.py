@@ -79,6 +79,7 @@ class Run:
         noted_us: its first time when it came; never changes, so that timelines can find it again.
         partner: the run of another host that it opened an episode beside, by coincidence.
         ripe_us: when its coincidences are looked for once more, with all that came late; None: they were.
+        latest: the last of the kept alerts, once the bound is met and until they change.
         host: the host or address it is about: subject, else target, else source; empty where unknown.
         place: the host whose habits it is measured by; empty where it names only who acted.
         is_blind: it names a host and nothing else that could be joined: no peer, no process.
@@ -105,6 +106,7 @@ class Run:
     partner: Run | None = None
     ripe_us: int | None = None
     grown: bool = False
+    latest: Member | None = None
     host: str = ""
     place: str = ""
     is_blind: bool = False
@@ -158,15 +160,9 @@ class Run:
         O(1) in order; O(kept) where a bound or an older time is met.
         """
         known = self.members.get(member.id)
+        if known is None and len(self.members) >= bound:
+            return self._fold(member)
         self.members[member.id] = member
-        if known is None and len(self.members) > bound:
-            latest = max(self.members.values(), key=_by_time)
-            del self.members[latest.id]
-            self.folded += 1
-            self.last_us = max(self.last_us, member.last_us)
-            if latest is not member:
-                self.measure()
-            return latest
         if known is not None or len(self.members) == 1:
             self.measure()
             return None
@@ -174,8 +170,24 @@ class Run:
         self.last_us = max(self.last_us, member.last_us)
         return None
 
+    def _fold(self, member: Member) -> Member:
+        """Count an alert that is one too many: the latest, which mostly is the new one."""
+        self.folded += 1
+        self.last_us = max(self.last_us, member.last_us)
+        if self.latest is None:
+            self.latest = max(self.members.values(), key=_by_time)
+        if _by_time(member) > _by_time(self.latest):
+            return member
+        pushed = self.latest
+        del self.members[pushed.id]
+        self.members[member.id] = member
+        self.latest = None
+        self.measure()
+        return pushed
+
     def measure(self) -> None:
         """Find first, last and head again. O(kept alerts)."""
+        self.latest = None
         self.first_us, self.head = min((one.time_us, one.id) for one in self.members.values())
         last_us = max(one.last_us for one in self.members.values())
         self.last_us = max(self.last_us, last_us) if self.folded else last_us
