@@ -151,13 +151,12 @@ class Decider:
         draft = self._drafting.draft(chain, request, claim, no)
         if claim is None or not claim.is_open:
             yield from self._settle(draft, fresh=True)
-        elif draft.decision.state != "proposed" or self._is_later(draft, claim):
+        elif draft.decision.state != "proposed":
             yield self._emit(draft)
-
-    def _is_later(self, draft: Claim, claim: Claim) -> bool:
-        least = self._settings.patience * self._settings.renew_ratio
-        gain = draft.decision.expires - claim.decision.expires
-        return gain > timedelta(0) and gain >= least
+        else:
+            expires = self._renewed_expiry(chain, claim, self._settings.patience)
+            if expires > claim.decision.expires:
+                yield self._emit(claim.revise(expires=expires))
 
     def _may_ask_again(self, chain: Chain, claim: Claim) -> bool:
         """Tell whether what is over may be asked anew because of this revision of its chain."""
@@ -174,7 +173,7 @@ class Decider:
 
     def _renew(self, chain: Chain, claim: Claim) -> Iterator[Out]:
         """Let what is in force last as the chain goes on; what a person alone may approve is not renewed."""
-        expires = self._renewed_expiry(chain, claim)
+        expires = self._renewed_expiry(chain, claim, claim.duration)
         if claim.high or expires <= claim.decision.expires:
             return
         if not claim.decision.by and self._settings.mode != "enforce":
@@ -183,14 +182,14 @@ class Decider:
         later = claim.revise(expires=expires, reason=reason)
         yield self._emit(later.model_copy(update={"basis_us": from_datetime(chain.last)}))
 
-    def _renewed_expiry(self, chain: Chain, claim: Claim) -> datetime:
+    def _renewed_expiry(self, chain: Chain, claim: Claim, span: timedelta) -> datetime:
         """Return the expiry that the chain's last activity gives, in steps of `renew_ratio` from the first.
 
         Steps, not distances from the current expiry: then it does not matter which revisions of the chain came by.
         """
-        step = max(claim.duration * self._settings.renew_ratio, _LEAST_STEP)
+        step = max(span * self._settings.renew_ratio, _LEAST_STEP)
         made = claim.decision.made
-        return until(made, claim.duration + (chain.last - made) // step * step)
+        return until(made, span + (chain.last - made) // step * step)
 
     def _unask(self, chain: Chain, claim: Claim, *, taken: bool) -> Iterator[Out]:
         """Take back what the chain no longer asks for; a person's approval stands until its expiry."""

@@ -220,3 +220,22 @@ def test_everything_ends(script: list[Step], mode: str) -> None:
     assert play.parts == {}
     assert play.logic.is_empty()
     assert all(one.state not in ("approved", "proposed") for one in play.policy.values())
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.integers(1, 4000), min_size=1, max_size=8),
+    st.sets(st.integers(0, 7)),
+    st.sampled_from(["approve", "enforce"]),
+)
+def test_the_end_does_not_depend_on_the_revisions_between(
+    times: list[int], left_out: set[int], mode: str
+) -> None:
+    times = sorted(times)
+    every = [("chain", 0, 20, at, (1,)) for at in (0, *times)]
+    some = [one for n, one in enumerate(every) if n in (0, len(times)) or n not in left_out]
+    ends = [
+        {(one.state, one.made, one.expires) for one in Play(mode).run(script).policy.values()}
+        for script in (every, some)
+    ]
+    assert ends[0] == ends[1]
