@@ -31,8 +31,17 @@ def number_of(text: str) -> int | None:
 def _number(field: str) -> Read:
     def read(fields: Fields, text: str) -> None:
         value = number_of(text)
-        # Windows writes 0 where it knows none: no port, and the process of a network logon.
+        # Of a network logon Windows knows no process and writes 0, which is the idle process's number.
         if value is not None and value > 0:
+            fields[field] = value
+
+    return read
+
+
+def _port(field: str) -> Read:
+    def read(fields: Fields, text: str) -> None:
+        value = number_of(text)
+        if value is not None and value >= 0:
             fields[field] = value
 
     return read
@@ -146,7 +155,7 @@ def _defender_path(prefix: str) -> Read:
 
 
 _READERS: Final[dict[str, Callable[[str], Read]]] = {
-    "number": _number, "port": _number, "ip": _ip, "program": _program, "path": _path,
+    "number": _number, "port": _port, "ip": _ip, "program": _program, "path": _path,
     "library": winlog_sysmon.library, "account": winlog_users.account, "principal": winlog_users.principal, "logon_user": winlog_users.logon_user,
     "logon_domain": winlog_users.logon_domain, "effective_user": winlog_users.effective_user, "sid": winlog_users.sid,
     "distinguished": winlog_users.distinguished, "logon_type": _logon_type, "direction": _direction,
