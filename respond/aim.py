@@ -121,7 +121,8 @@ class Aim(Named):
         tactics: alerts of these tactics name it.
         techniques: alerts of these techniques name it.
         prefix_v4: an IPv4 address is widened to this length; 32 is the address alone.
-        prefix_v6: an IPv6 address is widened to this length; an attacker often owns a whole /64.
+        prefix_v6: an IPv6 address is widened to this length; an attacker often owns a whole /64. Private, shared
+            and translated addresses stay single: a wider network there is everyone's.
         limit: a chain with more targets is left to a person: its breadth says that it is no one attacker.
     """
 

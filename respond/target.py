@@ -20,6 +20,22 @@ _TEXT_TARGETS: dict[EntityType, str] = {
 TARGETABLE: frozenset[EntityType] = frozenset({"ip", *_TEXT_TARGETS})
 """Entity types that an action can be about."""
 
+NEVER_WIDENED: tuple[Network, ...] = tuple(
+    ip_network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "fc00::/7",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2001::/32",
+    )
+)
+"""Where a wider network is not the attacker's but everyone's: private and shared addresses (a whole LAN), NAT64 (all of
+IPv4 in one /64), Teredo (all clients of a server). Source: IANA special-purpose registries (2024)."""
+
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -67,7 +83,7 @@ def network_of(target: Target) -> Network | None:
 
 
 def of_entity(entity: Entity, prefix_v4: int = 32, prefix_v6: int = 128) -> Target:
-    """Return what acting on this entity is about; addresses widen to the given lengths.
+    """Return what acting on this entity is about; addresses widen to the given lengths, save `NEVER_WIDENED`.
 
     Raises:
         ValueError: no action can be about such an entity, or its value is malformed.
@@ -79,6 +95,8 @@ def of_entity(entity: Entity, prefix_v4: int = 32, prefix_v6: int = 128) -> Targ
         if isinstance(address, IPv6Address) and address.scope_id is not None:
             raise ValueError(f"{entity.value!r} names a zone")
         length = prefix_v4 if isinstance(address, IPv4Address) else prefix_v6
+        if any(address in net for net in NEVER_WIDENED):
+            length = address.max_prefixlen
         return of_network(ip_network((address, length), strict=False))
     kind = _TEXT_TARGETS.get(entity.type)
     if kind is None or not entity.value:

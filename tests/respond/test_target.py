@@ -24,6 +24,13 @@ def test_addresses_widen_to_the_length_asked() -> None:
 
 
 @pytest.mark.parametrize(
+    "value", ["10.1.2.3", "192.168.1.9", "100.64.0.1", "fd00::9", "64:ff9b::c000:201", "2001::1"]
+)
+def test_what_is_everyones_is_never_widened(value: str) -> None:
+    assert of_entity(Entity(type="ip", value=value), 24, 64).value == value
+
+
+@pytest.mark.parametrize(
     "entity",
     [
         Entity(type="ip", value="fe80::1%eth0"),
