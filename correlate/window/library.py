@@ -18,7 +18,6 @@ from contract.ids import derive_id
 from contract.records import LEVELS, Level, Rule
 from contract.timestamps import microseconds
 from correlate.chain.entities import JOIN_FIELDS
-from correlate.window import state
 from correlate.window.evaluate import Always
 from correlate.window.plan import Plan, alternatives, evaluator_of, mode_of, reader_of
 from correlate.window.policy import Policy, detection_policy
@@ -274,7 +273,6 @@ def _plan(
         mode=mode,
         absence=correlation.absence,
         unwanted=frozenset(range(len(references))) - wanted if temporal else frozenset(),
-        pane_us=max(1_000_000, (keep + lateness) // state.PANES),
     )
 
 
@@ -297,7 +295,6 @@ def fold_plan(rule: Named, key: str, policy: Policy, settings: WindowSettings) -
         lateness_us=lateness,
         max_events=_or(policy.max_events, settings.max_events),
         evaluator=Always,
-        pane_us=max(1_000_000, lateness // state.PANES),
     )
 
 

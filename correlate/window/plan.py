@@ -74,7 +74,6 @@ class Plan:
         mode: when it is decided; see `mode_of`.
         absence: parts that must not follow.
         unwanted: parts whose events are no evidence.
-        pane_us: width in time of one stored part of the state.
     """
 
     rule: Rule
@@ -99,7 +98,6 @@ class Plan:
     mode: str = "sliding"
     absence: frozenset[int] = frozenset()
     unwanted: frozenset[int] = frozenset()
-    pane_us: int = 1_000_000
 
     @property
     def is_fold(self) -> bool:

@@ -1,8 +1,8 @@
 """A group's state at rest: versioned JSON, in parts, of which only those that changed are written.
 
-`head`: what is not entries: episodes, times, inner alerts. `e<n>`: the entries whose time falls in the n-th
-pane; a pane is the kept time over `PANES`, so that steady input rewrites the newest pane alone. A group with
-a few entries and no alert is one small part.
+`head`: what is not entries: episodes, times, inner alerts. `e<n>`: the entries that came since the snapshot
+before; each is written once, unless a late one comes among them: then what follows it is written again. A part
+goes when all its entries went. A group with a few entries and no alert is one small part.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from correlate.window.window import Window
 
 VERSION = 1
-PANES = 64
 HEAD = "head"
+MAX_ROWS = 2048
+"""Entries of one part."""
+
+Stored: TypeAlias = tuple[int, int, int]
+"""(number, time of its first entry, time of its last) of a part of entries."""
 
 
 class _Past(msgspec.Struct, array_like=True):
@@ -95,40 +99,44 @@ def save(window: Window) -> dict[str, bytes | None]:
     window.stale = ()
     if window.is_empty():
         if window.header_dirty:
-            parts.update(dict.fromkeys((HEAD, *(f"e{pane}" for pane in window.stored))))
+            parts.update(dict.fromkeys((HEAD, *(f"e{one[0]}" for one in window.stored))))
         window.stored, window.dirty, window.header_dirty = (), None, False
         return parts
     if window.dirty is not None:
         _save_entries(window, window.dirty, parts)
         window.dirty = None
-    if window.cut is not None and window.stored:
-        gone = [pane for pane in window.stored if pane < window.cut[0] // window.plan.pane_us]
-        if gone:
-            parts.update((f"e{pane}", None) for pane in gone)
-            window.stored = tuple(pane for pane in window.stored if pane not in gone)
+    if window.cut is not None and window.stored and window.stored[0][2] < window.cut[0]:
+        gone = [one for one in window.stored if one[2] < window.cut[0]]
+        parts.update((f"e{number}", None) for number, _, _ in gone)
+        window.stored = window.stored[len(gone) :]
     if window.header_dirty:
         window.header_dirty = False
         parts[HEAD] = _save_head(window)
     return parts
 
 
-def _save_entries(window: Window, first: int, parts: dict[str, bytes | None]) -> None:
-    width, digest = window.plan.pane_us, window.plan.digest
+def _save_entries(window: Window, since: int, parts: dict[str, bytes | None]) -> None:
     entries, fires = window.entries, window.fires
-    kept = [pane for pane in window.stored if pane < first]
-    parts.update((f"e{pane}", None) for pane in window.stored if pane >= first)
-    at = bisect_left(entries, (first * width,))
+    stored = list(window.stored)
+    number = stored[-1][0] + 1 if stored else 0
+    while stored and stored[-1][2] >= since:
+        old, first, _ = stored.pop()
+        parts[f"e{old}"] = None
+        since = min(since, first)
+    at = bisect_left(entries, (since,))
     while at < len(entries):
-        pane = entries[at][0] // width
-        end = bisect_left(entries, ((pane + 1) * width,), at)
+        end = min(at + MAX_ROWS, len(entries))
         rows = [
-            (time, part, id, _plain(value), msgspec.Raw(facts), fires[index])
-            for index, (time, part, id, value, facts) in enumerate(entries[at:end], at)
+            (time, part, id, _plain(value), msgspec.Raw(facts), fired)
+            for (time, part, id, value, facts), fired in zip(
+                entries[at:end], fires[at:end], strict=True
+            )
         ]
-        parts[f"e{pane}"] = _encode(_Entries(VERSION, digest, rows))
-        kept.append(pane)
+        parts[f"e{number}"] = _encode(_Entries(VERSION, window.plan.digest, rows))
+        stored.append((number, entries[at][0], entries[end - 1][0]))
+        number += 1
         at = end
-    window.stored = tuple(kept)
+    window.stored = tuple(stored)
 
 
 def _save_head(window: Window) -> bytes:
@@ -215,12 +223,15 @@ def restore(window: Window, parts: Mapping[str, bytes]) -> bool:
     head, blocks = found
     if head is not None:
         _open_head(window, head)
-    for pane in sorted(blocks):
-        for time, part, id, value, facts, since in blocks[pane].entries:
+    stored = []
+    for number in sorted(blocks):
+        rows = blocks[number].entries
+        stored.append((number, rows[0][0], rows[-1][0]))
+        for time, part, id, value, facts, since in rows:
             if window.cut is None or (time, part, id) > window.cut:
                 window.entries.append((time, part, id, _value(value), bytes(facts)))
                 window.fires.append(since)
-    window.stored = tuple(sorted(blocks))
+    window.stored = tuple(stored)
     if head is not None and head.sketch is not None:
         _open_sketch(window, head.sketch)
     window.evaluator.reset(window.entries, len(window.entries))

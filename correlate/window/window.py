@@ -87,7 +87,7 @@ class Window:
         self.floor: int | None = None
         self.retracted: dict[str, int] | None = None
         self.dirty: int | None = None
-        self.stored: tuple[int, ...] = ()
+        self.stored: tuple[state.Stored, ...] = ()
         self.header_dirty = False
         self.taken = 0
         self.counted = False
@@ -164,9 +164,8 @@ class Window:
         time = entry[0]
         if self.horizon is not None and time < self.horizon:
             return self._too_late(entry)
-        pane = time // self.plan.pane_us
-        if self.dirty is None or pane < self.dirty:
-            self.dirty = pane
+        if self.dirty is None or time < self.dirty:
+            self.dirty = time
         if self.wake is None:
             self.count_in()
             self.plan_wake(time)
@@ -455,9 +454,8 @@ class Window:
 
     def touch(self, time: int) -> None:
         """Note that the entries from a time on must be stored again."""
-        pane = time // self.plan.pane_us
-        if self.dirty is None or pane < self.dirty:
-            self.dirty = pane
+        if self.dirty is None or time < self.dirty:
+            self.dirty = time
 
     # -------------------------------------------------------------- nested
 
