@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush
-from typing import Any, Final
+from typing import Final
 
 from contract.event import Notice, Observation
 from contract.ports import Logic, Parts, Stage
@@ -22,6 +22,7 @@ from contract.timestamps import microseconds, to_datetime
 from correlate.chain import state
 from correlate.chain.graph import Graph
 from correlate.chain.knots import Change, Knot
+from correlate.chain.patterns import Pattern
 from correlate.chain.runs import LEVEL_OF, Run
 from correlate.chain.settings import LinkSettings
 from correlate.chain.story import chain_id, tell
@@ -56,8 +57,11 @@ class Name:
 class Linker:
     """The `contract.ports.Logic` of one site."""
 
-    def __init__(self, settings: LinkSettings, parts: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, settings: LinkSettings, patterns: Sequence[Pattern], parts: Mapping[str, bytes]
+    ) -> None:
         self._settings = settings
+        self._patterns = patterns
         self._graph = Graph(settings)
         self._names: dict[str, Name] = {}
         self._now_us = 0
@@ -209,7 +213,8 @@ class Linker:
             return
         own = chain_id(knot.runs)
         known = self._names.get(own)
-        chain = tell(knot.runs, known.revision + 1 if known else 1, self._rarity, self._trust)
+        revision = known.revision + 1 if known else 1
+        chain = tell(knot.runs, revision, self._rarity, self._trust, self._shapes(knot))
         shown = _digest(chain)
         late = at_due and self._now_us >= knot.last_us + self._lateness_us
         if shown != knot.shown or own not in knot.names:
@@ -275,6 +280,13 @@ class Linker:
     def _name(self, one: str, name: Name) -> None:
         self._names[one] = name
         self._changed_names.add(one)
+
+    def _shapes(self, knot: Knot) -> tuple[str, ...]:
+        """Return the names of the patterns that a knot satisfies."""
+        if not self._patterns or len(knot.runs) == 1:
+            return ()
+        runs = sorted(knot.runs)
+        return tuple(one.pattern for one in self._patterns if one.find(runs) is not None)
 
     def _rarity(self, run: Run) -> float:
         return run.rarity.factor
@@ -362,11 +374,13 @@ def _digest(chain: Chain) -> str:
     return blake2b(data, digest_size=8).hexdigest()
 
 
-def link(patterns: Sequence[Any] = (), settings: LinkSettings | None = None) -> Stage[Any, Any]:
+def link(
+    patterns: Sequence[Pattern] = (), settings: LinkSettings | None = None
+) -> Stage[Alert | Observation, Output]:
     """Return the stage that links alerts into chains.
 
     Args:
-        patterns: declared shapes of chains, from `correlate.chain.patterns.load`.
+        patterns: declared shapes of chains, the values of `correlate.chain.patterns.load(...).patterns`.
         settings: bounds and spans; None takes the defaults.
     """
     chosen = settings or LinkSettings()
@@ -375,6 +389,6 @@ def link(patterns: Sequence[Any] = (), settings: LinkSettings | None = None) -> 
         return (chosen.site,)
 
     def open_(key: str, parts: Mapping[str, bytes]) -> Logic[Alert | Observation, Output]:
-        return Linker(chosen, parts)
+        return Linker(chosen, patterns, parts)
 
     return Stage("link", keys, open_)

@@ -13,6 +13,7 @@ from typing import Final
 from contract.records import ChainStage
 from contract.timestamps import to_datetime
 from correlate.chain.attack import TACTICS, tactics_of
+from correlate.chain.edges import Tie
 from correlate.chain.runs import Run
 
 RANK: Final = {tactic: rank for rank, tactic in enumerate(TACTICS)}
@@ -52,6 +53,12 @@ def steps_of(run: Run) -> tuple[Step, ...]:
 def only_looks(run: Run) -> bool:
     """Tell whether a run is known to be no more than reconnaissance."""
     return bool(run.tactics) and all(one == "reconnaissance" for one in run.tactics)
+
+
+def edge_name(tie: Tie, one: Run, two: Run) -> str:
+    """Return what a link by this edge is called: any edge to a failed attestation is one of trust."""
+    attested = ATTESTATION_RESULT in one.facts or ATTESTATION_RESULT in two.facts
+    return "attestation" if attested else tie.edge.name
 
 
 def stages_of(runs: Iterable[Run]) -> tuple[ChainStage, ...]:

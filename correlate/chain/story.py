@@ -21,7 +21,7 @@ from correlate.chain.edges import (
 from correlate.chain.relations import program
 from correlate.chain.runs import Member, Run
 from correlate.chain.score import score
-from correlate.chain.stages import ATTESTATION_RESULT, stages_of
+from correlate.chain.stages import edge_name, stages_of
 
 MAX_ENTITIES: Final = 64
 """Entities listed of one chain; those of its earliest runs stay."""
@@ -166,7 +166,7 @@ def _link(early: Run, late: Run, tie: Tie) -> Link:
     return Link(
         from_=before.id,
         to=late.head,
-        edge="attestation" if _attested(early) or _attested(late) else tie.edge.name,
+        edge=edge_name(tie, early, late),
         weight=tie.weight,
         evidence="; ".join(part for part in parts if part),
     )
@@ -182,10 +182,6 @@ def _named(key: str, run: Run) -> str:
         if one.type == "file" and one.role in roles:
             return f"{program(one.value)} ({value})"
     return ""
-
-
-def _attested(run: Run) -> bool:
-    return ATTESTATION_RESULT in run.facts
 
 
 def _nearest(early: Run, at_us: int) -> Member:
