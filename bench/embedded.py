@@ -126,6 +126,7 @@ def measure(place: Path, rules: int) -> dict[str, float]:
         env={"OPSONIN_WEB__PORT": "0", "PATH": ""},
     )
     wall = time.monotonic() - began
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         sys.exit(done.stderr)
     log = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
@@ -141,7 +142,6 @@ def measure(place: Path, rules: int) -> dict[str, float]:
         ).stdout
     )["stored"]
     loaded = next(one for one in log if one["event"] == "rules.loaded")
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "events_per_s": round(stored["event"] / seconds),
         "events": stored["event"],
@@ -149,6 +149,7 @@ def measure(place: Path, rules: int) -> dict[str, float]:
         "dead_letters": stored["dead_letter"],
         "rules": loaded["detections"],
         "seconds": round(seconds, 2),
+        "cpu_s": round(usage.ru_utime + usage.ru_stime, 2),
         "wall_s": round(wall, 2),
         "rss_mb": round(usage.ru_maxrss / 1024),
     }

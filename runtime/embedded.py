@@ -233,7 +233,7 @@ class Embedded:
             self.flow.take(one, now)
         self.flow.watermarks.close(intake.config.name)
         if not self._open_count and self._settings.engine.stop_at_end:
-            self.flow.finish(now)
+            self.flow.finish()
             self._is_finished = True
 
     async def _obey(self, item: _Told) -> None:

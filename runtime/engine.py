@@ -76,10 +76,14 @@ class Engine:
         return min(self.aggregate.next_wake(), self.link.next_wake(), self.decide.next_wake())
 
     def finish(self, now_us: int) -> Iterator[Output]:
-        """Let all windows and chains come to rest as if time went on without events; decisions see only `now_us`."""
-        yield from self._aggregated(self.aggregate.advance(NEVER - 1))
+        """No input will follow: take `now_us` as the time, then let what is open come to its last revision.
+
+        What only the passing of more time would bring about (an absence, an expiry) is not told: the
+        recording does not say that it happened.
+        """
+        yield from self.advance(now_us)
+        yield from self._aggregated(_without_new(self.aggregate.advance(NEVER - 1)))
         yield from self._linked(self.link.advance(NEVER - 1))
-        yield from self.decide.advance(now_us)
 
     def changes(self) -> Changes:
         """Return the state parts that changed since the last call."""
@@ -102,6 +106,18 @@ class Engine:
             yield output
             if isinstance(output, Chain):
                 yield from self.decide.take(output)
+
+
+def _without_new(outputs: Iterable[Alert | Notice]) -> Iterator[Alert | Notice]:
+    """Leave out alerts that begin here, with all their revisions."""
+    new: set[str] = set()
+    for output in outputs:
+        if isinstance(output, Alert):
+            if output.revision == 1:
+                new.add(output.id)
+            if output.id in new:
+                continue
+        yield output
 
 
 def match_id(match: Match) -> str:

@@ -85,9 +85,9 @@ class Flow:
         if low >= self.engine.next_wake():
             self._gather(self.engine.advance(low))
 
-    def finish(self, now_us: int) -> None:
-        """No input will follow: close what is open."""
-        self._gather(self.engine.finish(self.watermarks.low(now_us)))
+    def finish(self) -> None:
+        """No input will follow: the logs' time is their latest event, and what is open comes to its last revision."""
+        self._gather(self.engine.finish(self.watermarks.latest()))
 
     def seal(self, positions: dict[str, object]) -> Epoch:
         """Return the epoch with all state changes, and begin the next."""

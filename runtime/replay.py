@@ -57,7 +57,7 @@ def replay(
         flow.take(item, received_us)
         if count % _EPOCH_EVENTS == 0:
             flow.seal({})
-    flow.finish(0)
+    flow.finish()
     flow.seal({})
     return flow
 

@@ -28,6 +28,7 @@ class Watermarks:
         self._idle_us = idle_us
         self._sources: dict[str, _Progress] = {}
         self._low_us = 0
+        self._latest_us = 0
 
     def open(self, source: str, arrived_us: int, reached_us: int = 0) -> None:
         """Expect events of `source`, after a restart from the time it had reached.
@@ -42,6 +43,7 @@ class Watermarks:
 
     def saw(self, source: str, time_us: int, arrived_us: int) -> None:
         """Note one event, or the latest of a batch."""
+        self._latest_us = max(self._latest_us, time_us)
         progress = self._sources.get(source)
         if progress is None:
             self._sources[source] = _Progress(time_us, arrived_us)
@@ -71,7 +73,6 @@ class Watermarks:
         """Go on from a stored watermark."""
         self._low_us = max(self._low_us, low_us)
 
-    def reached(self, source: str) -> int:
-        """Return the latest event time of a source; 0 when it said nothing yet."""
-        progress = self._sources.get(source)
-        return progress.reached_us if progress else 0
+    def latest(self) -> int:
+        """Return the latest event time of all sources, closed ones too, or the watermark if that is later."""
+        return max(self._latest_us, self._low_us)
