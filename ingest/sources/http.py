@@ -1,4 +1,4 @@
-"""Records posted over HTTP or HTTPS: JSON objects and arrays, NDJSON, webhooks, gzip and zstd bodies.
+"""Records posted over HTTP or HTTPS: JSON objects and arrays, NDJSON, webhooks, HEC, `_bulk`, OTLP; gzip and zstd bodies.
 
 A post is answered 200 only when the engine has taken its records and asks for more, so a sender that
 retries until then loses nothing. Errors say what to do: 401 token, 413 smaller posts, 415 encoding,
@@ -12,23 +12,21 @@ import hmac
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-import msgspec
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contract.errors import ParseError, SettingsError
 from contract.ports import Batch, Meter, SourceType
+from ingest.streams.http_forms import FORMS
 from ingest.streams.packing import TooLargeError, unpack
 from ingest.streams.tls import TlsSettings, server_context
 
-_split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_LINES: Final = frozenset(
-    ("application/x-ndjson", "application/ndjson", "application/jsonl", "text/plain")
-)
+_SCHEMES: Final = frozenset(("bearer", "splunk", "apikey"))
 _RETRY_AFTER_S: Final = "1"
 
 
@@ -38,10 +36,12 @@ class HttpSettings(BaseModel):
     Attributes:
         host: address to bind; another than loopback wants a token or client certificates.
         port: 0 lets the system choose (tests).
-        path: of the posts; others are answered 404.
+        path: of the posts; others are answered 404. Forms add their own to it.
+        form: how posts carry records: `json` (objects, arrays, lines), `hec` (Splunk), `elastic_bulk` (Beats, Elastic
+            Agent, with their set-up of templates switched off), `otlp_logs` (OTLP/HTTP with JSON encoding).
         token_file: file that holds the shared secret; blanks around it are cut.
         token_env: environment variable that holds it.
-        token_header: header that carries it; of `Authorization`, behind `Bearer `.
+        token_header: header that carries it; of `Authorization`, behind `Bearer`, `Splunk` or `ApiKey`.
         whole: each body is one record, whatever it holds (binary evidence).
         max_body_bytes: unpacked; longer bodies are answered 413.
         max_waiting: posts that wait for the engine; further ones are answered 429.
@@ -53,6 +53,7 @@ class HttpSettings(BaseModel):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8514
     path: Annotated[str, Field(pattern=r"^/[^{}]*$")] = "/"
+    form: Literal["json", "hec", "elastic_bulk", "otlp_logs"] = "json"
     token_file: Path | None = None
     token_env: str | None = None
     token_header: str = "Authorization"  # noqa: S105 - a header's name
@@ -89,6 +90,8 @@ class HttpSource:
         self._tls = None if settings.tls is None else server_context(settings.tls, name)
         self._socket = _listen(name, settings)
         self._posts: asyncio.Queue[tuple[Batch, asyncio.Future[None]] | None] = asyncio.Queue()
+        self._form = FORMS[settings.form]
+        self._under_way = 0
         self._is_closed = False
 
     @property
@@ -99,7 +102,11 @@ class HttpSource:
     async def batches(self, position: Any) -> AsyncIterator[Batch]:
         """Yield one batch a post until closed."""
         application = web.Application(client_max_size=self._settings.max_body_bytes)
-        application.router.add_post(self._settings.path, self._post)
+        base = self._settings.path.rstrip("/")
+        for path in self._form.posts:
+            application.router.add_post(base + path or "/", self._post)
+        for path, answer in self._form.gets.items():
+            application.router.add_get(base + path or "/", partial(self._greet, answer))
         runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=1, auto_decompress=False
         )
@@ -123,10 +130,17 @@ class HttpSource:
         self._posts.put_nowait(None)
 
     async def _post(self, request: web.Request) -> web.Response:
-        if self._token is not None and not self._may(request):
+        if not self._may(request):
             return self._refuse(401, "a token is needed", {"WWW-Authenticate": "Bearer"})
-        if self._is_closed or self._posts.qsize() >= self._settings.max_waiting:
+        if self._is_closed or self._under_way > self._settings.max_waiting:
             return self._refuse(429, "too many posts wait", {"Retry-After": _RETRY_AFTER_S})
+        self._under_way += 1
+        try:
+            return await self._take(request)
+        finally:
+            self._under_way -= 1
+
+    async def _take(self, request: web.Request) -> web.Response:
         bound = self._settings.max_body_bytes
         try:
             packed = await request.read()
@@ -135,50 +149,37 @@ class HttpSource:
             return self._refuse(413, f"the bound of a body is {bound} bytes, unpacked", {})
         except ParseError as error:
             return self._refuse(415, str(error), {})
-        records = [body] if self._settings.whole and body else _records(body, request.content_type)
+        records, answer = self._form.cut(body, request.path, request.content_type)
+        if self._settings.whole:
+            records = [body] if body else []
         self._meter.add("bytes_read", len(body), source=self._name)
-        if not records:
-            return web.json_response({"taken": 0})
-        self._meter.add("records_read", len(records), source=self._name)
-        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        batch = Batch(self._name, records, self._now_us(), sender=request.remote or "")
-        self._posts.put_nowait((batch, taken))
-        await taken
-        return web.json_response({"taken": len(records)})
+        if records:
+            self._meter.add("records_read", len(records), source=self._name)
+            taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            batch = Batch(self._name, records, self._now_us(), sender=request.remote or "")
+            self._posts.put_nowait((batch, taken))
+            await taken
+        return web.json_response(answer, headers=self._form.headers)
+
+    async def _greet(self, answer: dict[str, Any], request: web.Request) -> web.Response:
+        """Answer what a sender asks before it posts."""
+        if not self._may(request):
+            return self._refuse(401, "a token is needed", {"WWW-Authenticate": "Bearer"})
+        return web.json_response(answer, headers=self._form.headers)
 
     def _may(self, request: web.Request) -> bool:
-        """Compare the token in constant time."""
+        """Whether the post carries the token, compared in constant time; without one, all may."""
+        if self._token is None:
+            return True
         given = request.headers.get(self._settings.token_header, "")
         if self._settings.token_header.lower() == "authorization":
-            given = given.removeprefix("Bearer ")
-        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token or b"")
+            scheme, _, rest = given.partition(" ")
+            given = rest if scheme.lower() in _SCHEMES else ""
+        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token)
 
     def _refuse(self, status: int, reason: str, headers: dict[str, str]) -> web.Response:
         self._meter.add("http_refused", source=self._name, status=str(status))
         return web.json_response({"error": reason}, status=status, headers=headers)
-
-
-def _records(body: bytes, content_type: str) -> list[bytes]:
-    """Cut a body into records. What is no JSON stays whole, for a dead letter."""
-    text = body.strip()
-    if content_type not in _LINES:
-        if text[:1] == b"[":
-            try:
-                return [bytes(element) for element in _split_array(text)]
-            except (msgspec.DecodeError, RecursionError):
-                return [text]
-        if text[:1] != b"{" or b"\n" not in text or _is_one(text):
-            return [text] if text else []
-    return [line for line in (one.strip() for one in text.split(b"\n")) if line]
-
-
-def _is_one(text: bytes) -> bool:
-    """Whether the text is one JSON value, over several lines perhaps."""
-    try:
-        msgspec.json.decode(text, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
 
 
 def _token(name: str, settings: HttpSettings) -> bytes | None:

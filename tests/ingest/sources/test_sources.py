@@ -273,6 +273,34 @@ def test_http_asks_for_the_token(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("form", "path", "body", "expected"),
+    [
+        ("hec", "/services/collector/event", b'{"event":"a"}', ([b"a"], '"Success"')),
+        ("elastic_bulk", "/logs-x/_bulk", b'{"create":{}}\n{"a":1}\n', ([b'{"a":1}'], '"errors": false')),
+        ("otlp_logs", "/v1/logs", b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"a"}}]}]}]}', ([b"a"], "partialSuccess")),
+    ],
+)  # fmt: skip
+def test_http_speaks_other_collectors_forms(
+    tmp_path: Path, form: Any, path: str, body: bytes, expected: tuple[list[bytes], str]
+) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("s3cret")
+
+    async def run() -> None:
+        settings = HttpSettings(port=0, form=form, token_file=secret)
+        async with serving(settings, MemoryMeter()) as (post, batches):
+            assert (await post(body, path))[0] == 401
+            for scheme in ("Splunk", "ApiKey", "Bearer"):
+                status, text = await post(body, path, Authorization=f"{scheme} s3cret")
+                assert status == 200
+                assert expected[1] in text
+            assert (await post(body, path, Authorization="Basic s3cret"))[0] == 401
+            assert records(batches) == expected[0] * 3
+
+    asyncio.run(run())
+
+
 def test_http_refuses_what_is_too_large_packed_or_not() -> None:
     async def run() -> None:
         async with serving(HttpSettings(port=0, max_body_bytes=10_000), MemoryMeter()) as (

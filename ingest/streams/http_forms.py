@@ -1,0 +1,203 @@
+"""How posts carry records: plain JSON and NDJSON, Splunk's HEC, Elasticsearch's `_bulk`, OTLP logs as JSON.
+
+Sources: Splunk "Format events for HTTP Event Collector" (9.x); Elasticsearch 9 "Bulk API", of it what Beats and Elastic
+Agent's output use; OpenTelemetry protocol 1.5, OTLP/HTTP with JSON encoding. A form cuts a body into records and says what
+its senders expect as an answer. What it cannot cut stays whole, for a dead letter, unless its protocol can refuse a part.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+Cut: TypeAlias = tuple[list[bytes], dict[str, Any]]
+"""Records, and the answer once they were taken."""
+
+_split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_LINES: Final = frozenset(
+    ("application/x-ndjson", "application/ndjson", "application/jsonl", "text/plain")
+)
+
+
+@dataclass(slots=True, frozen=True)
+class Form:
+    """One way of posting.
+
+    Attributes:
+        posts: paths that take posts, after the source's own `path`; `{index}` stands for any part.
+        cut: body, path and content type to records and answer.
+        gets: what is answered to questions that senders ask first.
+        headers: of every answer.
+    """
+
+    posts: tuple[str, ...]
+    cut: Callable[[bytes, str, str], Cut]
+    gets: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def cut_json(body: bytes, path: str, content_type: str) -> Cut:
+    """JSON object, array of objects, or lines; elements keep their bytes."""
+    records = _of_json(body, content_type)
+    return records, {"taken": len(records)}
+
+
+def _of_json(body: bytes, content_type: str) -> list[bytes]:
+    text = body.strip()
+    if content_type not in _LINES:
+        if text[:1] == b"[":
+            try:
+                return [bytes(element) for element in _split_array(text)]
+            except (msgspec.DecodeError, RecursionError):
+                return [text]
+        if text[:1] != b"{" or b"\n" not in text or _is_one(text):
+            return [text] if text else []
+    return _of_lines(text)
+
+
+def _of_lines(text: bytes) -> list[bytes]:
+    return [line for line in (one.strip() for one in text.split(b"\n")) if line]
+
+
+def _is_one(text: bytes) -> bool:
+    """Whether the text is one JSON value, over several lines perhaps."""
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def cut_hec(body: bytes, path: str, content_type: str) -> Cut:
+    """Splunk's envelopes, one after another with or without newlines; `/raw` takes lines."""
+    answer = {"text": "Success", "code": 0}
+    if path.endswith("/raw"):
+        return _of_lines(body), answer
+    text = body.decode("utf-8", "replace").strip()
+    records: list[bytes] = []
+    decoder, at = json.JSONDecoder(), 0
+    while at < len(text):
+        try:
+            envelope, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            records.append(text[at:].encode())
+            break
+        while at < len(text) and text[at].isspace():
+            at += 1
+        event = envelope.get("event") if isinstance(envelope, dict) else None
+        if isinstance(event, str):
+            records.append(event.encode("utf-8", "replace"))
+        else:
+            records.append(_encode(envelope if event is None else event))
+    return [record for record in records if record], answer
+
+
+def cut_bulk(body: bytes, path: str, content_type: str) -> Cut:
+    """Pairs of action and document; `index` and `create` are taken, other actions refused one by one."""
+    records: list[bytes] = []
+    items: list[dict[str, Any]] = []
+    lines = iter(_of_lines(body))
+    for line in lines:
+        action, target = _action(line)
+        if action in {"index", "create"}:
+            document = next(lines, b"")
+            if document:
+                records.append(document)
+            items.append({action: {**target, "status": 201 if document else 400}})
+            continue
+        if action == "update":
+            next(lines, b"")
+        error = {"type": "illegal_argument_exception", "reason": "expected index or create"}
+        items.append({action or "index": {**target, "status": 400, "error": error}})
+    refused = any(one["status"] != 201 for item in items for one in item.values())  # noqa: PLR2004 - created
+    return records, {"took": 0, "errors": refused, "items": items}
+
+
+def _action(line: bytes) -> tuple[str, dict[str, Any]]:
+    try:
+        found = _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "", {}
+    if not isinstance(found, dict) or len(found) != 1:
+        return "", {}
+    ((action, target),) = found.items()
+    index = target.get("_index", "") if isinstance(target, dict) else ""
+    return action, {"_index": index} if isinstance(index, str) else {}
+
+
+def cut_otlp(body: bytes, path: str, content_type: str) -> Cut:
+    """Log records; text bodies are records as they are, others become objects with their attributes."""
+    answer: dict[str, Any] = {"partialSuccess": {}}
+    try:
+        request = _decode(body)
+        found = [
+            (record, resource.get("resource") or {})
+            for resource in request.get("resourceLogs") or []
+            for scope in resource.get("scopeLogs") or []
+            for record in scope.get("logRecords") or []
+        ]
+        return [raw for record, resource in found if (raw := _of_otlp(record, resource))], answer
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError, TypeError):
+        return [body] if body.strip() else [], answer
+
+
+def _of_otlp(record: dict[str, Any], resource: dict[str, Any]) -> bytes:
+    said = _plain(record.get("body") or {})
+    if isinstance(said, str):
+        return said.encode("utf-8", "replace")
+    event = _attributes(resource) | _attributes(record)
+    event |= said if isinstance(said, dict) else {"message": said}
+    stamp = record.get("timeUnixNano") or record.get("observedTimeUnixNano")
+    if isinstance(stamp, str | int) and "@timestamp" not in event and str(stamp).isdecimal():
+        event["@timestamp"] = int(stamp)
+    return _encode(event)
+
+
+def _attributes(holder: dict[str, Any]) -> dict[str, Any]:
+    return {one["key"]: _plain(one.get("value") or {}) for one in holder.get("attributes") or []}
+
+
+def _plain(value: dict[str, Any]) -> Any:
+    """Return what an OTLP AnyValue holds."""
+    if "kvlistValue" in value:
+        return {
+            one["key"]: _plain(one.get("value") or {})
+            for one in value["kvlistValue"].get("values") or []
+        }
+    if "arrayValue" in value:
+        return [_plain(one) for one in value["arrayValue"].get("values") or []]
+    if "intValue" in value:
+        return int(value["intValue"])
+    for name in ("stringValue", "boolValue", "doubleValue", "bytesValue"):
+        if name in value:
+            return value[name]
+    return None
+
+
+_CLUSTER: Final = {
+    "name": "opsonin", "cluster_name": "opsonin", "cluster_uuid": "opsonin",
+    "version": {"number": "9.0.0", "build_flavor": "default", "lucene_version": "10.1.0"},
+    "tagline": "You Know, for Search",
+}  # fmt: skip
+
+FORMS: Final[dict[str, Form]] = {
+    "json": Form(("",), cut_json),
+    "hec": Form(
+        ("/services/collector", "/services/collector/event", "/services/collector/event/1.0", "/services/collector/raw"),
+        cut_hec,
+        {"/services/collector/health": {"text": "HEC is healthy", "code": 17}},
+    ),
+    "elastic_bulk": Form(
+        ("/_bulk", "/{index}/_bulk"),
+        cut_bulk,
+        {"/": _CLUSTER, "/_license": {"license": {"status": "active", "type": "basic", "uid": "opsonin"}}},
+        {"X-Elastic-Product": "Elasticsearch"},
+    ),
+    "otlp_logs": Form(("/v1/logs",), cut_otlp),
+}  # fmt: skip
