@@ -22,6 +22,9 @@ from ingest.tables import cisco_asa as table
 _HEAD = re.compile(
     r"%?(ASA|FTD|PIX|FWSM|ACE|NGIPS)-(?:([A-Za-z]\w*)-)?(\d)-(\d{5,6})(?:: ?|\s|$)"
 ).search
+_HEAD_AT = re.compile(
+    r"%(ASA|FTD|PIX|FWSM|ACE|NGIPS)-(?:([A-Za-z]\w*)-)?(\d)-(\d{5,6})(?:: ?|\s|$)"
+).match
 _DEVICES = {
     product: Device(
         {
@@ -58,7 +61,9 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         ParseError: no `%ASA-level-id:` (or of a sister product) stands in it.
     """
     text = decode(raw)
-    head = _HEAD(text, 0, 1024)
+    percent = text.find("%", 0, 1024)
+    head = _HEAD_AT(text, percent) if percent >= 0 else None
+    head = head or _HEAD(text, 0, 1024)
     if head is None:
         raise ParseError("expected %ASA-level-id: or the like, came none")
     product, group, level, code = head.groups()

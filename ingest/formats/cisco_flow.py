@@ -6,6 +6,7 @@ Each step is run only for templates that hold one of its fields.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from contract.event import Fields
@@ -20,6 +21,11 @@ from ingest.tables.protocols import transport_fields
 
 _OWN: Final = table.PREFIX
 _SECOND_NS = 1_000_000_000
+_WEIGHTS = (86400, 3600, 60, 1)
+_SIDES: Final = tuple(
+    (f"{side}.ip", f"{side}.port", f"{side}.nat.ip", f"{side}.nat.port", f"{_OWN}{side}_port", side)
+    for side in ("source", "destination")
+)
 _LIST_NAME = re.compile(r"[\w\-]+(?:\.[\w\-]+)+").fullmatch
 
 
@@ -34,42 +40,49 @@ def _protocol(fields: Fields) -> None:
         fields["network.protocol"] = said.lower()
 
 
-def _side(fields: Fields, side: str) -> None:
-    ip, port = f"{side}.ip", f"{side}.port"
-    if ip in fields:
-        settle(fields, side)
+def _ends(fields: Fields) -> None:
+    get = fields.get
+    for ip, port, mapped_ip, mapped_port, own, side in _SIDES:
+        number = get(port)
+        if number is not None:
+            value = whole(number)
+            if value is None:
+                fields[own] = fields.pop(port)
+            else:
+                fields[port] = value
+        if mapped_ip in fields:
+            _mapped(fields, (ip, port, mapped_ip, mapped_port), side)
+
+
+def _mapped(fields: Fields, names: tuple[str, str, str, str], side: str) -> None:
+    """Keep a mapped address only where it differs, since without translation the device repeats the real one."""
+    real_ip, real_port, ip, port = names
+    if fields[ip] == fields.get(real_ip):
+        del fields[ip]
+    elif canonical_ip(fields[ip]) is None:
+        fields[f"{_OWN}{side}_mapped_name"] = fields.pop(ip)
     number = fields.get(port)
     if number is not None:
         value = whole(number)
-        if value is not None:
-            fields[port] = value
-        else:
-            fields[_OWN + port.replace(".", "_")] = fields.pop(port)
-    mapped = f"{side}.nat.ip"
-    if mapped in fields:
-        _mapped(fields, side, mapped, f"{side}.nat.port")
-
-
-def _mapped(fields: Fields, side: str, ip: str, port: str) -> None:
-    """Keep a mapped address only where it differs, since without translation the device repeats the real one."""
-    if fields[ip] == fields.get(f"{side}.ip") or canonical_ip(fields[ip]) is None:
-        name = fields.pop(ip)
-        if name not in (fields.get(f"{side}.ip"), fields.get(f"{side}.domain")):
-            fields[f"{_OWN}{side}_mapped_name"] = name
-    number = fields.get(port)
-    if number is not None:
-        if int(number) == fields.get(f"{side}.port"):
+        if value is None or value == fields.get(real_port):
             del fields[port]
         else:
-            fields[port] = int(number)
+            fields[port] = value
 
 
-def _source(fields: Fields) -> None:
-    _side(fields, "source")
-
-
-def _destination(fields: Fields) -> None:
-    _side(fields, "destination")
+def _tail(fields: Fields) -> None:
+    """Read what may follow the count of bytes: why, `from` which end, `(whose session)`."""
+    tail = fields.pop(_OWN + "tail", "").strip()
+    if tail.endswith(")"):
+        tail, _, user = tail[:-1].rpartition("(")
+        fields[_OWN + "ending_user"] = user
+        tail = tail.rstrip()
+    reason, found, end = tail.partition(" from ")
+    if found and " " not in end:
+        fields[_OWN + "terminated_by"] = end
+        tail = reason
+    if tail:
+        fields["event.reason"] = tail
 
 
 def _people(fields: Fields) -> None:
@@ -86,17 +99,22 @@ def _people(fields: Fields) -> None:
 
 def _duration(fields: Fields) -> None:
     text = fields.pop("event.duration", None)
-    if text is None:
-        return
+    if text is not None:
+        spent = _nanoseconds(text)
+        if spent is None:
+            fields[_OWN + "duration"] = text
+        else:
+            fields["event.duration"] = spent
+
+
+@lru_cache(4096)
+def _nanoseconds(text: str) -> int | None:
+    """Return a span such as `0:01:30`, `1h:02m:03s` or `3d04h`, or None."""
     parts = re.findall(r"\d+", text)
-    weights = (86400, 3600, 60, 1)
-    if not parts or len(parts) > len(weights) or len(text) > 32:  # noqa: PLR2004 - `31d 23h:59m:59s` at most
-        fields[_OWN + "duration"] = text
-        return
-    seconds = sum(
-        int(part) * weight for part, weight in zip(reversed(parts), reversed(weights), strict=False)
-    )
-    fields["event.duration"] = seconds * _SECOND_NS
+    if not parts or len(parts) > len(_WEIGHTS) or len(text) > 32:  # noqa: PLR2004 - `31d 23h:59m:59s` at most
+        return None
+    pairs = zip(reversed(parts), reversed(_WEIGHTS), strict=False)
+    return sum(int(part) * weight for part, weight in pairs) * _SECOND_NS
 
 
 def _counts(fields: Fields) -> None:
@@ -174,8 +192,8 @@ def icmp(fields: Fields) -> tuple[int, int] | None:
 STEPS: Final[tuple[Step, ...]] = (
     (("network.transport",), _protocol),
     (("network.direction",), _direction),
-    (("source.ip", "source.port"), _source),
-    (("destination.ip", "destination.port"), _destination),
+    (("source.port", "destination.port", "source.nat.ip", "destination.nat.ip"), _ends),
+    ((_OWN + "tail",), _tail),
     (("source.user.name", "destination.user.name", "user.name"), _people),
     (("event.duration",), _duration),
     (("network.bytes", "source.bytes", "destination.bytes"), _counts),

@@ -58,9 +58,10 @@ def _end(name: str) -> tuple[str, list[str]] | None:
     return forms.get(key)
 
 
-_PLACE = re.compile(r"\{(#?)([A-Za-z][A-Za-z0-9_]*)([*'~]?)\}")
+_PLACE = re.compile(r"\{(#?)([A-Za-z][A-Za-z0-9_]*)([*'~+]?)\}")
 _WORDS = {
     "*": "(.*?)",
+    "+": "(.*)",
     "~": "([^()]*?)",
     "'": "[\"'<\u201c]?([^\\s\"'>\u201d]+)[\"'>\u201d]?",
     "": r"(\S+)",

@@ -32,6 +32,7 @@ _RELATED: Final = (
     ("related.hosts", _HOSTS),
     ("related.hash", _HASHES),
 )
+_NAMES: Final = {f"{side}.ip": f"{side}.domain" for side in ("source", "destination")}
 _ICMP: Final = frozenset(("1", "58"))
 _SAY_NONE: Final = frozenset(("0.0.0.0", "::"))  # noqa: S104 - addresses that stand for none
 MAX_SHAPES: Final = 8192
@@ -123,6 +124,10 @@ def _fit(fields: Fields, names: list[str]) -> None:
             fields[name] = good
             continue
         del fields[name]
+        if name in _NAMES and type(value) is str:
+            # Firewalls write names where they resolve addresses.
+            fields.setdefault(_NAMES[name], value)
+            continue
         if isinstance(value, list):
             fits = [
                 part for item in value if (part := check(item) if check else item) is not MISFIT

@@ -4,7 +4,7 @@ Source: Cisco Secure Firewall ASA Series Syslog Messages 9.20 and Firepower Thre
 
 A template is a regular expression with places in braces. `{S}` and `{D}` are ends with an interface
 (`outside:192.0.2.1/443`, with what may follow: a mapped address, a user); `{s}` and `{d}` ends without;
-`{name}` one word, `{name*}` as little as fits, `{name~}` likewise without parentheses, `{name'}` a word
+`{name}` one word, `{name*}` as little as fits, `{name+}` all the rest, `{name~}` likewise without parentheses, `{name'}` a word
 that may stand in quotes or angle brackets, `{#name}` a number. Names are those of `PLACES`, else kept
 under `cisco.asa.`.
 """
@@ -57,7 +57,7 @@ _LIST = (
 )
 _DYNAMIC = r"Dynamic [Ff]ilter {verdict} (?:black ?|white|grey)listed " + _LIST
 _STUB = r"Built {role} +stub {proto} connection for {S} to {D}"
-_STUB_END = r"Teardown stub {proto} connection for {S} to {D} duration {duration} forwarded bytes {#bytes}(?: {reason*})?$"
+_STUB_END = r"Teardown stub {proto} connection for {S} to {D} duration {duration} forwarded bytes {#bytes}{tail+}"
 _TLS = r"(?:client|server|peer)? ?{S}(?: to {d})?"
 
 TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
@@ -118,10 +118,10 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "302010": r"{#connections} in use, {#connections_most} most used",
     "302013": r"Built {direction} {proto} connection {connection_id} for {S} to {D}",
     "302014": (
-        r"Teardown {proto}(?: state-bypass)? connection {connection_id} (?:for|from) {S} to {D} duration {duration} bytes {#bytes}(?: {reason~})?(?: from {terminated_by~})?(?: \({ending_user~}\))?$",
+        r"Teardown {proto}(?: state-bypass)? connection {connection_id} (?:for|from) {S} to {D} duration {duration} bytes {#bytes}{tail+}",
         r"Teardown {proto} connection {connection_id} (?:faddr|for) {s} gaddr {mapped1} laddr {d}(?: duration {duration} bytes {#bytes})?(?: {reason*})?$",
     ),
-    "302016": r"Teardown {proto} connection {connection_id} for {S} to {D} duration {duration} bytes {#bytes}(?: \({ending_user~}\))?$",
+    "302016": r"Teardown {proto} connection {connection_id} for {S} to {D} duration {duration} bytes {#bytes}{tail+}",
     "302017": r"Built {direction} {proto} connection {connection_id} from {S} to {D}",
     "302018": r"Teardown {proto} connection {connection_id} from {S} to {D} duration {duration} bytes {#bytes}",
     "302020": r"Built {direction}(?:bound)? {proto} connection for faddr {D0} ?gaddr {mapped1}/\d+ laddr {S0}(?: ?type {#icmp_type} code {#icmp_code})?",
