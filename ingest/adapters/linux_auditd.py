@@ -48,7 +48,7 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     found: list[Fields] = []
     before = set(_open(context))
     for line in text.split("\n"):
-        if line.strip():
+        if line and not line.isspace():
             found += _take(line, context)
     for key in [key for key in _open(context) if key not in before]:
         found += _close(key, context)

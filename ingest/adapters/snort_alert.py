@@ -28,7 +28,7 @@ _RULE = re.compile(
     r"(?:\[(?P<verdict>[A-Za-z_ ]{1,20})\] )?(?:\[\*\*\] )?\[(?P<gid>\d{1,10}):(?P<sid>\d{1,10}):(?P<rev>\d{1,10})\] (?P<rest>.*)",
     re.DOTALL,
 )
-_TAGS = re.compile(r"\[(Classification|Priority|AppID|Xref =>|Impact): ?([^\]]{0,512})\]")
+_TAGS = re.compile(r"\[(Classification|Priority|AppID|Xref =>|Impact): ?([^\]\[]{0,512}+)\]")
 _FLOW = re.compile(
     r"(?:<(?P<interface>[^>]{1,64})> )?\{(?P<protocol>[^}]{1,32})\} (?P<source>\S{2,64}) -> (?P<destination>\S{2,64})"
 )

@@ -23,7 +23,10 @@ MAX_ITEMS: Final = 4_096
 HEAD: Final = re.compile(
     r"(?:node=(\S{1,255}) )?type=([\w\[\]]{1,64}) (?:msg=)?audit\(([\d/:. ]{1,40}):(\d{1,20})\) ?: ?"
 )
-_FIELD = re.compile(r"""([\w\-\[\]]+)=("[^"]*"|'[^']*'|\{[^}]*\}|[^\s\x1d]*)""")
+# A name begins where a word does and is taken whole: a long word without "=" costs its length once.
+_FIELD = re.compile(
+    r"""(?<![\w\-\[\]])([\w\-\[\]]++)=("[^"]*+"|'[^']*+'|\{[^}]{0,512}+\}|[^\s\x1d]*+)"""
+)
 _HEX = re.compile(r"(?:[0-9A-F]{2})+$")
 _STAMP = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2,4}) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?$")
 _NOTHING: Final = frozenset(("", "?", "(null)", "(none)", "none"))

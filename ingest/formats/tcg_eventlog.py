@@ -93,8 +93,9 @@ def read_log(data: bytes) -> EventLog:
         first.data += reader.take(missing)
         log.algorithms = [name for name, _ in sizes.values()]
     log.events.append(first)
+    end = len(data.rstrip(b"\0"))
     while reader.left:
-        if not any(data[reader.at : reader.at + 32]) and not any(data[reader.at :]):
+        if reader.at >= end:
             break  # the buffer of some firmware is larger than its log
         if len(log.events) >= MAX_EVENTS:
             raise ParseError(f"more than {MAX_EVENTS} boot events")

@@ -20,6 +20,8 @@ MAX_EVENTS = 10_000
 MAX_ITEMS = 512
 """Event data items of one event."""
 MAX_DEPTH = 64
+MAX_TAGS = 4_096
+"""Tags for each event of a document; one has two hundred."""
 
 _NAMESPACE = ' xmlns="http://schemas.microsoft.com/win/2004/08/events/event"'
 _FORBIDDEN = re.compile(
@@ -83,6 +85,8 @@ def _read(text: str) -> Element:
     first = _ELEMENT.search(text)
     if first is None or "<!" in text[: first.start()]:
         raise ParseError("expected XML that begins with an element, without a document type")
+    if text.count("<") > MAX_TAGS * max(text.count("<Event"), 1):
+        raise ParseError(f"more than {MAX_TAGS} tags for each event")
     # Without its one namespace, tags compare as they are written.
     text = text.replace(_NAMESPACE, "", 1)
     try:
