@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contract.errors import SettingsError
 from contract.ports import Batch, Meter, SourceType
@@ -30,6 +31,8 @@ class SyslogTcpSettings(BaseModel):
         max_connections: further ones are closed at once.
         buffer_bytes: read ahead of the engine, over all connections; then they are paused.
         tls: speak TLS; plain TCP without.
+        proxies: networks of load balancers, whose connections must begin with a PROXY header (versions 1 and 2);
+            its address then is the sender.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +43,15 @@ class SyslogTcpSettings(BaseModel):
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     buffer_bytes: Annotated[int, Field(ge=4096, le=1 << 30)] = 16 * 1024 * 1024
     tls: TlsSettings | None = None
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    @model_validator(mode="after")
+    def _plain_behind_proxies(self) -> Self:
+        if self.tls is not None and self.proxies:
+            raise ValueError(
+                "tls and proxies exclude each other: the PROXY header comes before TLS begins"
+            )
+        return self
 
 
 class SyslogTcp:
@@ -52,7 +64,8 @@ class SyslogTcp:
         self._socket = _listen(name, settings)
         self._inbox = Inbox(settings.buffer_bytes)
         self._hall = Hall(
-            name, self._inbox, meter, now_us, settings.max_record_bytes, settings.max_connections, counted=True
+            name, self._inbox, meter, now_us, settings.max_record_bytes, settings.max_connections, counted=True,
+            proxies=settings.proxies,
         )  # fmt: skip
         self._server: asyncio.Server | None = None
 

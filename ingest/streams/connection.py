@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from typing_extensions import override
 
+from contract.errors import ParseError
 from contract.ports import Batch, Meter
 from ingest.streams.framing import Framer
 from ingest.streams.inbox import Inbox
+from ingest.streams.proxy_protocol import read_header
 
 
 @dataclass(slots=True)
@@ -25,6 +28,7 @@ class Hall:
         max_record_bytes: bound of one record.
         max_connections: further ones are closed at once and counted in `dropped_connections`.
         counted: whether octet counting is recognized.
+        proxies: peers in these networks begin with a PROXY header.
         open: the connections that are open.
     """
 
@@ -35,6 +39,7 @@ class Hall:
     max_record_bytes: int
     max_connections: int
     counted: bool
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     open: set[Connection] = field(default_factory=set)
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -63,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._framer = Framer(hall.max_record_bytes, counted=hall.counted)
         self._transport: asyncio.Transport | None = None
         self._sender = ""
+        self._before: bytes | None = None
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -75,10 +81,14 @@ class Connection(asyncio.Protocol):
         self._hall.open.add(self)
         peer = transport.get_extra_info("peername")
         self._sender = peer[0] if isinstance(peer, tuple) and peer else ""
+        if self._sender and any(ip_address(self._sender) in one for one in self._hall.proxies):
+            self._before = b""
         self._hall.meter.set("connections", len(self._hall.open), source=self._hall.source)
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self._before is not None:
+            data = self._after_header(self._before + data)
         self._hall.meter.add("bytes_read", len(data), source=self._hall.source)
         self._pass_on(self._framer.feed(data))
         inbox = self._hall.inbox
@@ -91,6 +101,23 @@ class Connection(asyncio.Protocol):
         if self in self._hall.open:
             self._pass_on(self._framer.end())
             self._hall.leave(self)
+
+    def _after_header(self, data: bytes) -> bytes:
+        """Read the proxy's header; return what follows it. Without one the connection ends."""
+        try:
+            found = read_header(data)
+        except ParseError:
+            self._hall.meter.add("dropped_connections", source=self._hall.source)
+            self._before = b""
+            self.hang_up()
+            return b""
+        if found is None:
+            self._before = data
+            return b""
+        self._before = None
+        sender, start = found
+        self._sender = sender or self._sender
+        return data[start:]
 
     def hang_up(self) -> None:
         """Close at once: TLS's own farewell may take half a minute with a peer that is gone."""

@@ -139,6 +139,14 @@ def test_tcp_cuts_an_overlong_line_and_counts_it() -> None:
     assert meter.total("dropped_bound") == 1
 
 
+def test_tcp_believes_the_proxies_that_it_is_told_of() -> None:
+    line = b"PROXY TCP4 203.0.113.9 192.0.2.1 1 2\r\n<1>a\n"
+    batches, _ = asyncio.run(_tcp(lambda writer: writer.write(line), 1, proxies=("127.0.0.0/8",)))
+    assert (records(batches), batches[0].sender) == ([b"<1>a"], "203.0.113.9")
+    batches, _ = asyncio.run(_tcp(lambda writer: writer.write(line), 2))
+    assert (records(batches)[1], batches[0].sender) == (b"<1>a", "127.0.0.1")
+
+
 async def _too_many() -> None:
     meter = MemoryMeter()
     source = SyslogTcp("gw", SyslogTcpSettings(port=0, max_connections=1), meter, now_us)

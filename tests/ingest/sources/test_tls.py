@@ -1,0 +1,108 @@
+"""Syslog and HTTP over TLS, with and without client certificates."""
+
+import asyncio
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from contract.errors import SettingsError
+from contract.meter import MemoryMeter
+from ingest.sources.syslog_tcp import SyslogTcp, SyslogTcpSettings
+from ingest.streams.tls import TlsSettings, server_context
+
+START = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def issue(
+    folder: Path, name: str, issuer: tuple[x509.Name, ec.EllipticCurvePrivateKey] | None = None
+) -> tuple[x509.Name, ec.EllipticCurvePrivateKey]:
+    """Write `name`.pem with certificate and key; self-signed without an issuer."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    by, by_key = issuer or (subject, key)
+    builder = (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(by).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(START).not_valid_after(START + timedelta(days=36500))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+    )  # fmt: skip
+    pem = builder.sign(by_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / f"{name}.pem").write_bytes(pem + secret)
+    return subject, key
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    authority = issue(tmp_path, "ca")
+    for name in ("server", "client"):
+        issue(tmp_path, name, authority)
+    issue(tmp_path, "stranger")
+    return tmp_path
+
+
+def client(folder: Path, certificate: str = "") -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    if certificate:
+        context.load_cert_chain(folder / f"{certificate}.pem")
+    return context
+
+
+async def received(settings: SyslogTcpSettings, context: ssl.SSLContext) -> list[bytes]:
+    source = SyslogTcp("gw", settings, MemoryMeter(), lambda: 0)
+    found: list[bytes] = []
+
+    async def pull() -> None:
+        async for batch in source.batches(None):
+            found.extend(batch.records)
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(pull())
+        await asyncio.sleep(0.05)
+        try:
+            _, writer = await asyncio.open_connection(
+                "127.0.0.1", source.port, ssl=context, server_hostname="localhost"
+            )
+            writer.write(b"5 <1>a\n<2>b\n")
+            await writer.drain()
+            writer.close()
+            await asyncio.sleep(0.2)
+        except OSError:
+            pass  # refused during the handshake; what was received tells
+        await source.close()
+    return found
+
+
+def test_records_come_over_tls(folder: Path) -> None:
+    settings = SyslogTcpSettings(port=0, tls=TlsSettings(certificate=folder / "server.pem"))
+    assert asyncio.run(received(settings, client(folder))) == [b"<1>a", b"<2>b"]
+
+
+@pytest.mark.parametrize(
+    ("certificate", "expected"), [("client", [b"<1>a", b"<2>b"]), ("stranger", []), ("", [])]
+)
+def test_only_peers_of_the_named_authority_are_heard(
+    folder: Path, certificate: str, expected: list[bytes]
+) -> None:
+    tls = TlsSettings(certificate=folder / "server.pem", client_ca=folder / "ca.pem")
+    settings = SyslogTcpSettings(port=0, tls=tls)
+    assert asyncio.run(received(settings, client(folder, certificate))) == expected
+
+
+def test_versions_before_1_2_are_refused(folder: Path) -> None:
+    context = server_context(TlsSettings(certificate=folder / "server.pem"), "gw")
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_a_missing_or_wrong_file_is_a_settings_error(folder: Path) -> None:
+    for wrong in (folder / "none.pem", folder):
+        with pytest.raises(SettingsError, match="source gw: tls"):
+            server_context(TlsSettings(certificate=wrong), "gw")
