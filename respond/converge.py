@@ -68,6 +68,8 @@ class Converger:
                 fault = self._fault(decision, now_us)
                 if fault is not None:
                     outcomes.append(fault)
+                elif self._device.refuses(decision) is not None:
+                    continue  # the end of what could never begin here
                 elif self._ledger.put(decision) or self._ledger.decision(decision.id) == decision:
                     taken.append(decision)
             wanted = {key: self._ledger.element(key, now_us) for key in map(key_of, taken)}
@@ -75,7 +77,7 @@ class Converger:
                 return outcomes
             puts = [element for element in wanted.values() if element is not None]
             takes = [key for key, element in wanted.items() if element is None]
-            done = await self._change(puts, takes, now_us)
+            done = await self._change(puts, takes)
             self._note(wanted, done.held)
             for decision in taken:
                 key = key_of(decision)
@@ -128,7 +130,7 @@ class Converger:
             takes = [key for key in before if key not in wanted]
             done = Changed()
             if puts or takes:
-                done = await self._change(puts, takes, now_us)
+                done = await self._change(puts, takes)
             touched = {*takes, *(one.key for one in puts)}
             after = {key: held for key, held in before.items() if key not in touched} | done.held
             changed = {one.key for one in puts}
@@ -229,9 +231,9 @@ class Converger:
             return self._outcome(decision, "failed", now_us, detail)
         return None
 
-    async def _change(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> Changed:
+    async def _change(self, puts: Sequence[Element], takes: Sequence[Key]) -> Changed:
         self._meter.add("point_writes_total", len(puts) + len(takes), point=self._point)
-        done = await self._device.change(puts, takes, now_us)
+        done = await self._device.change(puts, takes)
         if done.failures:
             self._meter.add("point_failures_total", len(done.failures), point=self._point)
         return done

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from ipaddress import IPv4Network, ip_network
 from typing import Annotated, Any
 
@@ -33,6 +34,10 @@ ALWAYS: tuple[tuple[str, Network], ...] = tuple(
     )
 )
 """Refused whatever the settings say. Sources: RFC 6890 and the IANA special-purpose registries (2024)."""
+
+
+_REMEMBERED = 32_768
+"""Targets whose refusal is remembered."""
 
 
 def _to_network(value: Any) -> Any:
@@ -94,6 +99,8 @@ class Guard:
             named.extend((kind, network(text)) for text in texts)
         self._named = tuple(named)
         self._names = frozenset(name.casefold() for name in settings.never_names)
+        # Converging asks the same of every live target again and again.
+        self._remembered = lru_cache(_REMEMBERED)(self._refusal)
 
     @property
     def never_touch(self) -> tuple[Network, ...]:
@@ -101,7 +108,10 @@ class Guard:
         return tuple(sorted({net for _, net in self._named}, key=lambda n: (n.version, n)))
 
     def refusal(self, target: Target) -> str | None:
-        """Return why nothing may be done to this target, or None. O(never-touch list)."""
+        """Return why nothing may be done to this target, or None. O(never-touch list), once a target."""
+        return self._remembered(target)
+
+    def _refusal(self, target: Target) -> str | None:
         if target.type in ("user", "host") and target.value.casefold() in self._names:
             return f"{target.type} {target.value} is on the list of names never to touch"
         try:

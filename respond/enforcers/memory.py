@@ -45,7 +45,7 @@ class MemoryDevice:
                 del self.held[key]
         return dict(self.held)
 
-    async def change(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> Changed:
+    async def change(self, puts: Sequence[Element], takes: Sequence[Key]) -> Changed:
         """See the port; never fails."""
         for element in puts:
             self.held[element.key] = Held(element.decision, element.revision, element.expires_us)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contract.errors import PointError
 from contract.ports import Enforcer, EnforcerType, Meter
-from contract.records import Decision, Target
+from contract.records import Decision
 from respond.converge import Converger
 from respond.device import Changed, Held
 from respond.guard import GuardSettings
@@ -25,9 +25,12 @@ from respond.ledger import Element, Key
 from respond.nft import intervals, table
 from respond.nft.kernel import Kernel
 from respond.nft.library import CommandError
-from respond.target import Network, network_of, of_network
+from respond.target import Network, network, network_of, of_network
 
 T = TypeVar("T")
+
+_MAX_TRIES = 128
+"""Transactions tried to save what can be saved of one that failed; a failing one costs up to 20 ms."""
 
 log = structlog.get_logger()
 
@@ -83,6 +86,7 @@ class NftablesDevice:
         self._kernel: Kernel | None = None
         self._shape = ""
         self._nets: dict[Network, Element] = {}
+        self._present: set[Network] = set()
 
     def refuses(self, decision: Decision) -> str | None:
         """Return why: only `deny` of addresses and networks can be expressed."""
@@ -99,9 +103,9 @@ class NftablesDevice:
         """See the port; builds the table anew when others changed it."""
         return await self._in_worker(self._read)
 
-    async def change(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> Changed:
+    async def change(self, puts: Sequence[Element], takes: Sequence[Key]) -> Changed:
         """See the port."""
-        return await self._in_worker(lambda: self._change(puts, takes, now_us))
+        return await self._in_worker(lambda: self._change(puts, takes))
 
     async def close(self) -> None:
         """See the port; elements stay until their time."""
@@ -144,10 +148,12 @@ class NftablesDevice:
             raise PointError(f"table inet {self._layout.table} vanished while it was made")
         self._shape = fresh.shape
         self._nets = {net: one for net, one in kept if net.prefixlen != net.max_prefixlen}
+        self._present = set(fresh.entries)
         log.info("point.table_built", point=self._point, table=self._layout.table, kept=len(kept))
 
     def _read(self) -> dict[Key, Held]:
         kernel = self._nft()
+        at_us = self._clock()
         listing = kernel.list_table()
         intact = listing is not None and listing.shape == self._shape
         if not intact:
@@ -156,69 +162,87 @@ class NftablesDevice:
             wanted = self._nets
             self._rebuild(kernel, listing)
             self._nets = {**wanted, **self._nets}
+        else:
+            self._present = set(listing.entries) if listing is not None else set()
         entries = listing.entries if listing is not None else {}
-        return self._holding(entries, [*entries, *self._nets], intact=intact)
+        return self._holding(entries, [*entries, *self._nets], at_us, intact=intact)
 
     def _holding(
-        self, entries: Mapping[Network, table.Entry], nets: Iterable[Network], *, intact: bool
+        self,
+        entries: Mapping[Network, table.Entry],
+        nets: Iterable[Network],
+        at_us: int,
+        *,
+        intact: bool,
     ) -> dict[Key, Held]:
-        """Return what is held of these networks; one that lies in a wider held one is held by that."""
-        now_us = self._clock()
+        """Return what is held of these networks; one that lies in a wider held one is held by that.
+
+        `at_us` is when the kernel was asked: reading a long answer takes longer than the kernel's giving it.
+        """
         found: dict[Key, Held] = {}
         for net in nets:
             entry = entries.get(net)
             wanted = self._nets.get(net)
             if entry is not None and entry.expires_ms is not None:
-                expires_us = now_us + entry.expires_ms * 1_000
+                expires_us = at_us + entry.expires_ms * 1_000
                 found[_key(net)] = Held(entry.decision, entry.revision, expires_us, intact)
             elif entry is not None:
                 found[_key(net)] = Held(intact=intact)  # without end: none of ours
             elif (
                 wanted is not None
-                and wanted.expires_us > now_us
+                and wanted.expires_us > at_us
                 and intervals.is_covered(net, entries)
             ):
                 found[_key(net)] = Held(wanted.decision, wanted.revision, wanted.expires_us, intact)
         return found
 
-    def _change(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> Changed:
+    def _change(self, puts: Sequence[Element], takes: Sequence[Key]) -> Changed:
         kernel = self._nft()
         failures: dict[Key, str] = {}
         try:
-            self._transact(kernel, puts, takes, now_us)
+            self._transact(kernel, puts, takes)
         except CommandError as error:
-            if (
-                kernel.list_table() is None
-            ):  # deleted under us; what else it held comes back by converging
-                self._rebuild(kernel, None)
-                failures = self._one_by_one(kernel, puts, takes, now_us)
-            elif len(puts) + len(takes) == 1:
-                failures = {(puts[0].key if puts else takes[0]): str(error)}
-            else:
-                failures = self._one_by_one(kernel, puts, takes, now_us)
+            if kernel.list_table() is None:
+                self._rebuild(kernel, None)  # deleted under us; what else it held converges
+            nets = [net for one in puts if (net := _net(one.key)) is not None]
+            self._present.update(kernel.find(nets))
+            failures = self._salvage(kernel, puts, takes, str(error))
         nets = [net for key in (*(one.key for one in puts), *takes) if (net := _net(key))]
-        return Changed(self._holding(kernel.find(nets), nets, intact=True), failures)
+        at_us = self._clock()
+        entries = kernel.find(nets)
+        self._present.difference_update(nets)
+        self._present.update(entries)
+        return Changed(self._holding(entries, nets, at_us, intact=True), failures)
 
-    def _one_by_one(
-        self, kernel: Kernel, puts: Sequence[Element], takes: Sequence[Key], now_us: int
+    def _salvage(
+        self, kernel: Kernel, puts: Sequence[Element], takes: Sequence[Key], reason: str
     ) -> dict[Key, str]:
-        """Do what a failed transaction should have done, so that one fault spoils nothing else."""
+        """Do what of a failed transaction can be done, by halves, so that one fault spoils little else."""
         failures: dict[Key, str] = {}
-        for key in takes:
+        parts: list[tuple[Sequence[Element], Sequence[Key]]] = [((), takes), (puts, ())]
+        tries = _MAX_TRIES
+        while parts:
+            put, take = parts.pop()
+            both = [*(one.key for one in put), *take]
+            if not both:
+                continue
+            tries -= 1
+            if tries < 0:
+                why = f"not tried again after {_MAX_TRIES} tries: {reason}"
+                failures.update(dict.fromkeys(both, why))
+                continue
             try:
-                self._transact(kernel, (), (key,), now_us)
+                self._transact(kernel, put, take)
             except CommandError as error:
-                failures[key] = str(error)
-        for element in puts:
-            try:
-                self._transact(kernel, (element,), (), now_us)
-            except CommandError as error:
-                failures[element.key] = str(error)
+                if len(both) == 1:
+                    failures[both[0]] = str(error)
+                    continue
+                middle, half = len(put) // 2, len(take) // 2
+                parts += [(put[middle:], take[half:]), (put[:middle], take[:half])]
         return failures
 
-    def _transact(
-        self, kernel: Kernel, puts: Sequence[Element], takes: Sequence[Key], now_us: int
-    ) -> None:
+    def _transact(self, kernel: Kernel, puts: Sequence[Element], takes: Sequence[Key]) -> None:
+        now_us = self._clock()
         hosts: list[tuple[Network, Element]] = []
         wide: dict[Network, Element] = {}
         for element in puts:
@@ -228,13 +252,16 @@ class NftablesDevice:
             elif net is not None:
                 wide[net] = element
         gone = [net for key in takes if (net := _net(key)) is not None]
-        touched = [net for net, _ in hosts]
+        old = [row for row in hosts if row[0] in self._present]
+        new = [row for row in hosts if row[0] not in self._present]
+        touched = [net for net, _ in old]
         touched += [net for net in gone if net.prefixlen == net.max_prefixlen]
         gone = [net for net in gone if net.prefixlen != net.max_prefixlen]
         layout = self._layout
-        # Deleting what is absent fails the transaction, and adding leaves an old timeout alone: add, delete, add.
+        # Deleting what is absent fails the transaction, and adding leaves an old timeout alone: add, delete, add. What
+        # is believed absent is created: a third of the work, and half the room in a set that has a size.
         commands = table.bare("add", layout, touched) + table.bare("delete", layout, touched)
-        commands += table.add(layout, hosts, now_us)
+        commands += table.add(layout, old, now_us) + table.add(layout, new, now_us, "create")
         nets = self._nets
         if wide or gone:
             nets = {net: one for net, one in nets.items() if one.expires_us > now_us}
@@ -251,7 +278,7 @@ class NftablesDevice:
 
 
 def _net(key: Key) -> Network | None:
-    return network_of(Target.model_validate({"type": key.type, "value": key.value}))
+    return network(key.value) if key.type in ("ipv4_net", "ipv6_net") else None
 
 
 def _key(net: Network) -> Key:

@@ -75,13 +75,13 @@ class SuricataDevice:
         """See the port; only what this device set can be asked for."""
         return await self._look(list(self._owners))
 
-    async def change(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> Changed:
+    async def change(self, puts: Sequence[Element], takes: Sequence[Key]) -> Changed:
         """See the port."""
         failures: dict[Key, str] = {}
         for key in takes:
             await self._remove(key)
         for element in puts:
-            fault = await self._put(element, now_us)
+            fault = await self._put(element)
             if fault is not None:
                 failures[element.key] = fault
         held = await self._look([*(one.key for one in puts), *takes])
@@ -101,10 +101,10 @@ class SuricataDevice:
                 found[key] = Held(*self._owners.get(key, ("", 0)), expires_us)
         return found
 
-    async def _put(self, element: Element, now_us: int) -> str | None:
+    async def _put(self, element: Element) -> str | None:
         """Set the bit, and return why it could not be; adding to a bit that is set leaves its old expiry."""
         await self._remove(element.key)
-        left_s = max(1, (element.expires_us - now_us) // 1_000_000)
+        left_s = max(1, (element.expires_us - self._clock()) // 1_000_000)
         answer = await self._socket.call(
             "add-hostbit", ipaddress=element.key.value, hostbit=self._bit, expire=left_s
         )

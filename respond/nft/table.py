@@ -20,7 +20,7 @@ from ipaddress import (
     ip_network,
     summarize_address_range,
 )
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from respond.ledger import Element
 from respond.target import Network, canonical, network
@@ -113,15 +113,23 @@ def _collapsed(nets: Sequence[Network], kind: type[IPv4Network | IPv6Network]) -
     return [str(net) for net in collapse_addresses(n for n in nets if isinstance(n, IPv6Network))]
 
 
-def add(layout: Layout, elements: Iterable[tuple[Network, Element]], now_us: int) -> str:
-    """Return the command lines that add elements with what remains of their time."""
+def add(
+    layout: Layout,
+    elements: Iterable[tuple[Network, Element]],
+    now_us: int,
+    verb: Literal["add", "create"] = "add",
+) -> str:
+    """Return the command lines that add elements with what remains of their time.
+
+    `create` fails when one is there already; `add` leaves such a one as it is.
+    """
     rows: dict[str, list[str]] = {}
     for net, one in elements:
         remaining_ms = max((one.expires_us - now_us) // 1_000, 1)
         comment = f"opsonin:{one.decision}:{one.revision}"
         row = f'{canonical(net)} timeout {remaining_ms}ms comment "{comment}"'
         rows.setdefault(set_of(net), []).append(row)
-    return _elements("add", layout, rows)
+    return _elements(verb, layout, rows)
 
 
 def bare(verb: str, layout: Layout, nets: Iterable[Network]) -> str:

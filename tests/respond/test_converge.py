@@ -45,11 +45,11 @@ class FaultyDevice(MemoryDevice):
             raise PointError("away")
         return await super().read()
 
-    async def change(self, puts: Sequence[Element], takes: Sequence[Key], now_us: int) -> Changed:
+    async def change(self, puts: Sequence[Element], takes: Sequence[Key]) -> Changed:
         if self.is_away:
             raise PointError("away")
         fitting = [one for one in puts if one.key.value not in self.full]
-        done = await super().change(fitting, takes, now_us)
+        done = await super().change(fitting, takes)
         failures = {one.key: "full" for one in puts if one.key.value in self.full}
         return Changed(done.held, failures)
 
@@ -120,7 +120,7 @@ def test_what_did_not_fit_fails_each_time_until_it_fits(make_decision: Deny) -> 
 
 def test_a_device_that_says_done_and_is_not_is_found_out(make_decision: Deny) -> None:
     class Liar(MemoryDevice):
-        async def change(self, puts: Any, takes: Any, now_us: int) -> Changed:
+        async def change(self, puts: Any, takes: Any) -> Changed:
             return Changed(await self.read())
 
     async def dialogue() -> None:

@@ -249,6 +249,32 @@ def test_a_full_set_fails_only_what_does_not_fit(
     run(nft_bench, dialogue)
 
 
+@pytest.mark.nftables
+def test_a_huge_batch_that_cannot_be_done_is_given_up_in_bounded_time(
+    nft_bench: Any, make_decision: Deny
+) -> None:
+    nft_bench.settings = nft_bench.settings.model_copy(update={"max_elements": 100})
+    nft_bench.reopen()
+
+    async def dialogue() -> None:
+        made = [make_decision(f"9.0.{n >> 8}.{n & 255}", start=nft_bench.now) for n in range(2000)]
+        outcomes = await nft_bench.enforcer.apply(made)
+        assert len(outcomes) == 2000
+        count = results(outcomes).count("applied")
+        assert count == len(nft_bench.held())
+        assert 50 <= count <= 100
+        assert any("not tried again" in one.detail for one in outcomes)
+
+    run(nft_bench, dialogue)
+
+
+def test_the_end_of_what_was_never_possible_is_passed_over(make_decision: Deny) -> None:
+    enforcer = ENFORCER.open("fw", NftablesSettings(), MemoryMeter(), lambda: 0)
+    target = Target(type="ipv4_net", value="192.0.2.1/24")
+    assert asyncio.run(enforcer.apply([make_decision(state="reverted", target=target)])) == []
+    asyncio.run(enforcer.close())
+
+
 # ------------------------------------------------------------------ packets
 
 
