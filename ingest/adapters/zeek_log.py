@@ -10,8 +10,9 @@ Options: `log`, the name of the log whose records do not say it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from contract.errors import ParseError
 from contract.event import Fields
@@ -27,7 +28,6 @@ NAME: Final = "zeek.log"
 _PATH_NAMES: Final = ("_path", "@stream", "_stream", "stream", "log", "event_type")
 _FOLDED: Final = ("id_", "certificate_", "san_", "basic_constraints_", "times_", "seen_")
 """Records within a record, whose point some JSON writers turn into an underscore."""
-_UNSET: Final = "-"
 
 
 def parse(raw: bytes, context: Context) -> list[Fields]:
@@ -80,62 +80,92 @@ def _line(raw: bytes, context: Context) -> Fields | None:
 # ------------------------------------------------------------------ tab-separated
 
 
+_Column: TypeAlias = tuple[str, str, Read | None, Convert | None]
+"""Zeek's own field, the ECS field, the reader that makes several, how the text is typed; empty: none."""
+
+
 @lru_cache(8192)
-def _target(path: str, column: str) -> tuple[str, str | Read | None]:
-    """Return Zeek's own field for a column, and the ECS field or reader (None: it has none)."""
+def _target(path: str, column: str) -> tuple[str, str, Read | None]:
     column = column or "unnamed"
     spec = COLUMNS.get(path, {}).get(column) or EVERY.get(column)
     own = "" if column in ("uid", "ts") or column[0] in "_@" else f"zeek.{path}.{column}"
-    return own, None if spec is None else compile_column(spec)
+    made = "" if spec is None else compile_column(spec)
+    return (own, made, None) if isinstance(made, str) else (own, "", made)
 
 
-_COMPILED: dict[str, tuple[str, list[tuple[str, str | Read | None, Convert | None]]]] = {}
-_MAX_COMPILED: Final = 512
+@dataclass(slots=True, frozen=True)
+class _Log:
+    """How the lines under one header are read.
+
+    Attributes:
+        columns: for any line.
+        plain: for lines without escapes and empty values, whose text columns are what they say.
+        stamp: index of `ts`; -1: there is none.
+    """
+
+    path: str
+    separator: str
+    unset: str
+    empty: str
+    columns: list[_Column]
+    plain: list[_Column]
+    stamp: int
 
 
-def _compiled(
-    header: dict[str, Any],
-) -> tuple[str, list[tuple[str, str | Read | None, Convert | None]]]:
-    found = _COMPILED.get(header["ready"])
-    if found is None:
-        path = _log_name(header["path"])
-        columns = [
-            (*_target(path, _column_name(name)), convert)
-            for name, convert in zip(header["fields"], converters(header), strict=True)
-        ]
-        if len(_COMPILED) >= _MAX_COMPILED:
-            _COMPILED.clear()
-        found = _COMPILED[header["ready"]] = path, columns
-    return found
+_LOGS: dict[str, _Log] = {}
+_MAX_LOGS: Final = 512
+
+
+def _log_of(header: dict[str, Any]) -> _Log:
+    found = _LOGS.get(header["ready"])
+    if found is not None:
+        return found
+    path = _log_name(header["path"])
+    names, types = header["fields"], header["types"]
+    columns = [
+        (*_target(path, _column_name(name)), convert)
+        for name, convert in zip(names, converters(header), strict=True)
+    ]
+    plain = [
+        (own, field, reader, None if kind == "string" else convert)
+        for (own, field, reader, convert), kind in zip(columns, types, strict=True)
+    ]
+    if len(_LOGS) >= _MAX_LOGS:
+        _LOGS.clear()
+    log = _LOGS[header["ready"]] = _Log(
+        path, header.get("separator", "\t"), header.get("unset_field", "-"),
+        header.get("empty_field", "(empty)"), columns, plain, names.index("ts") if "ts" in names else -1,
+    )  # fmt: skip
+    return log
 
 
 def _tsv(text: str, header: dict[str, Any]) -> Fields:
-    path, columns = _compiled(header)
-    values = text.split(header.get("separator", "\t"))
+    log = _log_of(header)
+    values = text.split(log.separator)
+    is_plain = "\\x" not in text and log.empty not in text
+    columns = log.plain if is_plain else log.columns
     if len(values) != len(columns):
         raise ParseError(f"{len(values)} values where #fields names {len(columns)}")
-    fields = _begin(path)
-    unset = header.get("unset_field", _UNSET)
-    for value, (own, target, convert) in zip(values, columns, strict=True):
+    fields = _begin(log.path)
+    unset = log.unset
+    typed: Any
+    for value, (own, field, reader, convert) in zip(values, columns, strict=True):
         if value == unset:
             continue
-        typed = value if convert is None else convert(value)
-        if typed is None:
-            continue
+        typed = value
+        if convert is not None:
+            typed = convert(value)
+            if typed is None:
+                continue
         if own:
             fields[own] = typed
-        if target is None:
-            continue
-        if isinstance(target, str):
-            fields[target] = typed
-        else:
-            target(fields, typed)
-    names = header["fields"]
-    if names[0] == "ts":
-        _stamp(fields, values[0])
-    elif "ts" in names:
-        _stamp(fields, values[names.index("ts")])
-    return _complete(fields, path)
+        if field:
+            fields[field] = typed
+        elif reader is not None:
+            reader(fields, typed)
+    if log.stamp >= 0:
+        _stamp(fields, values[log.stamp])
+    return _complete(fields, log.path)
 
 
 # ------------------------------------------------------------------ JSON
@@ -173,17 +203,15 @@ def _json(item: dict[str, Any], context: Context) -> Fields:
 
 
 def _take(fields: Fields, path: str, name: str, value: Any) -> None:
-    own, target = _target(path, _column_name(name))
     if value in ("", []):
         return
+    own, field, reader = _target(path, _column_name(name))
     if own:
         fields[own] = value
-    if target is None:
-        return
-    if isinstance(target, str):
-        fields[target] = value
-    else:
-        target(fields, value)
+    if field:
+        fields[field] = value
+    elif reader is not None:
+        reader(fields, value)
 
 
 @lru_cache(4096)
