@@ -91,8 +91,11 @@ class Class:
             if name not in kept:
                 old[1].close()
         self._indexes = kept
+        self._plan()
+
+    def _plan(self) -> None:
         self.plan: tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Numbers]], ...] = tuple(
-            (name, index.memo.get, index.of) for name, (_, index) in kept.items()
+            (name, index.remembered, index.of) for name, (_, index) in self._indexes.items()
         )
 
     def _possible(self, name: str, number: int, text: str) -> bool:
@@ -116,6 +119,7 @@ class Class:
         self.samples = None
         if hot:
             self._index()
+        self._plan()
         self.evaluated.clear()
 
     def _hot(self, events: list[Mapping[str, Any]]) -> list[int]:
@@ -166,7 +170,7 @@ class Engine:
         self._classes: dict[Any, Class] = {}
         self._routes: dict[Route, _Routed] = {}
 
-    def match(  # noqa: C901  # in the path of every event: one frame
+    def match(  # noqa: C901, PLR0912  # in the path of every event: one frame
         self, event: dict[str, Any], json: bytes | None = None
     ) -> list[Detection]:
         """Return the rules that hold, in order of the set.
@@ -178,13 +182,13 @@ class Engine:
         get = event.get
         channel = get("Channel")
         code = get("EventID")
-        if channel is not None or code is not None:
+        if channel is not None:
+            # Only what decides the route of an event with a channel; see `Router.deciding`.
             key: Any = (
                 channel,
                 code,
                 code.__class__,
-                get("Provider_Name"),
-                "SourceName" in event,
+                "SourceName" in event and "Provider_Name" not in event,
             )
         else:
             key = self._router.key(event)
@@ -201,10 +205,13 @@ class Engine:
         candidates: Any = chosen.always
         for name, remembered, of in chosen.plan:
             value = get(name)
-            if value is None:
+            if value.__class__ is str:
+                found = remembered(value)
+                if found is None:
+                    found = of(value)
+            elif value is None:
                 continue
-            found = remembered(value) if value.__class__ is str else None
-            if found is None:
+            else:
                 found = of(value)
             if found:
                 candidates = candidates + found if candidates else found

@@ -16,7 +16,17 @@ from typing import Any, TypeAlias
 
 from correlate.sigma.node import MANY, ONE, And, Leaf, Node, Or
 from correlate.sigma.pattern import searcher
-from correlate.sigma.text import DASHES, elements, fold, number_of, scalars, text_of, time_parts
+from correlate.sigma.text import (
+    DASHES,
+    LONG,
+    elements,
+    fold,
+    fold_long,
+    number_of,
+    scalars,
+    text_of,
+    time_parts,
+)
 
 Event: TypeAlias = Mapping[str, Any]
 Test: TypeAlias = Callable[[Event], bool]
@@ -48,7 +58,7 @@ def _text_test(leaf: Leaf, test: Callable[[str], bool]) -> ValueTest:
 
     def folded(value: Any) -> bool:
         text = text_of(value)
-        return text is not None and test(fold(text))
+        return text is not None and test(fold(text) if len(text) < LONG else fold_long(text))
 
     return folded
 

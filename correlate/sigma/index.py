@@ -14,7 +14,7 @@ from correlate.sigma.evaluate import ValueTest, value_test
 from correlate.sigma.node import Leaf
 from correlate.sigma.pattern import required_literal
 from correlate.sigma.scan import scanner
-from correlate.sigma.text import elements, fold, text_of
+from correlate.sigma.text import LONG, elements, fold, fold_long, text_of
 
 Numbers: TypeAlias = tuple[int, ...]
 """Rules by their number in the set, without order."""
@@ -23,6 +23,7 @@ MEMO_BYTES = 48 * 1024 * 1024
 """Of all remembered values of one engine, keys and overhead counted; then all are forgotten."""
 MEMO_VALUE_LENGTH = 2048
 """Longer values are not remembered: they hardly repeat."""
+OFTEN_LONG = 16
 _OVERHEAD = 160  # bytes of a str object, a dict slot and its share of growth
 
 
@@ -73,10 +74,20 @@ class FieldIndex:
         self._needles: dict[str, list[tuple[str, str, ValueTest | None, Numbers]]] = {}
         for leaf, rules in wanted.items():
             self._add(leaf, tuple(rules))
+        self._longest = max(map(len, self._exact), default=-1)
         self._on_needle = list(self._needles.values())
         self._plain = plain
         self._scan: Callable[[bytes], list[int]] | None = None
         budget.memos.append(self.memo)
+        self._long = 0
+
+    @property
+    def remembered(self) -> Callable[[str], Numbers | None]:
+        """What is remembered of a text; where texts are often long, without hashing the long ones."""
+        recall = self.memo.get
+        if self._long < OFTEN_LONG:
+            return recall
+        return lambda value: recall(value) if len(value) <= MEMO_VALUE_LENGTH else None
 
     def close(self) -> None:
         """Give back what is remembered."""
@@ -111,6 +122,8 @@ class FieldIndex:
             if len(value) <= MEMO_VALUE_LENGTH:
                 self._budget.take(len(value) + _OVERHEAD + 8 * len(found))
                 self.memo[value] = found
+            else:
+                self._long += 1
             return found
         if kind is list:
             # "Not" of a multi-valued field is about all its values: none of them alone can tell
@@ -131,28 +144,43 @@ class FieldIndex:
         return found
 
     def _of_text(self, text: str, value: Any) -> Numbers:
-        folded = fold(text)
-        found: set[int] = set(self._exact.get(folded, ()))
+        is_ascii = text.isascii()
+        found: set[int] = set()
+        if len(text) <= self._longest or not is_ascii:
+            exact = self._exact.get(fold(text))
+            if exact is not None:
+                found.update(exact)
         if self._needles:
-            if self._scan is None:  # when first needed: many fields never come in a class
+            scan = self._scan
+            if scan is None:  # made when first needed: many fields never come in a class
                 literals = [needle.encode("utf-8", "surrogatepass") for needle in self._needles]
-                self._scan = scanner(literals, plain=self._plain).scan
-            on_needle = self._on_needle
-            for number in self._scan(folded.encode("utf-8", "surrogatepass")):
-                for needle, place, test, rules in on_needle[number]:
-                    if test is not None:
-                        if test(value):
-                            found.update(rules)
-                    elif (
-                        place == "infix"
-                        or (place == "suffix" and folded.endswith(needle))
-                        or (place == "prefix" and folded.startswith(needle))
-                    ):
-                        found.update(rules)
+                scan = self._scan = scanner(literals, ascii_caseless=True, plain=self._plain).scan
+            # The scanner folds ASCII itself; a long text is folded here only where it must be.
+            numbers = scan(
+                text.encode() if is_ascii else fold(text).encode("utf-8", "surrogatepass")
+            )
+            if numbers:
+                self._verify(numbers, text, value, found)
         for test, rules in self._tests:
             if test(value):
                 found.update(rules)
-        return tuple(found)
+        return tuple(found) if found else ()
+
+    def _verify(self, numbers: list[int], text: str, value: Any, found: set[int]) -> None:
+        """Add the rules of the literals that occur, where they occur as their leaves want it."""
+        on_needle = self._on_needle
+        folded = fold(text) if len(text) < LONG else fold_long(text)
+        for number in numbers:
+            for needle, place, test, rules in on_needle[number]:
+                if test is not None:
+                    if test(value):
+                        found.update(rules)
+                elif (
+                    place == "infix"
+                    or (place == "suffix" and folded.endswith(needle))
+                    or (place == "prefix" and folded.startswith(needle))
+                ):
+                    found.update(rules)
 
 
 _BY_PLACE = frozenset({"prefix", "suffix", "infix"})

@@ -13,7 +13,7 @@ from typing import Any
 from correlate.sigma.evaluate import Event, Test, ValueTest, leaf_test, value_test
 from correlate.sigma.node import And, Leaf, Node, Not
 from correlate.sigma.scan import scanner
-from correlate.sigma.text import elements
+from correlate.sigma.text import LONG, elements, fold_long
 
 SCAN_AT = 48
 """Literals of one OR from which one pass over the text beats one search each."""
@@ -97,7 +97,7 @@ def _on_text(name: str, test: Callable[[str], bool], whole: Callable[[Any], bool
     def on_text(event: Event) -> bool:
         value = event.get(name)
         if value.__class__ is str:
-            return test(value.casefold())
+            return test(value.casefold() if len(value) < LONG else fold_long(value))
         return value is not None and whole(value)
 
     return on_text

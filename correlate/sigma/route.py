@@ -133,12 +133,15 @@ class Router:
         self._unknown = Route() if match_unknown else Route(((Source("\0", "\0", "\0"), _PLAIN),))
         self._routes: dict[Route, Route] = {self._unknown: self._unknown}
 
-    deciding = frozenset({"Channel", "EventID", "Provider_Name", *_WINLOG_FIELDS, *_ECS_FIELDS})
+    deciding = frozenset({"Channel", "EventID", *_WINLOG_FIELDS, *_ECS_FIELDS})
     """Fields whose values the key of an event holds, where they are texts, integers or absent."""
 
     def key(self, event: Mapping[str, Any]) -> Any:
-        """Return what decides the route of an event without `Channel` and `EventID`."""
+        """Return what decides the route of an event without `Channel`."""
         get = event.get
+        code = get("EventID")
+        if code is not None:
+            return (2, code, code.__class__, get("Provider_Name"), get("SourceName"))
         if "winlog.channel" in event:
             return (1, *[get(name) for name in _WINLOG_FIELDS])
         return tuple([get(name) for name in _ECS_FIELDS])

@@ -23,6 +23,31 @@ _TIME = re.compile(
 
 fold: Callable[[str], str] = str.casefold
 
+LONG = 1024
+"""Characters from which a folded text is kept for the next rules that ask for it."""
+_LAST = 8
+
+
+class LastFolded:
+    """The last few long texts, folded: the rules of one event ask for the same ones again and again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[str, str]] = {}
+
+    def __call__(self, text: str) -> str:
+        """Return the text folded."""
+        kept = self._kept.get(id(text))
+        if kept is not None and kept[0] is text:
+            return kept[1]
+        folded = text.casefold()
+        if len(self._kept) >= _LAST:
+            self._kept.clear()
+        self._kept[id(text)] = (text, folded)
+        return folded
+
+
+fold_long = LastFolded()
+
 
 def text_of(value: Any) -> str | None:
     """Return the text that string comparisons see; None where there is none (null, objects, lists).
