@@ -11,7 +11,7 @@ import os
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +19,7 @@ from contract.errors import SettingsError
 from contract.event import Fields
 from contract.ports import Meter
 from ingest.formats.address import canonical_ip
+from ingest.formats.mmdb import Database
 from ingest.inventory import Asset, Inventory, read_inventory
 
 CHECK_EVERY: Final = 512
@@ -30,7 +31,7 @@ _DIRECTIONS: Final = {
     (False, True): "inbound",
     (False, False): "external",
 }
-_SIDES: Final = (("source.ip", "opsonin.source."), ("destination.ip", "opsonin.destination."))
+_SIDES: Final = (("source.ip", "source."), ("destination.ip", "destination."))
 
 
 class EnrichSettings(BaseModel):
@@ -40,6 +41,7 @@ class EnrichSettings(BaseModel):
         own_networks: networks inside the perimeter; none: `network.direction` is not set.
         zones: networks by zone.
         inventory: CSV or JSON file of assets; read anew when it changes.
+        geoip: files in MaxMind's format (City, Country, ASN, in any number), read at the start.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +49,7 @@ class EnrichSettings(BaseModel):
     own_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     zones: dict[str, tuple[IPv4Network | IPv6Network, ...]] = {}
     inventory: Path | None = None
+    geoip: tuple[Path, ...] = ()
 
 
 class Enrichment:
@@ -63,6 +66,7 @@ class Enrichment:
         self._stamp = (0, 0)
         self._until_check = CHECK_EVERY
         self._side = lru_cache(65_536)(self._look_up)
+        self._databases = [Database(path) for path in settings.geoip]
         if settings.inventory is not None:
             self._stamp = _stamp(settings.inventory)
             self._inventory = read_inventory(settings.inventory)
@@ -71,7 +75,7 @@ class Enrichment:
     def is_idle(self) -> bool:
         """Whether nothing is known that could be added."""
         known = self._settings
-        return not (known.own_networks or known.zones or known.inventory)
+        return not (known.own_networks or known.zones or known.inventory or known.geoip)
 
     def __call__(self, fields: Fields) -> None:
         """Add what is known to one event's fields."""
@@ -96,6 +100,9 @@ class Enrichment:
         """Return whether an address is inside, and what is known of it there."""
         address = ip_address(ip)
         added: Fields = {}
+        for database in self._databases:
+            added |= _of_place(database.look_up(ip), prefix)
+        prefix = "opsonin." + prefix
         for zone, networks in self._settings.zones.items():
             if any(address in network for network in networks):
                 added[prefix + "zone"] = zone
@@ -129,6 +136,39 @@ def _of_asset(asset: Asset, prefix: str) -> Fields:
         "name": asset.host,
     }
     return {prefix + name: value for name, value in known.items() if value}
+
+
+def _of_place(found: dict[str, Any], side: str) -> Fields:
+    """Return ECS `geo.*` and `as.*` of what a database knows."""
+    city, country, continent, location = (
+        _mapping(found.get(name)) for name in ("city", "country", "continent", "location")
+    )
+    divisions = found.get("subdivisions")
+    region = _mapping(divisions[0]) if isinstance(divisions, list) and divisions else {}
+    latitude, longitude = location.get("latitude"), location.get("longitude")
+    known = {
+        "as.number": found.get("autonomous_system_number"),
+        "as.organization.name": found.get("autonomous_system_organization"),
+        "geo.city_name": _name(city),
+        "geo.country_iso_code": country.get("iso_code"),
+        "geo.country_name": _name(country),
+        "geo.continent_code": continent.get("code"),
+        "geo.continent_name": _name(continent),
+        "geo.region_name": _name(region),
+        "geo.timezone": location.get("time_zone"),
+        "geo.location": {"lat": latitude, "lon": longitude} if latitude is not None else None,
+    }
+    if region.get("iso_code") and country.get("iso_code"):
+        known["geo.region_iso_code"] = f"{country['iso_code']}-{region['iso_code']}"
+    return {side + name: value for name, value in known.items() if value}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _name(place: dict[str, Any]) -> Any:
+    return _mapping(place.get("names")).get("en")
 
 
 def _stamp(path: Path) -> tuple[int, int]:

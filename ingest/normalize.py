@@ -47,7 +47,7 @@ class NormalizeSettings(BaseModel):
         stamp_ingested: set `event.ingested` to the arrival; off, since a replay then differs from live.
         dead_letter_bytes: of a dead letter's raw record, kept.
         enrich: what is known of the site and added to events: `own_networks` (a list), `zones` (a list of networks
-            by name), `inventory` (a CSV or JSON file of assets).
+            by name), `inventory` (a CSV or JSON file of assets), `geoip` (a list of files in MaxMind's format).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
