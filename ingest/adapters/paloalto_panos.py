@@ -7,6 +7,7 @@ line may be shorter or longer than the table; what is beyond it is kept as `palo
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import compress
 from typing import Any
 
 from contract.errors import ParseError
@@ -26,6 +27,7 @@ from ingest.tables import paloalto_panos as table
 
 _OWN = table.PREFIX
 _TYPE, _SUBTYPE, _SEVERITY = _OWN + "LogType", _OWN + "Subtype", _OWN + "Severity"
+_TUNNEL = _OWN + "Tunnel"
 _SECOND_NS = 1_000_000_000
 _FEWEST = 7  # the columns that every log type has
 _DEVICE = Device(
@@ -82,7 +84,8 @@ def _of_csv(text: str, start: int, context: Context) -> Fields:
     if kind == "CONFIG" and not _is_flags(values, 15):
         kind = "CONFIG+"
     plan = _csv_plan(kind)
-    fields = head | {name: value for name, value in zip(plan.names, values, strict=False) if value}
+    # Most columns are empty; `compress` leaves them out without a step of the interpreter for each.
+    fields = head | dict(compress(zip(plan.names, values, strict=False), values))
     fields.pop("", None)
     for column in _NONE_WHEN_ZERO:
         if column in fields and fields[column] == "0":
@@ -90,18 +93,27 @@ def _of_csv(text: str, start: int, context: Context) -> Fields:
     if len(values) > len(plan.names) and any(values[len(plan.names) :]):
         fields[_OWN + "more"] = [value for value in values[len(plan.names) :] if value]
     _count(fields, plan)
-    if "N/A" in text:
+    absent = text.count("N/A")
+    if absent and fields.get(_TUNNEL) == "N/A":
+        del fields[_TUNNEL]
+        absent -= 1
+    if absent:
         for column in [column for column, value in fields.items() if value == "N/A"]:
             del fields[column]
     return _complete(fields, plan.steps, context)
 
 
 def _count(fields: Fields, plan: Plan) -> None:
-    for integer in plan.integers:
-        if integer in fields:
-            number = whole(fields[integer])
-            if number is not None:
-                fields[integer] = number
+    try:
+        for name in plan.integers:
+            if name in fields:
+                fields[name] = int(fields[name])
+    except ValueError:
+        for name in plan.integers:
+            if type(fields.get(name)) is str:
+                number = whole(fields[name])
+                if number is not None:
+                    fields[name] = number
 
 
 def _of_unknown(kind: str, values: list[str], head: Fields) -> Fields:

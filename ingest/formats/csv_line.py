@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 # A quoted value ends at a quote before a comma or the end; products forget to double inner quotes.
-_FIELD = re.compile(r'"((?:[^"]|"(?!,|$))*+)(?:",|"$|$)|([^,]*+)(?:,|$)')
+_FIELD = re.compile(r'"((?:[^"]|""|"(?!,|$))*+)(?:",|"$|$)|([^,]*+)(?:,|$)')
 
 
 def split(text: str) -> list[str]:

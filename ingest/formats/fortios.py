@@ -17,7 +17,6 @@ from ingest.formats.address import canonical_ip
 from ingest.formats.device import name
 from ingest.formats.keytable import Step
 from ingest.formats.number import whole
-from ingest.formats.sides import settle
 from ingest.formats.time import epoch_us, iso_us, zone_named
 from ingest.formats.url import url_fields
 from ingest.tables import fortinet_fortigate as table
@@ -150,12 +149,6 @@ def _source(fields: Fields) -> None:
         fields["source.ip"] = found[2]
         if found[1]:
             fields["source.domain"] = found[1]
-    settle(fields, "source")
-
-
-def _destination(fields: Fields) -> None:
-    if fields.get("destination.ip"):
-        settle(fields, "destination")
 
 
 def _forwarded(fields: Fields) -> None:
@@ -245,7 +238,6 @@ STEPS: Final[tuple[Step, ...]] = (
     (("source.user.group.name",), _group),
     ((_UI,), _console),
     (("source.ip",), _source),
-    (("destination.ip",), _destination),
     (("network.forwarded_ip",), _forwarded),
     (_COUNTRIES, _countries),
     ((_FROM,), _direction),
