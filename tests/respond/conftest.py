@@ -1,11 +1,9 @@
 """Factories and gates of the tests of respond."""
 
 import contextlib
-import ctypes
 import itertools
 import json
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -98,30 +96,12 @@ def make_decision() -> Callable[..., Decision]:
     return make
 
 
-def _lacking() -> str:
-    if os.geteuid() != 0:
-        return "needs root"
-    for program in ("ip", "nft"):
-        if shutil.which(program) is None:
-            return f"needs {program}"
-    try:
-        ctypes.CDLL("libnftables.so.1")
-    except OSError:
-        return "needs libnftables1"
-    return ""
-
-
 _numbers = itertools.count()
 
 
 @pytest.fixture
 def new_netns() -> Iterator[Callable[[], str]]:
-    """Make network namespaces that are gone after the test; skip, or fail when all is required, without them."""
-    lacking = _lacking()
-    if lacking:
-        if os.environ.get("OPSONIN_REQUIRE") == "all":
-            pytest.fail(f"OPSONIN_REQUIRE=all, but this test {lacking}")
-        pytest.skip(lacking)
+    """Make network namespaces that are gone after the test; for tests marked `root` or `nftables`."""
     made: list[str] = []
 
     def make() -> str:
@@ -134,20 +114,6 @@ def new_netns() -> Iterator[Callable[[], str]]:
     yield make
     for name in made:
         subprocess.run(["ip", "netns", "del", name], check=False)
-
-
-@pytest.fixture
-def run_in() -> Callable[..., str]:
-    """Run a command in a namespace and return what it prints."""
-
-    def run(netns: str, *command: str) -> str:
-        done = subprocess.run(
-            ["ip", "netns", "exec", netns, *command], check=False, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
 
 
 SURICATA = """%YAML 1.1

@@ -308,9 +308,8 @@ class Wire:
             self.ip(netns, "link", "set", device, "up")
         self.ip(attacker, "route", "add", "default", "via", "10.9.1.1")
         self.ip(target, "route", "add", "default", "via", "10.9.2.1")
-        subprocess.run(
-            ["ip", "netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1"], check=True
-        )
+        forward = "echo 1 > /proc/sys/net/ipv4/ip_forward"
+        subprocess.run(["ip", "netns", "exec", router, "sh", "-c", forward], check=True)
         with inside(target):
             self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self._udp.bind(("10.9.2.2", 9))

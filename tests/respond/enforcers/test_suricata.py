@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -232,7 +233,7 @@ def _socket_in(netns: str) -> socket.socket:
     )
     with here, there:
         subprocess.run(
-            ["ip", "netns", "exec", netns, "python3", "-c", code],
+            ["ip", "netns", "exec", netns, sys.executable, "-c", code],
             check=True, pass_fds=[there.fileno()],
         )  # fmt: skip
         _, (handle, *_), _, _ = socket.recv_fds(here, 16, 1)
