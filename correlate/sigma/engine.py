@@ -28,8 +28,10 @@ MAX_KEYS = 65_536
 """Remembered combinations of routing fields."""
 SAMPLE = 192
 """Events of a class that its frequencies are counted on."""
-_RELEARN_AFTER = (2_000, 32_768, 262_144)
+_RELEARN_AFTER = (1_000, 4_000, 16_000, 65_536, 262_144)
 """Evaluated candidates of a class after which it counts again; the last repeats."""
+_STRIDE = 16
+"""Of later samples one event in so many is taken, so that they span more than a burst."""
 _HOT = 0.01
 """Share of events on which a rule may be a candidate before its witness is looked at again."""
 
@@ -55,6 +57,8 @@ class Class:
         self._plain = plain
         self._frequencies = Frequencies()
         self._learnt = 0
+        self._skipped = 0
+        self._stride = 1
         self._indexes: dict[str, tuple[frozenset[tuple[Leaf, int]], FieldIndex]] = {}
         self._index()
 
@@ -109,8 +113,10 @@ class Class:
 
     def learn(self, event: Mapping[str, Any]) -> None:
         """Take an event into the sample; when it is full, choose witnesses anew."""
-        if self.samples is None:
+        self._skipped += 1
+        if self.samples is None or self._skipped < self._stride:
             return
+        self._skipped = 0
         self.samples.append(event)
         if len(self.samples) < SAMPLE:
             return
@@ -124,7 +130,7 @@ class Class:
 
     def _hot(self, events: list[Mapping[str, Any]]) -> list[int]:
         """Return the rules that are candidates too often."""
-        limit = max(1, _HOT * len(events))
+        limit = max(1, _HOT * len(events) * self._stride)
         return [number for number, count in self.evaluated.items() if count > limit]
 
     def relearn(self) -> None:
@@ -132,7 +138,7 @@ class Class:
         limit = _RELEARN_AFTER[min(self._learnt, len(_RELEARN_AFTER) - 1)]
         if self.samples is None and sum(self.evaluated.values()) >= limit:
             self._learnt += 1
-            self._frequencies.forget()
+            self._stride = _STRIDE
             self.samples = []
             self.evaluated.clear()
 
@@ -239,7 +245,7 @@ class Engine:
             if test(event):
                 hits.append(number)
             count = evaluated[number] = evaluated.get(number, 0) + 1
-            if not count & 1023:
+            if not count & 255:
                 chosen.relearn()
         if not hits:
             return []

@@ -101,21 +101,20 @@ class Frequencies:
     def learn(self, nodes: Iterable[Node], events: list[Mapping[str, Any]]) -> None:
         """Count the leaves of these nodes on a sample. O(leaves x events).
 
-        What never held in n events is taken to hold once in 2n, less so the longer its guess is.
+        What never held in n events is taken to hold once in 2n, less so the longer its guess is. What
+        was counted before counts half: traffic changes, and comes in bursts.
         """
         if not events:
             return
+        fresh: dict[Leaf, float] = {}
         for node in nodes:
             for leaf in leaves(node):
-                if not _positive(leaf) or leaf in self._seen:
-                    continue
-                test = leaf_test(leaf)
-                held = sum(map(test, events)) / len(events)
-                self._seen[leaf] = held or min(guess(leaf), 0.5 / len(events))
-
-    def forget(self) -> None:
-        """Drop what was counted; traffic changes."""
-        self._seen.clear()
+                if _positive(leaf) and leaf not in fresh:
+                    held = sum(map(leaf_test(leaf), events)) / len(events)
+                    fresh[leaf] = held or min(guess(leaf), 0.5 / len(events))
+        for leaf, held in fresh.items():
+            before = self._seen.get(leaf)
+            self._seen[leaf] = held if before is None else (held + before) / 2
 
 
 def simplified(node: Node, constants: Constants) -> Node:
