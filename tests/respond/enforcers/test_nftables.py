@@ -1,6 +1,7 @@
 """The nftables point: what only it can get wrong, down to packets on a wire of virtual cables."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import socket
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,7 +19,8 @@ from contract.errors import PointError
 from contract.meter import MemoryMeter
 from contract.records import Decision, Target
 from respond.enforcers.nftables import ENFORCER, NftablesSettings
-from respond.nft import table
+from respond.guard import GuardSettings
+from respond.nft import intervals, table
 from respond.nft.library import Library
 from respond.nft.netlink import Lookup
 from respond.target import network
@@ -521,3 +524,67 @@ def test_the_kernel_is_asked_for_one_element(bench: Any) -> None:
             lookup.find("t", "s", bytes(16))
     finally:
         lookup.close()
+
+
+# ------------------------------------------------------------------ any decisions, any interference
+
+NESTED = (
+    "9.0.0.0/16", "9.0.0.0/17", "9.0.128.0/17", "9.0.0.0/24", "9.0.0.0/25", "9.0.0.128/25",
+    "9.0.0.1", "9.0.0.200", "9.9.9.9", "2001:db8::/48", "2001:db8::/64", "2001:db8::1",
+)  # fmt: skip
+
+
+@pytest.mark.nftables
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_just_what_is_desired_is_denied(
+    bench: Any, make_decision: Deny, seed: int
+) -> None:
+    random = Random(seed)  # noqa: S311
+    bench.settings = bench.settings.model_copy(
+        update={"guard": GuardSettings(min_prefix_v4=8, min_prefix_v6=32)}
+    )
+    bench.reopen()
+    newest: dict[str, Decision] = {}
+
+    async def tell() -> None:
+        batch = []
+        for value in random.sample(NESTED, random.randint(1, 4)):
+            id = value.encode().hex()[:24]
+            revision = newest[id].revision + 1 if id in newest else 1
+            state = random.choice(["approved", "approved", "reverted"])
+            lasts = random.randint(60, 3600)
+            newest[id] = make_decision(
+                value, revision, state=state, start=bench.now, expires=lasts, id=id
+            )
+            batch.append(newest[id])
+        outcomes = await bench.enforcer.apply(batch)
+        assert set(results(outcomes)) <= {"applied", "removed"}, outcomes
+
+    async def dialogue() -> None:
+        await bench.enforcer.converge([])
+        for _ in range(25):
+            deed = random.choice(["tell", "tell", "tell", "converge", "flush", "plant", "restart"])
+            if deed == "tell":
+                await tell()
+            elif deed == "flush":
+                bench.nft(random.choice(["flush ruleset", "flush set inet opsonin net4"]))
+                await bench.enforcer.converge(list(newest.values()))
+            elif deed == "plant":
+                with contextlib.suppress(AssertionError):  # overlaps with what is held
+                    bench.plant(random.choice(["9.0.0.0/20", "9.0.0.77", "7.7.7.7", "7.7.0.0/16"]))
+            elif deed == "restart":
+                await bench.enforcer.close()
+                bench.reopen()
+            else:
+                await bench.enforcer.converge(list(newest.values()))
+        await bench.enforcer.converge(list(newest.values()))
+        wanted = {one.target.value for one in newest.values() if one.state == "approved"}
+        assert bench.held() == {
+            value
+            for value in wanted
+            if "/" not in value
+            or not intervals.is_covered(network(value), [network(one) for one in wanted])
+        }
+        assert await bench.enforcer.converge(list(newest.values())) == []
+
+    run(bench, dialogue)
