@@ -26,6 +26,7 @@ _HOSTS: Final = (
 )
 _HASHES: Final = ("file.hash.sha256", "file.hash.sha1", "file.hash.md5")
 _MACS: Final = ("source.mac", "destination.mac")
+_LOWER: Final = ("network.protocol", "network.application")
 _RELATED: Final = (
     ("related.ip", _IPS),
     ("related.user", _USERS),
@@ -42,10 +43,11 @@ MAX_SHAPES: Final = 8192
 class _Shape:
     """What is to be done for records with one sequence of names."""
 
-    __slots__ = ("is_flow", "macs", "related", "types")
+    __slots__ = ("is_flow", "lower", "macs", "related", "types")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.types = Plan(names)
+        self.lower = tuple(name for name in _LOWER if name in names)
         self.macs = tuple(name for name in _MACS if name in names)
         self.is_flow = "network.community_id" not in names and {
             "source.ip",
@@ -78,6 +80,8 @@ def finish(fields: Fields, icmp: tuple[int, int] | None = None) -> None:
     if slow := shape.types.misfits(fields):
         _fit(fields, slow)
         shape = _Shape(tuple(fields))
+    for name in shape.lower:
+        fields[name] = fields[name].lower()
     for name in shape.macs:
         address = fields[name]
         fields[name] = canonical_mac(address) or address
