@@ -63,6 +63,14 @@ class Threshold:
         """Tell whether all comparisons hold for `value`."""
         return all(OPERATORS[name](value, bound) for name, bound in self.tests)
 
+    def test(self) -> Callable[[Number], bool]:
+        """Return `holds`, made ready to be asked often."""
+        if len(self.tests) > 1:
+            return self.holds
+        name, bound = self.tests[0]
+        compare = OPERATORS[name]
+        return lambda value: compare(value, bound)
+
     def least(self) -> int | None:
         """Return the N of "N or more" when that is all that is asked, for counts; else None."""
         if len(self.tests) != 1:

@@ -80,8 +80,6 @@ class Deadline(Window):
                     outputs += self._tell_if_due(self._fire(*firing))
                     self.header_dirty = True
         outputs.extend(super().on_time(now_us))
-        if self.entries or self.episodes:
-            self.header_dirty = True
         return outputs
 
     def _first_undecided(self, decided: int | None) -> int:

@@ -96,12 +96,12 @@ class AtLeast:
 class Measured:
     """A measure of the entries in the span satisfies a threshold; cost is the measure's."""
 
-    __slots__ = ("end", "measure", "sketch", "span_us", "start", "threshold")
+    __slots__ = ("end", "measure", "sketch", "span_us", "start", "test")
 
     def __init__(self, span_us: int, measure: Measure, threshold: Threshold) -> None:
         self.span_us = span_us
         self.measure = measure
-        self.threshold = threshold
+        self.test = threshold.test()
         self.sketch: SlidingSketch | None = None
         self.start = 0
         self.end = 0
@@ -118,7 +118,7 @@ class Measured:
         measure.add(entry[3])
         self.end = at + 1
         value = measure.value(entry[3])
-        return since if self.threshold.holds(value) else None
+        return since if self.test(value) else None
 
     def rewind(self, entries: Entries, at: int) -> None:
         start = bisect_left(entries, (entries[at - 1][0] - self.span_us,)) if at else 0
@@ -176,7 +176,7 @@ class DistinctValues(Measured):
         if expired and 2 * count < self.most:
             self.sketch = None
             self.reset(entries, at + 1)
-        return since if self.threshold.holds(count) else None
+        return since if self.test(count) else None
 
     def _estimate(self, entries: Entries, at: int) -> None:
         self.sketch = SlidingSketch(self.span_us)

@@ -148,7 +148,7 @@ class Average:
         self.count -= 1
 
     def value(self, newest: Any) -> Number:
-        return Fraction(self.total) / self.count
+        return Fraction(self.total, self.count)
 
     def clear(self) -> None:
         self.total = 0
@@ -161,10 +161,11 @@ class Percentile:
     A list of sorted blocks: an insertion moves at most one block.
     """
 
-    __slots__ = ("blocks", "count", "rank")
+    __slots__ = ("above", "below", "blocks", "count")
 
     def __init__(self, percentile: Fraction) -> None:
-        self.rank = percentile / 100
+        rank = percentile / 100
+        self.above, self.below = rank.numerator, rank.denominator
         self.blocks: list[list[Number]] = []
         self.count = 0
 
@@ -206,10 +207,14 @@ class Percentile:
         raise IndexError(place)
 
     def value(self, newest: Any) -> Number:
-        exact = self.rank * (self.count - 1)
-        place, part = divmod(exact, 1)
+        place, part = divmod(self.above * (self.count - 1), self.below)
         low = self._at(place)
-        return low if not part else low + (self._at(place + 1) - low) * part
+        if not part:
+            return low
+        high = self._at(place + 1)
+        if low == high:
+            return low
+        return low + (high - low) * Fraction(part, self.below)
 
     def clear(self) -> None:
         self.blocks.clear()

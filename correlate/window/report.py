@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -42,44 +42,56 @@ _OWN = frozenset({FIRED, SILENT, DISTINCT_ERROR})
 
 def members(
     window: Window, episode: Episode, *, below: int | None = None, without: Place | None = None
-) -> Iterator[Entry]:
-    """Yield the kept entries that are evidence of an episode, in order; `below`: only of the first so many."""
+) -> list[Entry]:
+    """Return the kept entries that are evidence of an episode, in order; `below`: only of the first so many."""
     entries = window.entries
     low = bisect_left(entries, (episode.start_us,))
     high = bisect_left(entries, window.end_of(episode))
+    found = entries[low : high if below is None else min(high, below)]
     unwanted = window.plan.unwanted
-    for index in range(low, high if below is None else min(high, below)):
-        entry = entries[index]
-        if entry[1] not in unwanted and entry[:3] != without:
-            yield entry
+    if unwanted or without is not None:
+        return [e for e in found if e[1] not in unwanted and e[:3] != without]
+    return found
 
 
-def absorb(window: Window, past: Past, entries: Iterable[Entry]) -> Past:
+def absorb(window: Window, past: Past, entries: list[Entry]) -> Past:
     """Take members into what is known of an episode, in order; return the same object."""
-    plan, bounds = window.plan, window.settings
-    seen: set[bytes] = set()
-    for time, _, id, _, facts in entries:
-        inner = window.inner.get(id) if window.inner is not None else None
-        ids: Iterable[str] = (id,) if inner is None else inner.alert.events
-        repeated = id == past.newest
-        past.newest = id
-        if not repeated:
-            past.count += 1 if inner is None else inner.alert.event_count
-        if len(past.ids) < bounds.max_alert_events and not repeated:
-            past.ids.extend(one for one in ids if one not in past.ids)
-        past.last_us = max(past.last_us, time)
-        if facts in seen and inner is None:
-            continue
-        seen.add(facts)
-        fields = decode(facts)
-        _agree(past, fields)
-        if past.evidence < MAX_EVIDENCE:
-            past.evidence += 1
-            for entity in inner.alert.entities if inner is not None else _entities(facts):
-                past.entities.setdefault(entity)
-        for name in plan.carried:
-            _carry(past, name, lookup(fields, name), bounds.max_carried)
+    if not entries:
+        return past
+    most = window.settings.max_alert_events
+    ids = dict.fromkeys([entry[2] for entry in entries])
+    ids.pop(past.newest, None)  # one event in two parts is one event
+    past.newest = entries[-1][2]
+    past.last_us = max(past.last_us, entries[-1][0])
+    inner = window.inner or {}
+    if inner:
+        for id in ids:
+            known = inner.get(id)
+            past.count += 1 if known is None else known.alert.event_count
+            told = (id,) if known is None else known.alert.events
+            past.ids.extend([one for one in told if one not in past.ids][: most - len(past.ids)])
+        for entry in entries:
+            known = inner.get(entry[2])
+            _take_facts(window, past, entry[4], None if known is None else known.alert.entities)
+        return past
+    past.count += len(ids)
+    past.ids.extend(islice(ids, max(0, most - len(past.ids))))
+    for facts in dict.fromkeys([entry[4] for entry in entries]):
+        _take_facts(window, past, facts, None)
     return past
+
+
+def _take_facts(
+    window: Window, past: Past, facts: bytes, entities: tuple[Entity, ...] | None
+) -> None:
+    fields = decode(facts)
+    _agree(past, fields)
+    if past.evidence < MAX_EVIDENCE:
+        past.evidence += 1
+        for entity in _entities(facts) if entities is None else entities:
+            past.entities.setdefault(entity)
+    for name in window.plan.carried:
+        _carry(past, name, lookup(fields, name), window.settings.max_carried)
 
 
 @lru_cache(8192)
@@ -124,7 +136,7 @@ def carried_of(window: Window, episode: Episode) -> dict[str, list[Any]]:
 
 def fold_past(window: Window, episode: Episode, count: int) -> None:
     """Fold the members among the first `count` entries into the past of an episode: they are going."""
-    going = list(members(window, episode, below=count))
+    going = members(window, episode, below=count)
     if not going:
         return
     past = _start(window, episode)
@@ -150,7 +162,7 @@ def alert(
 ) -> Alert:
     """Return the alert of an episode as its members stand now. O(members), amortized by the schedule."""
     plan, bounds = window.plan, window.settings
-    entries = list(members(window, episode, without=without))
+    entries = members(window, episode, without=without)
     past = _start(window, episode)
     first = entries[0][0] if episode.past is None and entries else past.first[0]
     absorb(window, past, entries)

@@ -65,6 +65,7 @@ class _Head(msgspec.Struct, omit_defaults=True):
     version: int
     digest: str
     rule: tuple[str, str, Level, tuple[str, ...], tuple[str, ...]] | None = None
+    wake: int | None = None
     horizon: int | None = None
     sealed: int | None = None
     decided: int | None = None
@@ -82,6 +83,7 @@ _Row = tuple[int, int, str, str | int | tuple[str, str] | None, msgspec.Raw, int
 class _Entries(msgspec.Struct):
     version: int
     digest: str
+    wake: int | None
     entries: list[_Row]
 
 
@@ -101,6 +103,7 @@ def save(window: Window) -> dict[str, bytes | None]:
         if window.header_dirty:
             parts.update(dict.fromkeys((HEAD, *(f"e{one[0]}" for one in window.stored))))
         window.stored, window.dirty, window.header_dirty = (), None, False
+        window.headed = False
         return parts
     if window.dirty is not None:
         _save_entries(window, window.dirty, parts)
@@ -109,8 +112,9 @@ def save(window: Window) -> dict[str, bytes | None]:
         gone = [one for one in window.stored if one[2] < window.cut[0]]
         parts.update((f"e{number}", None) for number, _, _ in gone)
         window.stored = window.stored[len(gone) :]
-    if window.header_dirty:
-        window.header_dirty = False
+    if window.header_dirty or (window.headed and window.wake != window.saved_wake):
+        window.header_dirty, window.headed = False, True
+        window.saved_wake = window.wake
         parts[HEAD] = _save_head(window)
     return parts
 
@@ -132,7 +136,7 @@ def _save_entries(window: Window, since: int, parts: dict[str, bytes | None]) ->
                 entries[at:end], fires[at:end], strict=True
             )
         ]
-        parts[f"e{number}"] = _encode(_Entries(VERSION, window.plan.digest, rows))
+        parts[f"e{number}"] = _encode(_Entries(VERSION, window.plan.digest, window.wake, rows))
         stored.append((number, entries[at][0], entries[end - 1][0]))
         number += 1
         at = end
@@ -145,6 +149,7 @@ def _save_head(window: Window) -> bytes:
             VERSION,
             window.plan.digest,
             _rule(window),
+            window.wake,
             window.horizon,
             window.sealed,
             window.decided,
@@ -237,7 +242,9 @@ def restore(window: Window, parts: Mapping[str, bytes]) -> bool:
     window.evaluator.reset(window.entries, len(window.entries))
     if not window.is_empty():
         window.count_in()
-    window.plan_wake()
+    # When it wakes is state too: the order of what is told must not show a restart.
+    window.wake = head.wake if head is not None else blocks[max(blocks)].wake
+    window.saved_wake, window.headed = window.wake, head is not None
     return True
 
 

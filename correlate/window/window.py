@@ -55,12 +55,14 @@ class Window:
         "facts",
         "fires",
         "floor",
+        "headed",
         "header_dirty",
         "horizon",
         "inner",
         "key",
         "plan",
         "retracted",
+        "saved_wake",
         "sealed",
         "settings",
         "stale",
@@ -91,6 +93,8 @@ class Window:
         self.header_dirty = False
         self.taken = 0
         self.counted = False
+        self.headed = False
+        self.saved_wake: int | None = None
         self.stale: tuple[str, ...] = ()
 
     # -------------------------------------------------------------- port
@@ -123,6 +127,7 @@ class Window:
         if self.is_empty():
             self._begin()
         self.plan_wake()
+        self.header_dirty = True
         return outputs
 
     def _begin(self) -> None:

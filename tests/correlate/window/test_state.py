@@ -106,7 +106,10 @@ def test_state_of_a_rule_that_is_gone_is_let_go_of() -> None:
 
 @pytest.mark.parametrize(
     ("part", "words"),
-    [(b"{", "cannot be read"), (b'{"version":99,"digest":"x","entries":[]}', "version 99")],
+    [
+        (b"{", "cannot be read"),
+        (b'{"version":99,"digest":"x","wake":null,"entries":[]}', "version 99"),
+    ],
 )
 def test_unreadable_state_is_an_error_that_names_the_group(part: bytes, words: str) -> None:
     stage = aggregate(load(read(TEXT, "x.yml")), Settings())
