@@ -87,6 +87,10 @@ def finish(fields: Fields, icmp: tuple[int, int] | None = None) -> None:
         fields[name] = canonical_mac(address) or address
     if shape.is_flow:
         _identify(fields, icmp)
+    _relate(fields, shape)
+
+
+def _relate(fields: Fields, shape: _Shape) -> None:
     for target, parts in shape.related:
         found: list[str] = []
         for part in parts:
