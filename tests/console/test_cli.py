@@ -172,3 +172,20 @@ def test_every_command_explains_itself_with_an_example() -> None:
         done = opsonin(command, "--help")
         assert done.returncode == 0, command
         assert b"xample" in done.stdout, f"{command} --help shows no example"
+
+
+def test_a_broken_playbook_or_correlation_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/p.yml").write_text(
+        "name: p\nwhen: {score: 5}\naction: banish\ntarget: {type: ip}\nduration: 1h\nimpact: low\n"
+    )
+    (tmp_path / "rules/c.yml").write_text(
+        "title: c\ncorrelation:\n  type: event_count\n  rules: [nobody]\n  timespan: 5m\n  condition: {gte: 3}\n"
+    )
+    (tmp_path / "o.toml").write_text('[engine]\nrules = ["rules"]\n')
+    done = opsonin("run", "--config", str(tmp_path / "o.toml"))
+    assert done.returncode == 2
+    words = done.stderr.decode()
+    assert "rules/p.yml:3:" in words
+    assert "rules/c.yml:4:" in words
+    assert "nobody" in words
