@@ -141,4 +141,4 @@ def _finish(fields: Fields, node: str, serial: str, time_us: int, lines: list[st
     return fields
 
 
-ADAPTER = Adapter(NAME, parse, flush)
+ADAPTER = Adapter(NAME, parse, flush, typed=True)

@@ -220,6 +220,7 @@ def _csv(text: str, context: Context) -> Fields:
 
 # ------------------------------------------------------------------ JSON
 
+_EMPTY: Final[tuple[Any, ...]] = ("", None, [], {})
 _TAKEN: Final = frozenset(
     [
         "timestamp",
@@ -269,8 +270,12 @@ def _json(item: dict[str, Any], context: Context) -> Fields:
     for side, short in (("source", "src"), ("destination", "dst")):
         _side(fields, side, item, short)
     _json_rest(fields, item)
-    rest = {name: value for name, value in item.items() if name not in _TAKEN}
-    fields |= flatten(rest, "snort.")
+    rest = {
+        name: value for name, value in item.items() if name not in _TAKEN and value not in _EMPTY
+    }
+    for name, value in flatten(rest, "snort.").items():
+        if value not in _EMPTY:
+            fields[name] = value
     return fields
 
 
@@ -399,4 +404,4 @@ def _ends(fields: Fields, source: str, destination: str) -> None:
             fields[side + ".port"] = int(port)
 
 
-ADAPTER = Adapter(NAME, parse, flush)
+ADAPTER = Adapter(NAME, parse, flush, typed=True)

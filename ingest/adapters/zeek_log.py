@@ -85,7 +85,7 @@ _Column: TypeAlias = tuple[str, str, Read | None, Convert | None]
 
 
 @lru_cache(8192)
-def _target(path: str, column: str) -> tuple[str, str, Read | None]:
+def _target(path: str, column: str) -> _Target:
     column = column or "unnamed"
     spec = COLUMNS.get(path, {}).get(column) or EVERY.get(column)
     own = "" if column in ("uid", "ts") or column[0] in "_@" else f"zeek.{path}.{column}"
@@ -178,34 +178,44 @@ def _json(item: dict[str, Any], context: Context) -> Fields:
         name, inner = next(iter(item.items()))
         if type(inner) is dict and (name in LOGS or "ts" in inner):
             path, item = name, inner
-    for name in _PATH_NAMES:
-        if path:
-            break
-        value = item.get(name)
-        if type(value) is str and value and (name[0] in "_@" or value in LOGS):
-            path = value
-            break
-    path = _log_name(path or context.options.get("log") or _told(item))
+    path = _log_name(path or _said(item) or context.options.get("log") or _told(item))
     fields = _begin(path)
+    targets = _targets(path)
     for name, value in item.items():
-        if value is None:
-            continue
         if type(value) is dict:
             inner_fields: Fields = {}
             flatten_into(inner_fields, value, name + ".", 2)
             for column, leaf in inner_fields.items():
-                _take(fields, path, column, leaf)
-        else:
-            _take(fields, path, name, value)
+                _take(fields, targets.get(column) or _learn(path, column), leaf)
+        elif value is not None:
+            _take(fields, targets.get(name) or _learn(path, name), value)
     stamp = item.get("ts", item.get("_write_ts", item.get("@timestamp")))
     _stamp(fields, stamp)
     return _complete(fields, path)
 
 
-def _take(fields: Fields, path: str, name: str, value: Any) -> None:
+_Target: TypeAlias = tuple[str, str, Read | None]
+_MAX_NAMES: Final = 2_048
+
+
+@lru_cache(256)
+def _targets(path: str) -> dict[str, _Target]:
+    """What is known of the names of one log's JSON records; `_learn` adds to it."""
+    return {}
+
+
+def _learn(path: str, name: str) -> _Target:
+    target = _target(path, _column_name(name))
+    targets = _targets(path)
+    if len(targets) < _MAX_NAMES:
+        targets[name] = target
+    return target
+
+
+def _take(fields: Fields, target: _Target, value: Any) -> None:
     if value in ("", []):
         return
-    own, field, reader = _target(path, _column_name(name))
+    own, field, reader = target
     if own:
         fields[own] = value
     if field:
@@ -220,6 +230,15 @@ def _column_name(name: str) -> str:
         if name.startswith(prefix):
             return prefix[:-1] + "." + name[len(prefix) :]
     return name
+
+
+def _said(item: dict[str, Any]) -> str:
+    """Return the log that the record names, or empty text."""
+    for name in _PATH_NAMES:
+        value = item.get(name)
+        if type(value) is str and value and (name[0] in "_@" or value in LOGS):
+            return value
+    return ""
 
 
 def _told(item: dict[str, Any]) -> str:
@@ -248,33 +267,27 @@ def _log_name(path: str) -> str:
 
 
 @lru_cache(256)
-def _row(path: str) -> tuple[str, tuple[str, ...], tuple[str, ...], str, str, str]:
+def _row(path: str) -> tuple[Fields, tuple[str, ...], tuple[str, ...]]:
     kind, categories, types, protocol = LOGS.get(path, OTHER)
-    return (
-        kind,
-        tuple(categories.split()),
-        tuple(types.split()),
-        protocol,
-        f"zeek.{path}",
-        TRANSPORTS.get(path, ""),
-    )
-
-
-def _begin(path: str) -> Fields:
-    kind, categories, types, protocol, dataset, transport = _row(path)
     fields: Fields = {
         "event.kind": kind,
         "event.module": "zeek",
-        "event.dataset": dataset,
-        "event.category": list(categories),
-        "event.type": list(types),
+        "event.dataset": f"zeek.{path}",
         "observer.vendor": "Zeek",
         "observer.type": "sensor",
     }
     if protocol:
         fields["network.protocol"] = protocol
-    if transport:
-        fields["network.transport"] = transport
+    if path in TRANSPORTS:
+        fields["network.transport"] = TRANSPORTS[path]
+    return fields, tuple(categories.split()), tuple(types.split())
+
+
+def _begin(path: str) -> Fields:
+    constant, categories, types = _row(path)
+    fields = constant.copy()
+    fields["event.category"] = [*categories]
+    fields["event.type"] = [*types]
     return fields
 
 

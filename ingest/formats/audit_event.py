@@ -141,7 +141,7 @@ def _process(fields: Fields, records: list[Record], merged: dict[str, str]) -> N
         fields["process.executable"] = executable
     command = meant(merged.get("comm"))
     if command or executable:
-        fields["process.name"] = command or str(executable).rpartition("/")[2]
+        fields["process.name"] = command or str(executable).rpartition("/")[2] or executable
     cwd = meant(merged.get("cwd"))
     if cwd:
         fields["process.working_directory"] = cwd
@@ -156,9 +156,13 @@ def _command_line(fields: Fields, records: list[Record], merged: dict[str, str])
     for kind, pairs, body in records:
         if kind == "EXECVE":
             words = arguments(pairs, body)
+            if not words:
+                continue
             fields["process.args"] = words
             fields["process.args_count"] = len(words)
-            fields["process.command_line"] = " ".join(words)
+            line = " ".join(words)
+            if line:
+                fields["process.command_line"] = line
             return
     line = meant(merged.get("cmd")) or title
     if line:
@@ -269,7 +273,7 @@ def _addresses(fields: Fields, merged: dict[str, str], side: str) -> None:
         if ip is not None:
             fields[place + ".ip"] = ip
             port = address.get("port", "")
-            if port.isdecimal() and int(port) > 0:
+            if port.isdecimal() and 0 < int(port[:9]) < 65_536:  # noqa: PLR2004 - ports
                 fields[place + ".port"] = int(port)
             fields["network.type"] = "ipv6" if ":" in ip else "ipv4"
             fields["network.direction"] = "ingress" if place == "source" else "egress"

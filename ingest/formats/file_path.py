@@ -18,7 +18,7 @@ def path_fields(fields: Fields, prefix: str, path: str) -> None:
         return
     fields[prefix + ".name"] = name
     if len(name) < len(path):
-        fields[prefix + ".directory"] = path[: -len(name) - 1]
+        fields[prefix + ".directory"] = path[: -len(name) - 1] or path[:1]
     stem, point, extension = name.rpartition(".")
     if point and stem and ":" not in extension:
         fields[prefix + ".extension"] = extension.lower()
