@@ -73,6 +73,7 @@ class LabEngine:
         folder: for settings, state and log; kept over a restart.
         mode: of the policy.
         duration: of denials, e.g. `5s`; None: as the playbooks say.
+        score: that a chain needs for a denial; None: as the playbooks say.
         guard: further keys of the `[guard]` table.
         follow: which files beside Suricata's stream: its other events, the firewall's log, sshd's log.
     """
@@ -84,6 +85,7 @@ class LabEngine:
         *,
         mode: str = "enforce",
         duration: str | None = None,
+        score: int | None = None,
         guard: Mapping[str, int] | None = None,
         follow: Collection[str] = FILES,
     ) -> None:
@@ -91,7 +93,7 @@ class LabEngine:
         self.folder = folder
         self.settings = folder / "opsonin.toml"
         folder.mkdir(parents=True, exist_ok=True)
-        self._copy_rules(duration)
+        self._copy_rules({"duration": duration, "  score": score})
         self.settings.write_text(self._text(mode, guard or {}, follow), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -157,15 +159,16 @@ class LabEngine:
     def _command(*words: str) -> list[str]:
         return [str(Path(sys.executable).parent / "opsonin"), *words]
 
-    def _copy_rules(self, duration: str | None) -> None:
+    def _copy_rules(self, changes: Mapping[str, str | int | None]) -> None:
         rules = self.folder / "rules"
         shutil.rmtree(rules, ignore_errors=True)
         shutil.copytree(ROOT / "rules", rules, ignore=shutil.ignore_patterns("__pycache__"))
-        if duration is None:
-            return
         for path in (rules / "playbook").glob("*.yml"):
             text = path.read_text(encoding="utf-8")
-            path.write_text(re.sub(r"(?m)^duration: \S+", f"duration: {duration}", text), "utf-8")
+            for key, value in changes.items():
+                if value is not None and not path.name.endswith(".test.yml"):
+                    text = re.sub(rf"(?m)^{key}: \S+", f"{key}: {value}", text)
+            path.write_text(text, encoding="utf-8")
 
     def _text(self, mode: str, guard: Mapping[str, int], follow: Collection[str]) -> str:
         services = self._lab.services
