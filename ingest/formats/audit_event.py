@@ -164,9 +164,9 @@ def _command_line(fields: Fields, records: list[Record], merged: dict[str, str])
             if line:
                 fields["process.command_line"] = line
             return
-    line = meant(merged.get("cmd")) or title
-    if line:
-        fields["process.command_line"] = line
+    command = meant(merged.get("cmd")) or title
+    if command:
+        fields["process.command_line"] = command
 
 
 # ------------------------------------------------------------------ users
