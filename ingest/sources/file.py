@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import timedelta
 from glob import escape
@@ -26,6 +27,8 @@ from ingest.streams.place import Place, from_position, place_of, to_position
 from ingest.streams.tail import Tail
 
 _GLOB = "*?["
+_ROTATED = re.compile(r".*[.\-_]\d[\d.\-_T]*").fullmatch
+"""Names that rotation gives: a number or a date behind."""
 
 
 class FileSettings(BaseModel):
@@ -135,9 +138,15 @@ class FileSource:
         matching = self._matches()
         wanted = [path for path in dict.fromkeys([*beside, *matching]) if path.is_file()]
         at_end = is_first and self._settings.follow and self._settings.start == "end"
+        rotated_ns: int | None = None
         for path in sorted(wanted, key=lambda one: one.stat().st_mtime_ns):
             place = place_of(path, places)
-            if place is None and path not in matching:
+            changed_ns = path.stat().st_mtime_ns
+            if place is not None and str(path) != place.path and rotated_ns is None:
+                rotated_ns = changed_ns
+            # Behind a file that was rotated away while nobody looked may stand others, rotated after it.
+            follows = rotated_ns is not None and changed_ns >= rotated_ns and _ROTATED(path.name)
+            if place is None and path not in matching and not follows:
                 continue
             offset = place.offset if place else 0
             if self._settings.follow:

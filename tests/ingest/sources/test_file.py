@@ -204,6 +204,27 @@ def test_rotation_while_nobody_looked_loses_nothing(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_two_rotations_while_nobody_looked_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    (tmp_path / "a.log.9").write_bytes(b"older than all\n")
+    os.utime(tmp_path / "a.log.9", (1, 1))
+    path.write_bytes(b"1\n")
+
+    async def run() -> None:
+        following = Following(path)
+        assert await following.take(1) == [b"1"]
+        await following.end()
+        add(path, b"2\n")
+        path.rename(tmp_path / "a.log.2")
+        (tmp_path / "a.log.1").write_bytes(b"3\n")
+        path.write_bytes(b"4\n")
+        again = Following(path, following.position)
+        assert sorted(await again.take(3)) == [b"2", b"3", b"4"]
+        await again.nothing()
+
+    asyncio.run(run())
+
+
 def test_copy_and_truncate_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"1\n2\n")
