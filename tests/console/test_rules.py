@@ -1,0 +1,221 @@
+"""`opsonin match` and `opsonin rules …` as users call them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+OPSONIN = Path(sys.executable).with_name("opsonin")
+RULE = """title: Shell started
+id: 929a690e-bef0-4204-a928-ef5e620d6fcc
+logsource: {category: process_creation, product: windows}
+detection:
+  s: {Image|endswith: '\\sh.exe'}
+  condition: s
+level: low
+tags: [attack.execution, attack.t1059]
+"""
+BROKEN = (
+    RULE.replace("endswith", "ends").replace("929a690e", "00000000").replace("Shell", "No shell")
+)
+SYSMON = {"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": 1}
+HIT = {**SYSMON, "Image": "C:\\SH.EXE", "Computer": "pc", "UtcTime": "2026-01-02 03:04:05.000"}
+MISS = {**SYSMON, "Image": "C:\\cmd.exe"}
+
+
+def lines(*events: Any) -> bytes:
+    return b"".join(json.dumps(event).encode() + b"\n" for event in events)
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "shell_started.yml").write_text(RULE)
+    return folder
+
+
+def run(folder: Path, *words: str | Path, input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    variables = {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(folder.parent / "cache")}
+    return subprocess.run(
+        [OPSONIN, *words], input=input, capture_output=True, check=False, env=variables
+    )
+
+
+def test_match_prints_record_and_rule(rules: Path) -> None:
+    done = run(rules, "match", "--rules", rules, input=lines(MISS, HIT, HIT))
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    id = "929a690e-bef0-4204-a928-ef5e620d6fcc"
+    assert (done.returncode, found) == (0, [{"record": 1, "rule": id}, {"record": 2, "rule": id}])
+
+
+def test_match_counts_and_keeps_compiled_rules(rules: Path) -> None:
+    for _ in range(2):
+        done = run(rules, "match", "--rules", rules, "--count", input=lines(MISS, HIT))
+        said = json.loads(done.stdout)
+        assert (said["events"], said["hits"]) == (2, 1)
+        assert {"seconds", "load_seconds"} <= said.keys()
+    assert len(list((rules.parent / "cache/opsonin").iterdir())) == 1
+
+
+def test_match_names_lines_and_rules_that_are_none_and_goes_on(rules: Path) -> None:
+    (rules / "broken_rule.yml").write_text(BROKEN)
+    done = run(rules, "match", "--rules", rules, input=b"nonsense\n" + lines(HIT))
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["record"] == 1
+    assert b"broken_rule.yml:5:7: unknown modifier 'ends'" in done.stderr
+    assert b"record 0: not a JSON object" in done.stderr
+
+
+def test_match_takes_a_stated_log_source(rules: Path) -> None:
+    words = (
+        "match",
+        "--rules",
+        rules,
+        "--count",
+        "--logsource",
+        "category=process_creation,product=windows",
+    )
+    assert json.loads(run(rules, *words, input=lines({"Image": "\\sh.exe"})).stdout)["hits"] == 1
+    other = run(
+        rules,
+        "match",
+        "--rules",
+        rules,
+        "--count",
+        "--logsource",
+        "product=linux",
+        input=lines(HIT),
+    )
+    assert json.loads(other.stdout)["hits"] == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("--logsource", "nonsense"), ("--pipeline", "nothing"), ("--rules", "/nowhere")]
+)
+def test_wrong_use_gives_exit_code_2_with_a_reason(rules: Path, words: tuple[str, str]) -> None:
+    done = run(rules, "match", "--rules", rules, *words, input=b"")
+    assert done.returncode == 2
+    assert done.stderr
+
+
+def test_pipelines_are_found_by_name(rules: Path) -> None:
+    words = ("match", "--rules", rules, "--count", "--pipeline", "sysmon")
+    assert json.loads(run(rules, *words, input=lines(HIT)).stdout)["hits"] == 1
+
+
+def test_check_gives_place_and_exit_code(rules: Path) -> None:
+    assert run(rules, "rules", "check", rules).returncode == 0
+    (rules / "broken_rule.yml").write_text(BROKEN)
+    done = run(rules, "rules", "check", rules)
+    assert done.returncode == 1
+    assert b"broken_rule.yml:5:7: error: unknown modifier 'ends'" in done.stdout
+
+
+def test_check_as_json_and_sarif(rules: Path) -> None:
+    (rules / "broken_rule.yml").write_text(BROKEN)
+    (found,) = [
+        json.loads(line)
+        for line in run(rules, "rules", "check", "--json", rules).stdout.splitlines()
+    ]
+    assert (found["line"], found["column"], found["severity"]) == (5, 7, "error")
+    sarif = json.loads(run(rules, "rules", "check", "--format", "sarif", rules).stdout)
+    (result,) = sarif["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["region"] == {
+        "startLine": 5,
+        "startColumn": 7,
+    }
+
+
+def test_tests_beside_rules_are_run(rules: Path) -> None:
+    beside = rules / "shell_started.test.yml"
+    beside.write_text(json.dumps({"match": [HIT], "no_match": [MISS]}))
+    good = run(rules, "rules", "test", rules)
+    assert (good.returncode, good.stdout.startswith(b"ok ")) == (0, True)
+    beside.write_text(json.dumps({"match": [MISS]}))
+    bad = run(rules, "rules", "test", rules)
+    assert bad.returncode == 1
+    assert b"event 1 of match is not matched" in bad.stdout
+
+
+def test_rule_without_a_test_fails_where_tests_are_required(rules: Path) -> None:
+    assert run(rules, "rules", "test", rules).returncode == 0
+    assert run(rules, "rules", "test", "--require-tests", rules).returncode == 1
+
+
+def test_changed_asks_git(rules: Path) -> None:
+    (rules / "shell_started.test.yml").write_text(json.dumps({"match": [HIT]}))
+    assert run(rules, "rules", "test", "--changed", rules).returncode == 2
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", str(rules)]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "t"]):
+        subprocess.run([*git, *words], check=True)
+    assert b"0 tests" in run(rules, "rules", "test", "--changed", rules).stderr
+    (rules / "shell_started.test.yml").write_text(json.dumps({"match": [HIT], "no_match": []}))
+    assert b"1 tests" in run(rules, "rules", "test", "--changed", rules).stderr
+
+
+def test_regression_data_are_followed_from_the_rule(rules: Path) -> None:
+    (rules / "shell_started.yml").write_text(RULE + "regression_tests_path: data/info.yml\n")
+    data = rules.parent / "data"
+    data.mkdir()
+    id = "929a690e-bef0-4204-a928-ef5e620d6fcc"
+    test = {"name": "t", "path": "data/a.evtx", "match_count": 1}
+    (data / "info.yml").write_text(
+        json.dumps({"rule_metadata": [{"id": id}], "regression_tests_info": [test]})
+    )
+    (data / "a.json").write_text(json.dumps(HIT))
+    assert b"1 tests, 0 failed" in run(rules, "rules", "test", rules).stderr
+    (data / "a.json").write_text(json.dumps(MISS))
+    assert run(rules, "rules", "test", rules).returncode == 1
+
+
+def test_explain_shows_the_tree_and_the_exit_code_says_whether_it_holds(
+    rules: Path, tmp_path: Path
+) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps(HIT))
+    done = run(rules, "rules", "explain", rules / "shell_started.yml", event)
+    assert done.returncode == 0
+    assert "✓ Image ends with" in done.stdout.decode()
+    event.write_text(json.dumps(MISS))
+    done = run(rules, "rules", "explain", "--rules", rules, "Shell started", event)
+    assert done.returncode == 1
+    assert "✗ Image ends with '\\\\sh.exe' — has 'C:\\\\cmd.exe'" in done.stdout.decode()
+
+
+def test_backtest_counts_by_day_and_host(rules: Path) -> None:
+    words = ("rules", "backtest", "--rules", rules, "--json")
+    (found,) = [
+        json.loads(one)
+        for one in run(rules, *words, input=lines(HIT, MISS, HIT)).stdout.splitlines()
+    ]
+    assert (found["hits"], found["days"], found["hosts"]) == (2, {"2026-01-02": 2}, {"pc": 2})
+    assert run(rules, *words, "--max-hits", "1", input=lines(HIT, HIT)).returncode == 1
+
+
+def test_list_and_coverage(rules: Path) -> None:
+    (row,) = [
+        json.loads(one) for one in run(rules, "rules", "list", "--json", rules).stdout.splitlines()
+    ]
+    assert (row["level"], row["logsource"], row["techniques"]) == (
+        "low",
+        "windows/process_creation",
+        ["T1059"],
+    )
+    assert run(rules, "rules", "list", "--json", "--technique", "T1003", rules).stdout == b""
+    layer = json.loads(run(rules, "rules", "coverage", rules).stdout)
+    assert layer["techniques"][0]["techniqueID"] == "T1059"
+
+
+@pytest.mark.parametrize("words", [("match",), *(("rules", name) for name in (
+    "check", "test", "list", "explain", "backtest", "coverage"))])  # fmt: skip
+def test_help_has_an_example(rules: Path, words: tuple[str, ...]) -> None:
+    done = run(rules, *words, "--help")
+    assert done.returncode == 0
+    assert b"Example: opsonin" in done.stdout
