@@ -37,7 +37,8 @@ def lint(tool: str, *words: str) -> None:
     if shutil.which(tool) is None:
         if os.environ.get("OPSONIN_REQUIRE") != "all":
             pytest.skip(f"{tool} is not installed")
-        uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+        places = f"{Path(sys.executable).parent}:{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
+        uv = shutil.which("uv", path=places)
         assert uv, "needs uv to fetch the linter"
         command = [uv, "tool", "run", "--quiet", "--from", LINTERS[tool], tool]
     done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 LAB = Path(__file__).resolve().parents[2] / "deploy" / "lab"
-sys.path[:0] = [str(LAB), str(LAB.parents[1] / "bench")]  # scripts import their neighbours
+# Scripts import their neighbours. At the end: `bench/ingest.py` must not stand before the package `ingest`.
+sys.path += [str(LAB), str(LAB.parents[1] / "bench")]
 
 from lab import Lab  # noqa: E402 - found by the path above
 
