@@ -19,9 +19,14 @@ Read: TypeAlias = Callable[[Fields, str], None]
 
 
 def guid(field: str) -> Read:
-    """A process GUID; the null GUID (a process that Sysmon did not know) is none."""
+    """A process GUID; the null GUID (a process that Sysmon did not know) is none.
+
+    The EVTX dumpers write it in capitals without braces, Windows as `{lower case}`.
+    """
 
     def read(fields: Fields, text: str) -> None:
+        if text[:1] != "{":
+            text = "{" + text.lower() + "}"
         if not text.startswith("{00000000-0000-0000-0000-0000"):
             fields[field] = text
 
