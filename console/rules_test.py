@@ -67,8 +67,13 @@ def command(
         for note in outcome.notes:
             click.echo(f"note {note}", err=True)
         if outcome.tests and not bad:
+            reached = (
+                f", {outcome.selections_reached} of {outcome.selections} selections reached"
+                if outcome.selections
+                else ""
+            )
             click.echo(
-                f"ok   {outcome.file}: {outcome.tests} tests, {outcome.seconds * 1000:.0f} ms"
+                f"ok   {outcome.file}: {outcome.tests} tests, {outcome.seconds * 1000:.0f} ms{reached}"
             )
     click.echo(f"{ran} tests, {failed} failed, {untested} rule files without a test", err=True)
     if failed:

@@ -16,8 +16,9 @@ from correlate.aggregate import aggregate
 from correlate.detect import Detector
 from correlate.rehearse import cases, rehearse
 from correlate.sigma import trial as listed_trial
+from correlate.sigma.compile import Compiler
 from correlate.sigma.pipelines import Pipeline
-from correlate.sigma.rules import Detection, RuleSet, load
+from correlate.sigma.rules import Detection, Options, RuleSet, load
 from respond import playbook, trial
 from runtime.rule_files import paths
 
@@ -34,6 +35,8 @@ class Outcome:
         problems: what does not hold, in words with places.
         notes: what is worth saying although it holds.
         seconds: what the tests took.
+        selections: search identifiers of rules with listed events.
+        selections_reached: those that hold for at least one event of the tests.
     """
 
     file: str
@@ -41,6 +44,8 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    selections: int = 0
+    selections_reached: int = 0
 
 
 class RuleTests:
@@ -123,6 +128,7 @@ class RuleTests:
             for result in listed_trial.run_listed(tests, rules):
                 outcome.tests += 1
                 outcome.problems += result.problems
+            self._coverage(documents, tests, rules, outcome)
         elif "cases" in tests.data:
             names = {
                 str(document.data[key]): str(document.data.get("id", ""))
@@ -141,6 +147,26 @@ class RuleTests:
             self._trials(documents, tests, outcome)
         else:
             raise tests.error("expected match and no_match, cases, or trials")
+
+    def _coverage(
+        self, documents: list[Document], tests: Document, rules: list[Detection], outcome: Outcome
+    ) -> None:
+        """Note each search identifier that no event of the tests reaches."""
+        compiler = Compiler({}, self._pipelines, Options())
+        positive, negative = listed_trial.events_of(tests)
+        for document in documents:
+            rule = next((one for one in rules if one.document is document), None)
+            if rule is None:
+                continue
+            held = listed_trial.selections_held(
+                compiler.selections(document, rule.id), rule.logsource, [*positive, *negative]
+            )
+            reached = sum(map(bool, held.values()))
+            outcome.selections += len(held)
+            outcome.selections_reached += reached
+            unreached = ", ".join(name for name, count in held.items() if not count)
+            if unreached:
+                outcome.notes.append(f"{tests.file}: no event reaches {unreached}")
 
     def _trials(self, documents: list[Document], tests: Document, outcome: Outcome) -> None:
         loaded = playbook.load(documents)

@@ -18,7 +18,7 @@ from contract.errors import RuleError
 from contract.ids import derive_id
 from correlate.sigma import read
 from correlate.sigma.condition import ConditionError
-from correlate.sigma.lower import LowerError, condition_of
+from correlate.sigma.lower import LowerError, condition_of, selections_of
 from correlate.sigma.node import Node, conjunction
 from correlate.sigma.pipelines import Pipeline, in_order
 from correlate.sigma.route import fits
@@ -95,6 +95,18 @@ class Compiler:
             **meta_of(document),
         )
 
+    def selections(self, document: Document, identity: str) -> dict[str, Node]:
+        """Return what each search identifier of a rule asks, after the pipelines, by name.
+
+        Raises:
+            RuleError: what is wrong and where.
+        """
+        rule = self._piped(document, read.detection(document, identity), "detection")
+        try:
+            return selections_of(rule.detection, allow_slow=self._options.allow_slow)
+        except LowerError as error:
+            raise document.error(str(error), "detection", error.identifier) from error
+
     def _applying(self, identity: str, document: Document, source: Source) -> list[_Filter]:
         names = {identity, document.data.get("name")}
         return [
@@ -103,13 +115,17 @@ class Compiler:
             if fits(one.source, source) and (one.rules is None or names & set(one.rules))
         ]
 
-    def _lowered(self, document: Document, rule: SigmaRule, section: str = "detection") -> Node:
+    def _piped(self, document: Document, rule: SigmaRule, section: str) -> SigmaRule:
         for pipeline in self._pipelines:
             try:
                 pipeline.apply(rule)
             except SigmaError as error:
                 name = f" {pipeline.name!r}" if pipeline.name else ""
                 raise document.error(f"pipeline{name}: {error}", section) from error
+        return rule
+
+    def _lowered(self, document: Document, rule: SigmaRule, section: str = "detection") -> Node:
+        self._piped(document, rule, section)
         try:
             return condition_of(rule.detection, allow_slow=self._options.allow_slow)
         except LowerError as error:

@@ -99,6 +99,17 @@ def condition_of(
     return disjunction([parse(text, names, identifier, used) for text in texts])
 
 
+def selections_of(detections: SigmaDetections, *, allow_slow: bool) -> dict[str, Node]:
+    """Return the node of each search identifier by itself.
+
+    Raises:
+        LowerError: a value cannot be taken.
+    """
+    return {
+        name: _detection(one, allow_slow=allow_slow) for name, one in detections.detections.items()
+    }
+
+
 def _detection(detection: SigmaDetection | SigmaDetectionItem, *, allow_slow: bool) -> Node:
     if isinstance(detection, SigmaDetectionItem):
         return _item(detection, allow_slow=allow_slow)

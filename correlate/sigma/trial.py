@@ -19,10 +19,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contract.document import Document
-from correlate.sigma.engine import Engine
+from correlate.sigma.engine import Engine, renamed
 from correlate.sigma.evaluate import node_test
 from correlate.sigma.node import Node
+from correlate.sigma.route import Router
 from correlate.sigma.rules import Detection
+from correlate.sigma.taxonomy import Names, Source
 from correlate.sigma.view import flat
 
 
@@ -176,12 +178,21 @@ def json_events(text: str) -> list[dict[str, Any]]:
 
 
 def selections_held(
-    selections: Mapping[str, Node], events: Iterable[Mapping[str, Any]]
+    selections: Mapping[str, Node],
+    source: Source,
+    events: Iterable[Mapping[str, Any]],
 ) -> dict[str, int]:
-    """Return for each search identifier how many of the events it holds for: coverage of a test."""
-    tests = {name: node_test(node) for name, node in selections.items()}
-    counts = dict.fromkeys(tests, 0)
+    """Return for each search identifier how many of the events it holds for: coverage of a test.
+
+    Args:
+        selections: what each asks; see `compile.Compiler.selections`.
+        source: the rule's log source, which decides how fields are called in an event.
+        events: flat.
+    """
+    router = Router()
+    counts = dict.fromkeys(selections, 0)
     for event in events:
-        for name, test in tests.items():
-            counts[name] += test(event)
+        ways = router.route(event).names_for(source) or [Names({})]
+        for name, node in selections.items():
+            counts[name] += any(node_test(renamed(node, names))(event) for names in ways)
     return counts

@@ -152,7 +152,8 @@ def test_events_are_read_however_they_are_spaced() -> None:
 def test_selections_that_no_event_reaches_show() -> None:
     rules = loaded(rule("s: {A: x}"))
     node = rules.detections["r"].condition
-    assert selections_held({"s": node}, [{"A": "x"}, {"A": "y"}]) == {"s": 1}
+    source = rules.detections["r"].logsource
+    assert selections_held({"s": node}, source, [{"A": "x"}, {"A": "y"}]) == {"s": 1}
 
 
 def test_tally_counts_by_day_host_and_value() -> None:
