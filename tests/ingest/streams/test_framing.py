@@ -108,3 +108,16 @@ def test_a_long_record_in_single_bytes_costs_no_square(stream: bytes) -> None:
 
 def test_end_gives_what_was_kept_in_chunks() -> None:
     assert frames(*(bytes([byte]) for byte in b"half a line")) == [b"half a line"]
+
+
+@pytest.mark.shared
+def test_the_shared_syslog_streams_come_out_line_by_line() -> None:
+    path = FRAMING / "rsyslog_testdata/cases.jsonl"
+    if not path.exists():
+        pytest.skip("the shared framing set is absent")
+    for line in path.read_text().splitlines():
+        stream = json.loads(line)["input"].encode()
+        expected = [one.rstrip(b"\r\0") for one in stream.split(b"\n") if one.strip(b"\r\0")]
+        assert frames(stream, bound=100_000, counted=False) == expected
+        chunks = [stream[at : at + 13] for at in range(0, len(stream), 13)]
+        assert frames(*chunks, bound=100_000, counted=False) == expected
