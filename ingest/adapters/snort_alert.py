@@ -16,6 +16,7 @@ from contract.ports import Adapter, Context
 from contract.timestamps import iso
 from ingest.formats.address import canonical_ip, canonical_mac
 from ingest.formats.csv_line import split
+from ingest.formats.flow import add_flow
 from ingest.formats.json import flatten, load_object
 from ingest.formats.snort_stamp import stamp_us
 from ingest.formats.syslog import read
@@ -269,6 +270,7 @@ def _json(item: dict[str, Any], context: Context) -> Fields:
         _protocol(fields, str(item["proto"]))
     for side, short in (("source", "src"), ("destination", "dst")):
         _side(fields, side, item, short)
+    add_flow(fields)
     _json_rest(fields, item)
     rest = {
         name: value for name, value in item.items() if name not in _TAKEN and value not in _EMPTY
@@ -402,6 +404,7 @@ def _ends(fields: Fields, source: str, destination: str) -> None:
             fields[f"snort.{side}"] = text
         if port and 0 < int(port[:9]) < 65_536:  # noqa: PLR2004 - ports
             fields[side + ".port"] = int(port)
+    add_flow(fields)
 
 
 ADAPTER = Adapter(NAME, parse, flush, typed=True)

@@ -331,6 +331,9 @@ def _keep(fields: Fields, records: list[Record], merged: dict[str, str], call: s
         for name, value in merged.items()
         if name not in _SKIPPED and value and value != "(null)"
     }
+    session = merged.get("ses", "")
+    if session.isdecimal() and session not in _UNSET:
+        fields["auditd.session"] = session
     if call:
         kept["syscall"] = call
     arch = kept.get("arch")

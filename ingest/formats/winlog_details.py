@@ -10,6 +10,7 @@ from contract.event import Fields
 from ingest.formats.account import split_account
 from ingest.formats.address import canonical_ip
 from ingest.formats.file_path import base_name, path_fields
+from ingest.formats.flow import add_flow
 from ingest.formats.winlog_sysmon import registry_fields
 from ingest.tables.protocols import transport_fields
 
@@ -70,8 +71,11 @@ def _registry(fields: Fields, data: dict[str, Any], message: str) -> None:
 
 def _network(fields: Fields, data: dict[str, Any], message: str) -> None:
     fields.update(transport_fields(data.get("Protocol", "")))
-    if "source.ip" in fields:
-        fields["network.type"] = "ipv6" if ":" in fields["source.ip"] else "ipv4"
+    add_flow(fields)
+
+
+def _wfp(fields: Fields, data: dict[str, Any], message: str) -> None:
+    add_flow(fields)
 
 
 def _dns(fields: Fields, data: dict[str, Any], message: str) -> None:
@@ -201,6 +205,7 @@ COMPLETE: Final[dict[str, Complete]] = {
     "share": _share,
     "sysmon_registry": _registry,
     "sysmon_network": _network,
+    "wfp": _wfp,
     "sysmon_dns": _dns,
     "powershell": _powershell,
     "applocker": _applocker,
