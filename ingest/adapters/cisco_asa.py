@@ -12,12 +12,13 @@ from functools import cache, lru_cache
 from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
-from ingest.formats.cisco_flow import STEPS, guess, icmp, read_ftd
+from ingest.formats.cisco_flow import IMPLIED, STEPS, guess, icmp, read_ftd
 from ingest.formats.cisco_template import MAX_TEXT, Template, compile_template
 from ingest.formats.device import Device
 from ingest.formats.finish import finish
 from ingest.formats.text import decode
 from ingest.tables import cisco_asa as table
+from ingest.tables.protocols import transport_fields
 
 _HEAD = re.compile(
     r"%?(ASA|FTD|PIX|FWSM|ACE|NGIPS)-(?:([A-Za-z]\w*)-)?(\d)-(\d{5,6})(?:: ?|\s|$)"
@@ -136,6 +137,8 @@ def _constants(code: str, level: str) -> Fields:
         fields["event.outcome"] = "failure" if code in table.FAILED else "success"
     elif "denied" in types:
         fields["event.outcome"] = "success"
+    if code in IMPLIED:
+        fields |= transport_fields(IMPLIED[code])
     return fields
 
 

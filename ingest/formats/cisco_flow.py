@@ -89,7 +89,12 @@ def _people(fields: Fields) -> None:
     for who in ("source.user", "destination.user", "user"):
         account = fields.get(f"{who}.name")
         if account is not None:
-            name, domain = split_account(account)
+            if (
+                canonical_ip(account) is not None
+            ):  # `(192.0.2.1)`: an address without a port, not a person
+                del fields[f"{who}.name"]
+                continue
+            name, domain = split_account(account.removeprefix("user=").strip())
             fields[f"{who}.name"] = name
             if domain and domain != "LOCAL":
                 fields[f"{who}.domain"] = domain
@@ -177,6 +182,10 @@ def _ftp(fields: Fields) -> None:
         return
     fields["network.protocol"] = "ftp"
     fields["file.name"] = fields["file.path"].rpartition("/")[2] or fields["file.path"]
+
+
+IMPLIED: Final = {"106013": "icmp"}
+"""Protocol of messages that do not name it."""
 
 
 def icmp(fields: Fields) -> tuple[int, int] | None:

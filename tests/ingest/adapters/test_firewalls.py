@@ -77,6 +77,25 @@ def test_an_unknown_id_still_gives_code_severity_and_addresses() -> None:
     assert fields["user.name"] == "bob"
 
 
+def test_an_address_where_a_user_would_stand_is_no_person() -> None:
+    fields = read(
+        "cisco.asa",
+        "%ASA-6-302017: Built inbound GRE connection 9 from outside:198.51.100.1 (198.51.100.1) to inside:192.0.2.1/0 (192.0.2.1/0)",
+    )
+    assert fields["source.ip"] == "198.51.100.1"
+    assert not [name for name in fields if "user" in name]
+
+
+def test_a_translation_that_failed_translated_nothing() -> None:
+    fields = read(
+        "cisco.asa",
+        "%ASA-3-305006: portmap translation creation failed for udp src inside:192.0.2.1/53 dst outside:198.51.100.1/53",
+    )
+    assert fields["event.type"] == ["connection", "denied"]
+    assert "source.nat.ip" not in fields
+    assert fields["destination.ip"] == "198.51.100.1"
+
+
 def test_a_name_in_place_of_an_address_is_a_domain() -> None:
     fields = read(
         "cisco.asa",
