@@ -18,6 +18,7 @@ from contract.errors import SettingsError
 from contract.ports import Batch, Meter, SourceType
 from ingest.streams.connection import Connection, Hall
 from ingest.streams.inbox import Inbox
+from ingest.streams.senders import Senders
 from ingest.streams.tls import TlsSettings, server_context
 
 
@@ -31,6 +32,7 @@ class SyslogTcpSettings(BaseModel):
         max_connections: further ones are closed at once.
         buffer_bytes: read ahead of the engine, over all connections; then they are paused.
         tls: speak TLS; plain TCP without.
+        senders: networks that are heard; none: all. Connections of others are closed at once.
         proxies: networks of load balancers, whose connections must begin with a PROXY header (versions 1 and 2);
             its address then is the sender.
     """
@@ -43,6 +45,7 @@ class SyslogTcpSettings(BaseModel):
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     buffer_bytes: Annotated[int, Field(ge=4096, le=1 << 30)] = 16 * 1024 * 1024
     tls: TlsSettings | None = None
+    senders: tuple[IPv4Network | IPv6Network, ...] = ()
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @model_validator(mode="after")
@@ -66,6 +69,7 @@ class SyslogTcp:
         self._hall = Hall(
             name, self._inbox, meter, now_us, settings.max_record_bytes, settings.max_connections, counted=True,
             proxies=settings.proxies,
+            senders=Senders(settings.senders, None),
         )  # fmt: skip
         self._server: asyncio.Server | None = None
 

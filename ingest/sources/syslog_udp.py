@@ -12,12 +12,14 @@ import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.errors import SettingsError
 from contract.ports import Batch, Meter, SourceType
+from ingest.streams.senders import Senders
 
 _SO_RCVBUFFORCE: Final = 33  # <asm-generic/socket.h>; needs CAP_NET_ADMIN
 _SO_MEMINFO: Final = 55
@@ -35,6 +37,8 @@ class SyslogUdpSettings(BaseModel):
         port: 0 lets the system choose (tests).
         receive_buffer_bytes: asked of the kernel; without CAP_NET_ADMIN it gives `net.core.rmem_max` at most.
         batch_records: most datagrams handed over at once; the rest waits in the kernel.
+        senders: networks that are heard; none: all. What others send is counted in `dropped_sender`.
+        max_per_sender_per_s: records a second taken of one sender; more are counted in `dropped_bound`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +47,8 @@ class SyslogUdpSettings(BaseModel):
     port: Annotated[int, Field(ge=0, le=65_535)] = 5514
     receive_buffer_bytes: Annotated[int, Field(ge=4096, le=1 << 30)] = 64 * 1024 * 1024
     batch_records: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    senders: tuple[IPv4Network | IPv6Network, ...] = ()
+    max_per_sender_per_s: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
 
 
 class SyslogUdp:
@@ -56,7 +62,9 @@ class SyslogUdp:
         self._meter = meter
         self._now_us = now_us
         self._socket = _bind(name, settings)
+        self._senders = Senders(settings.senders, settings.max_per_sender_per_s)
         self._dropped = 0
+        self._is_empty = True
         self._is_closed = False
         self._wake = asyncio.Event()
 
@@ -73,7 +81,7 @@ class SyslogUdp:
                 by_sender = self._drain()
                 for sender, records in by_sender.items():
                     yield Batch(self._name, records, self._now_us(), sender=sender)
-                if by_sender:
+                if not self._is_empty:
                     await asyncio.sleep(0)  # others' turn, while datagrams keep coming
                     continue
                 if self._is_closed:
@@ -111,6 +119,7 @@ class SyslogUdp:
                         by_sender[sender].append(data)
                     else:
                         by_sender[sender] = [data]
+        self._is_empty = count == 0
         if count:
             read = sum(map(len, by_sender.values()))
             self._meter.add("records_read", read, source=self._name)
@@ -118,7 +127,20 @@ class SyslogUdp:
             if count > read:
                 self._meter.add("empty_datagrams", count - read, source=self._name)
         self._count_drops()
-        return by_sender
+        return by_sender if self._senders.is_open else self._bounded(by_sender)
+
+    def _bounded(self, by_sender: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
+        """Leave out what unknown senders sent, and what others sent too fast."""
+        now_us, kept = self._now_us(), {}
+        for sender, records in by_sender.items():
+            taken = self._senders.taken(sender, len(records), now_us)
+            if taken:
+                kept[sender] = records[:taken]
+            if lost := len(records) - taken:
+                known = self._senders.is_known(sender)
+                name = "dropped_bound" if known else "dropped_sender"
+                self._meter.add(name, lost, source=self._name)
+        return kept
 
     def _count_drops(self) -> None:
         try:

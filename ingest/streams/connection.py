@@ -14,6 +14,7 @@ from contract.ports import Batch, Meter
 from ingest.streams.framing import Framer
 from ingest.streams.inbox import Inbox
 from ingest.streams.proxy_protocol import read_header
+from ingest.streams.senders import Senders
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class Hall:
         max_connections: further ones are closed at once and counted in `dropped_connections`.
         counted: whether octet counting is recognized.
         proxies: peers in these networks begin with a PROXY header.
+        senders: whose connections are kept; of a proxy, its own address counts.
         open: the connections that are open.
     """
 
@@ -40,6 +42,7 @@ class Hall:
     max_connections: int
     counted: bool
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    senders: Senders | None = None
     open: set[Connection] = field(default_factory=set)
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -74,13 +77,15 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server makes no other
         self._transport = transport
-        if len(self._hall.open) >= self._hall.max_connections:
+        peer = transport.get_extra_info("peername")
+        self._sender = peer[0] if isinstance(peer, tuple) and peer else ""
+        senders = self._hall.senders
+        is_known = senders is None or senders.is_known(self._sender)
+        if not is_known or len(self._hall.open) >= self._hall.max_connections:
             self._hall.meter.add("dropped_connections", source=self._hall.source)
             transport.abort()
             return
         self._hall.open.add(self)
-        peer = transport.get_extra_info("peername")
-        self._sender = peer[0] if isinstance(peer, tuple) and peer else ""
         if self._sender and any(ip_address(self._sender) in one for one in self._hall.proxies):
             self._before = b""
         self._hall.meter.set("connections", len(self._hall.open), source=self._hall.source)

@@ -97,6 +97,25 @@ def test_what_the_kernel_drops_is_counted_exactly() -> None:
     asyncio.run(_udp_overflow())
 
 
+async def _udp_bounded(**settings: Any) -> tuple[list[bytes], MemoryMeter]:
+    meter = MemoryMeter()
+    source = SyslogUdp("gw", SyslogUdpSettings(port=0, **settings), meter, now_us)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for number in range(20):
+            sender.sendto(b"<1>%d" % number, ("127.0.0.1", source.port))
+    await source.close()
+    return records([batch async for batch in source.batches(None)]), meter
+
+
+def test_udp_holds_a_sender_to_its_rate_and_unknown_ones_off() -> None:
+    found, meter = asyncio.run(_udp_bounded(max_per_sender_per_s=5))
+    assert len(found) == 5
+    assert meter.total("dropped_bound") == 15
+    found, meter = asyncio.run(_udp_bounded(senders=("192.0.2.0/24",)))
+    assert found == []
+    assert meter.total("dropped_sender") == 20
+
+
 async def _tcp(
     send: Callable[[asyncio.StreamWriter], None], count: int, **settings: Any
 ) -> tuple[list[Batch], MemoryMeter]:
@@ -330,7 +349,7 @@ def test_http_answers_only_when_the_engine_asked_for_more() -> None:
     async def run() -> None:
         source = HttpSource("web", HttpSettings(port=0, max_waiting=1), MemoryMeter(), now_us)
         batches = source.batches(None)
-        pulled = asyncio.create_task(anext(batches))
+        pulled = asyncio.ensure_future(anext(batches))
         await asyncio.sleep(0.05)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{source.port}") as session:
             posted = asyncio.create_task(session.post("/", data=b"{}"))

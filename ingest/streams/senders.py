@@ -1,0 +1,65 @@
+"""Who may send, and how much: an allow-list of networks and a rate per sender, for transports without back-pressure.
+
+A token bucket a sender, filled by the clock, holding one second's worth; bounded in number, the longest silent
+sender is forgotten first (and so begins with a full bucket again).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Final
+
+MAX_SENDERS: Final = 10_000
+_SECOND_US: Final = 1_000_000
+
+
+class Senders:
+    """Decides how many records of a sender are taken.
+
+    Args:
+        networks: senders outside are not heard; none: all are.
+        max_per_s: records a second and sender; None: any number.
+    """
+
+    def __init__(
+        self, networks: tuple[IPv4Network | IPv6Network, ...], max_per_s: int | None
+    ) -> None:
+        self._networks = networks
+        self._max_per_s = max_per_s
+        # Of each sender: micro-tokens left (a record costs a million) and when they were counted.
+        self._buckets: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self.is_known = lru_cache(MAX_SENDERS)(self._look_up)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every record of every sender is taken."""
+        return not self._networks and self._max_per_s is None
+
+    def taken(self, sender: str, count: int, now_us: int) -> int:
+        """Return how many of a sender's next `count` records are taken."""
+        if not self.is_known(sender):
+            return 0
+        rate = self._max_per_s
+        if rate is None:
+            return count
+        full = rate * _SECOND_US
+        left, at = self._buckets.pop(sender, (full, now_us))
+        left = min(full, left + max(0, now_us - at) * rate)
+        taken = min(count, left // _SECOND_US)
+        self._buckets[sender] = (left - taken * _SECOND_US, max(now_us, at))
+        if len(self._buckets) > MAX_SENDERS:
+            self._buckets.popitem(last=False)
+        return taken
+
+    def _look_up(self, sender: str) -> bool:
+        """Whether a sender's address is in one of the networks."""
+        if not self._networks:
+            return True
+        try:
+            address = ip_address(sender.partition("%")[0])
+        except ValueError:
+            return False
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in self._networks)
