@@ -19,6 +19,9 @@ from respond.guard import Guard, GuardSettings
 from respond.playbook import Playbook, fault_words
 from respond.verdict import DecideSettings, Point
 
+MAX_ALERTS = 10_000
+"""Of a trial's chain."""
+
 _TIME = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
@@ -31,7 +34,7 @@ class TrialStage(_Model):
 
     tactic: str
     technique: str = ""
-    alert: Annotated[int, Field(ge=1)] | None = None
+    alert: Annotated[int, Field(ge=1, le=MAX_ALERTS)] | None = None
     entities: tuple[Entity, ...] = ()
 
 
@@ -41,7 +44,7 @@ class TrialChain(_Model):
     score: float
     first: AwareDatetime = _TIME
     last: AwareDatetime = _TIME
-    alerts: Annotated[int, Field(ge=1)] = 1
+    alerts: Annotated[int, Field(ge=1, le=MAX_ALERTS)] = 1
     entities: tuple[Entity, ...] = ()
     stages: tuple[TrialStage, ...] = ()
     patterns: tuple[str, ...] = ()

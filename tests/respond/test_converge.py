@@ -139,7 +139,9 @@ def test_a_clock_that_jumps_is_put_right(make_decision: Deny) -> None:
         desired = [make_decision(expires=36_000)]
         await point.converge(desired)
         (key,) = device.held
-        device.held[key] = Held(desired[0].id, 1, device.held[key].expires_us + 3_600_000_000)
+        expires_us = device.held[key].expires_us
+        assert expires_us is not None
+        device.held[key] = Held(desired[0].id, 1, expires_us + 3_600_000_000)
         assert results(await point.converge(desired)) == ["drifted"]
         assert device.held[key].expires_us == from_datetime(desired[0].expires)
 

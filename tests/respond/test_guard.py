@@ -18,7 +18,7 @@ def target(value: str, kind: str = "") -> Target:
 
 @pytest.mark.parametrize("kind", sorted({kind for kind, _ in ALWAYS}))
 def test_special_networks_are_always_refused(kind: str) -> None:
-    settings = {"min_prefix_v4": 1, "min_prefix_v6": 1}
+    settings: dict[str, Any] = {"min_prefix_v4": 1, "min_prefix_v6": 1}
     for name, net in ALWAYS:
         if name == kind:
             refusal = guard(**settings).refusal(of_network(net))

@@ -224,6 +224,7 @@ def test_trials_that_do_not_hold_say_so(old: str, new: str, said: str) -> None:
     ("old", "new", "said"),
     [
         ("decisions: []", "decisions: [{target: x}]", "p.test.yml:2:1: expected at least one"),
+        ("alerts: 2", "alerts: 1000000000000", "p.test.yml:6:7: 'trials.0.chain.alerts' is 10000"),
         ("score: 20", "scored: 20", "p.test.yml:5:7: 'trials.0.chain.scored' is not known here"),
     ],
 )

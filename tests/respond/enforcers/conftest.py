@@ -31,9 +31,9 @@ class Bench:
 
     enforcer: Enforcer
     now: datetime
-    flush: Callable[[], None]
-    delete: Callable[[str], None]
-    plant: Callable[[str], None]
+    flush: Callable[[], object]
+    delete: Callable[[str], object]
+    plant: Callable[[str], object]
     held: Callable[[], set[str]]
     meter: MemoryMeter = field(default_factory=MemoryMeter)
 
@@ -64,7 +64,7 @@ class MemoryBench(Bench):
     def reopen(self) -> None:
         self.enforcer = Converger("point", self.device, GUARD, self.meter, self.clock)
 
-    def held(self) -> set[str]:  # type: ignore[override]
+    def held(self) -> set[str]:
         return {key.value for key in self.device.held}
 
 
@@ -99,7 +99,7 @@ class FileBench(Bench):
         lines = self.path.read_text().splitlines(keepends=True)
         self.path.write_text("".join(filter(keep, lines)))
 
-    def held(self) -> set[str]:  # type: ignore[override]
+    def held(self) -> set[str]:
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         return {line.partition(" ")[0] for line in lines}
 
@@ -129,7 +129,7 @@ class SuricataBench(Bench):
         settings = suricata.SuricataSettings(socket=self.server.socket, guard=GUARD)
         self.enforcer = suricata.ENFORCER.open("point", settings, self.meter, self.clock)
 
-    def held(self) -> set[str]:  # type: ignore[override]
+    def held(self) -> set[str]:
         return self.server.held()
 
 
@@ -155,14 +155,14 @@ class NftBench(Bench):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def held(self) -> set[str]:  # type: ignore[override]
-        listing = nftables.table.from_json(
+    def held(self) -> set[str]:
+        listing = table.from_json(
             subprocess.run(
                 ["ip", "netns", "exec", self.netns, "nft", "-j", "list table inet opsonin"],
                 check=True, capture_output=True, text=True,
             ).stdout
         )  # fmt: skip
-        return {nftables.table.canonical(net) for net in listing.entries}
+        return {canonical(net) for net in listing.entries}
 
 
 def _key(value: str) -> Key:
