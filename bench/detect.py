@@ -72,6 +72,7 @@ def _measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         events = _adversary(events, folder / "adversary.jsonl")
     chosen = _windows(arguments.rules, arguments.category)
     sizes: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for size in arguments.sizes.split(","):
         rules = folder / f"rules-{size}"
         count = _write(chosen, rules, size)

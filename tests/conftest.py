@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes.util
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def require(found: bool, reason: str) -> None:
     pytest.skip(reason)
 
 
-_NEEDS = {
+_NEEDS: dict[str, Callable[[], tuple[bool, str]]] = {
     "root": lambda: (
         os.geteuid() == 0 and shutil.which("ip") is not None,
         "needs root and iproute2 (network namespaces)",

@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-import loop
+import loop  # type: ignore[import-not-found]
 import pytest
-import setwatch
+import setwatch  # type: ignore[import-not-found]
 from lab import Lab
 
 

@@ -17,7 +17,10 @@ class Adder:
 
     def __init__(self, key: str, parts: Mapping[str, bytes]) -> None:
         self.key = key
-        self.total, self.due = msgspec.json.decode(parts["sum"]) if parts else (0, None)
+        self.total: int = 0
+        self.due: int | None = None
+        if parts:
+            self.total, self.due = msgspec.json.decode(parts["sum"])
         self.changed = False
 
     def on_item(self, item: tuple[str, int]) -> Iterable[str]:

@@ -84,7 +84,7 @@ def recorded(name: str) -> list[Event]:
             for member in sorted(archive.namelist()):
                 adapter = ZEEK if member.endswith(".log") else WINDOWS
                 with archive.open(member) as stream:
-                    found.extend(events(adapter, io.BufferedReader(stream)))  # type: ignore[arg-type]
+                    found.extend(events(adapter, io.BufferedReader(stream)))
     return sorted(found, key=lambda one: one.time_us)
 
 

@@ -108,7 +108,7 @@ def test_few_values_again_are_counted_exactly_again() -> None:
         run.take(match(number / 100, number, v=f"value {number}"))
     for number in range(300, 500):
         run.take(match(number, number, v=f"value {number % 2}"))
-    window = next(iter(run.host.logics.values()))
+    window: Any = next(iter(run.host.logics.values()))
     assert window.evaluator.sketch is None
 
 

@@ -43,8 +43,11 @@ def test_values_that_say_nothing_are_left_out() -> None:
 
 
 def test_steps_run_only_for_their_fields() -> None:
+    def other(fields: dict[str, Any]) -> None:
+        """Do nothing, for another field."""
+
     table = KeyTable(
-        "v.p.", NAMES, steps=[(("source.port",), print), (("destination.port",), repr)]
+        "v.p.", NAMES, steps=[(("source.port",), print), (("destination.port",), other)]
     )
     assert table.plan(["spt"]).steps == (print,)
 

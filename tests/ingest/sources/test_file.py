@@ -123,7 +123,7 @@ def test_reading_goes_on_after_any_batch_without_gap_or_repetition(
                 taken += 1
                 if taken == stop_after:
                     break
-            await batches.aclose()
+            await batches.aclose()  # type: ignore[attr-defined]
         return found
 
     assert asyncio.run(run()) == lines

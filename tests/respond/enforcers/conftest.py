@@ -17,7 +17,8 @@ from respond.device import Held
 from respond.enforcers import memory, nftables, suricata
 from respond.guard import GuardSettings
 from respond.ledger import Key
-from respond.target import network
+from respond.nft import table
+from respond.target import canonical, network
 
 GUARD = GuardSettings.model_validate({"never_touch": ["198.51.100.1"]})
 
