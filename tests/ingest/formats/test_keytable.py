@@ -1,5 +1,7 @@
 """Keys to fields: types, repetition, values that say nothing, and keys unknown."""
 
+from typing import Any
+
 from ingest.formats.keytable import KeyTable
 
 NAMES = {"src": "source.ip", "srcip": "source.ip", "spt": "source.port", "in": "source.bytes"}
