@@ -3,10 +3,10 @@
 import asyncio
 import gzip
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -62,7 +62,7 @@ class Following:
 
     async def end(self) -> None:
         await self._source.close()
-        await self._batches.aclose()  # type: ignore[attr-defined] # a generator
+        await cast("AsyncGenerator[Batch, None]", self._batches).aclose()
 
 
 def add(path: Path, text: bytes) -> None:
