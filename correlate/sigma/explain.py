@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from correlate.sigma.engine import renamed
+from correlate.sigma.catalogue import renamed
 from correlate.sigma.evaluate import leaf_test
 from correlate.sigma.node import MANY, ONE, And, Leaf, Node, Not
 from correlate.sigma.route import Router

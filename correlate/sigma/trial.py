@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contract.document import Document
-from correlate.sigma.engine import Engine, renamed
+from correlate.sigma.catalogue import renamed
+from correlate.sigma.engine import Engine
 from correlate.sigma.evaluate import node_test
 from correlate.sigma.node import Node
 from correlate.sigma.route import Router

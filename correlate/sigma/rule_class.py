@@ -1,0 +1,139 @@
+"""A class: the rules of events whose routing fields decide alike, waiting for their witnesses.
+
+The indexes tell from an event's values which witnesses are there; which are rare is learnt from a sample
+of the class's events, again and again. The choice decides speed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from correlate.sigma.catalogue import fields_of
+from correlate.sigma.evaluate import Test
+from correlate.sigma.index import Budget, FieldIndex, KeywordIndex, Numbers
+from correlate.sigma.node import TRUE, Leaf, Node
+from correlate.sigma.residual import compiled
+from correlate.sigma.witness import Frequencies, projected, witness
+
+SAMPLE = 192
+"""Events of a class that its frequencies are counted on."""
+_RELEARN_AFTER = (1_000, 4_000, 16_000, 65_536, 262_144)
+"""Evaluated candidates of a class after which it counts again; the last repeats."""
+_STRIDE = 16
+"""Of later samples one event in so many is taken, so that they span more than a burst."""
+_HOT = 0.01
+"""Share of events on which a rule may be a candidate before its witness is looked at again."""
+
+
+class RuleClass:
+    """The rules of events whose routing fields decide alike.
+
+    Args:
+        rules: number and remaining condition of each rule that can hold.
+        budget: memory bound of all classes.
+        plain: use no native code.
+    """
+
+    def __init__(self, rules: Sequence[tuple[int, Node]], budget: Budget, *, plain: bool) -> None:
+        self.rules = rules
+        self.tests: dict[int, Test] = {}
+        self.samples: list[Mapping[str, Any]] | None = []
+        self.evaluated: dict[int, int] = {}
+        self.dotted = any("." in name for _, node in rules for name in fields_of(node))
+        self._nodes = dict(rules)
+        self._projected: dict[tuple[str, int], Test | None] = {}
+        self._budget = budget
+        self._plain = plain
+        self._frequencies = Frequencies()
+        self._learnt = 0
+        self._skipped = 0
+        self._stride = 1
+        self._indexes: dict[str, tuple[frozenset[tuple[Leaf, int]], FieldIndex]] = {}
+        self._index()
+
+    def _index(self) -> None:
+        """Choose witnesses and build what is not built already."""
+        wanted: dict[str | None, dict[Leaf, set[int]]] = {}
+        always = []
+        for number, node in self.rules:
+            found = witness(node, self._frequencies.estimate)
+            if found is None:
+                always.append(number)
+                continue
+            for leaf in found[1]:
+                wanted.setdefault(leaf.field, {}).setdefault(leaf, set()).add(number)
+        self.always: Numbers = tuple(always)
+        keywords = wanted.pop(None, None)
+        self.keywords = KeywordIndex(keywords, plain=self._plain) if keywords else None
+        self._build({name: leaves for name, leaves in wanted.items() if name is not None})
+
+    def _build(self, wanted: dict[str, dict[Leaf, set[int]]]) -> None:
+        kept = {}
+        for name, leaves in wanted.items():
+            content = frozenset((leaf, rule) for leaf, rules in leaves.items() for rule in rules)
+            old = self._indexes.get(name)
+            if old is not None and old[0] == content:
+                kept[name] = old
+            else:
+                if old is not None:
+                    old[1].close()
+                possible = partial(self._possible, name)
+                index = FieldIndex(leaves, self._budget, possible, plain=self._plain)
+                kept[name] = (content, index)
+        for name, old in self._indexes.items():
+            if name not in kept:
+                old[1].close()
+        self._indexes = kept
+        self._plan()
+
+    def _plan(self) -> None:
+        self.plan: tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Numbers]], ...] = tuple(
+            (name, index.remembered, index.of) for name, (_, index) in self._indexes.items()
+        )
+
+    def _possible(self, name: str, number: int, text: str) -> bool:
+        """Tell whether a rule can hold where a field has this text, whatever the others have."""
+        key = (name, number)
+        if key not in self._projected:
+            node = projected(self._nodes[number], name)
+            self._projected[key] = None if node == TRUE else compiled(node)
+        test = self._projected[key]
+        return test is None or test({name: text})
+
+    def learn(self, event: Mapping[str, Any]) -> None:
+        """Take an event into the sample; when it is full, choose witnesses anew."""
+        self._skipped += 1
+        if self.samples is None or self._skipped < self._stride:
+            return
+        self._skipped = 0
+        self.samples.append(event)
+        if len(self.samples) < SAMPLE:
+            return
+        hot = self._hot(self.samples)
+        self._frequencies.learn([self._nodes[number] for number in hot], self.samples)
+        self.samples = None
+        if hot:
+            self._index()
+        self._plan()
+        self.evaluated.clear()
+
+    def _hot(self, events: list[Mapping[str, Any]]) -> list[int]:
+        """Return the rules that are candidates too often."""
+        limit = max(1, _HOT * len(events) * self._stride)
+        return [number for number, count in self.evaluated.items() if count > limit]
+
+    def relearn(self) -> None:
+        """Begin a new sample when enough candidates were evaluated since the last."""
+        limit = _RELEARN_AFTER[min(self._learnt, len(_RELEARN_AFTER) - 1)]
+        if self.samples is None and sum(self.evaluated.values()) >= limit:
+            self._learnt += 1
+            self._stride = _STRIDE
+            self.samples = []
+            self.evaluated.clear()
+
+    def test(self, number: int) -> Test:
+        """Return the compiled condition of a rule."""
+        made = self.tests[number] = compiled(self._nodes[number])
+        return made
