@@ -8,20 +8,25 @@ Suricata's `fast.log` has the same form and is read too. A full alert may come a
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
 from contract.timestamps import iso
-from ingest.formats.address import canonical_ip, canonical_mac
-from ingest.formats.csv_line import split
-from ingest.formats.flow import add_flow
-from ingest.formats.json import flatten, load_object
-from ingest.formats.snort_stamp import stamp_us
+from ingest.formats.json import load_object
+from ingest.formats.snort import (
+    add_ends,
+    add_name,
+    add_protocol,
+    add_rule,
+    add_verdict,
+    begin,
+    time_of,
+)
+from ingest.formats.snort_json import of_csv, of_object
 from ingest.formats.syslog import read
 from ingest.formats.text import decode
-from ingest.tables.protocols import transport_fields
 
 NAME: Final = "snort.alert"
 
@@ -42,7 +47,6 @@ _FULL_TAIL = re.compile(
 _STAMP = re.compile(r"[\d/]{5,10}-\d\d:\d\d:\d\d")
 _FULL_MARK: Final = "full"
 _MAX_HEAD: Final = 4_096
-_DENIED: Final = frozenset(("drop", "block", "reset", "sdrop", "reject", "blocked", "denied"))
 
 
 def parse(raw: bytes, context: Context) -> list[Fields]:
@@ -52,7 +56,7 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         ParseError: no alert in any of the forms read here.
     """
     if raw[:1] == b"{":
-        return [_json(load_object(raw), context)]
+        return [of_object(load_object(raw), context)]
     text = decode(raw)
     if "\n" in text:
         return _lines(text, context)
@@ -76,7 +80,7 @@ def _lines(text: str, context: Context) -> list[Fields]:
 
 def _one(text: str, context: Context) -> Fields:
     if text[:1].isdigit() and "[**]" not in text and text.count(",") > 10:  # noqa: PLR2004 - the shortest of the CSV forms has 13 columns
-        return _csv(text, context)
+        return of_csv(text, context)
     return _fast(text, context)
 
 
@@ -85,17 +89,17 @@ def _one(text: str, context: Context) -> Fields:
 
 def _fast(text: str, context: Context) -> Fields:
     """`time [**] [g:s:r] msg [**] [Classification: …] [Priority: n] {P} a -> b`, or behind a syslog header."""
-    fields = _begin()
+    fields = begin()
     if _STAMP.match(text):
         stamp, _, rest = text.partition(" ")
-        fields["@timestamp"] = _time(stamp, context)
+        fields["@timestamp"] = time_of(stamp, context)
         rest = rest.lstrip()
     else:
         rest = _syslog(fields, text, context)
     match = _RULE.match(rest[: _MAX_HEAD * 4])
     if match is None:
         raise ParseError("no Snort alert: expected [gid:sid:rev] behind the time or the header")
-    _rule(fields, match["gid"], match["sid"], match["rev"])
+    add_rule(fields, match["gid"], match["sid"], match["rev"])
     body = match["rest"]
     end = body.find("[**]")
     tags = _tags(fields, body)
@@ -103,11 +107,11 @@ def _fast(text: str, context: Context) -> Fields:
     if end < 0:
         ends = [at for at in (tags, flow.start() if flow else -1) if at >= 0]
         end = min(ends, default=len(body))
-    _name(fields, body[:end].strip().rstrip(":"))
-    _verdict(fields, match["verdict"] or _trailing_verdict(body[end:]))
+    add_name(fields, body[:end].strip().rstrip(":"))
+    add_verdict(fields, match["verdict"] or _trailing_verdict(body[end:]))
     if flow is not None:
-        _protocol(fields, flow["protocol"])
-        _ends(fields, flow["source"], flow["destination"])
+        add_protocol(fields, flow["protocol"])
+        add_ends(fields, flow["source"], flow["destination"])
         if flow["interface"]:
             fields["observer.ingress.interface.name"] = flow["interface"]
     return fields
@@ -168,24 +172,24 @@ def _full_line(text: str, context: Context) -> list[Fields]:
 
 
 def _full(lines: list[str], context: Context) -> Fields:
-    fields = _begin()
+    fields = begin()
     match = _RULE.match(lines[0])
     if match is None:
         raise ParseError("no Snort alert: expected [**] [gid:sid:rev] message [**]")
-    _rule(fields, match["gid"], match["sid"], match["rev"])
-    _name(fields, match["rest"].removesuffix("[**]").strip())
+    add_rule(fields, match["gid"], match["sid"], match["rev"])
+    add_name(fields, match["rest"].removesuffix("[**]").strip())
     for line in lines[1:]:
         _tags(fields, line)
         if (flow := _FULL_FLOW.match(line.strip())) and _STAMP.match(flow[1]):
-            fields["@timestamp"] = _time(flow[1], context)
+            fields["@timestamp"] = time_of(flow[1], context)
             fields["snort.flow"] = [flow[2], flow[3]]
         elif head := _FULL_HEAD.match(line):
-            _protocol(fields, head[1].replace("PROTO:", "").replace("PROTO", ""))
+            add_protocol(fields, head[1].replace("PROTO:", "").replace("PROTO", ""))
             fields["snort.ttl"] = int(head[2])
     ends = fields.pop("snort.flow", None)
     if ends is not None:
-        _ends(fields, *ends)
-    _verdict(fields, match["verdict"] or "")
+        add_ends(fields, *ends)
+    add_verdict(fields, match["verdict"] or "")
     return fields
 
 
@@ -193,218 +197,6 @@ def flush(context: Context) -> list[Fields]:
     """Return a full alert whose addresses never came."""
     held = context.state.pop(_FULL_MARK, None)
     return [_full(held, context)] if held else []
-
-
-# ------------------------------------------------------------------ CSV
-
-_PFSENSE: Final = (
-    "timestamp", "gid", "sid", "rev", "msg", "proto", "src_addr", "src_port", "dst_addr", "dst_port", "ip_id",
-    "class", "priority", "action", "disposition",
-)  # fmt: skip
-_CSV: Final = (
-    "timestamp", "gid", "sid", "rev", "msg", "proto", "src_addr", "src_port", "dst_addr", "dst_port", "eth_src",
-    "eth_dst", "eth_len", "tcp_flags", "tcp_seq", "tcp_ack", "tcp_len", "tcp_win", "ttl", "tos", "ip_id",
-    "dgm_len", "ip_len", "icmp_type", "icmp_code", "icmp_id", "icmp_seq",
-)  # fmt: skip
-
-
-def _csv(text: str, context: Context) -> Fields:
-    values = [value.strip() for value in split(text)]
-    columns = _PFSENSE if len(values) <= len(_PFSENSE) else _CSV
-    item: dict[str, Any] = {
-        name: value for name, value in zip(columns, values, strict=False) if value
-    }
-    if not str(item.get("sid", "")).isdecimal() or not str(item.get("gid", "")).isdecimal():
-        raise ParseError("no Snort alert: expected gid and sid in the second and third column")
-    return _json(item, context)
-
-
-# ------------------------------------------------------------------ JSON
-
-_EMPTY: Final[tuple[Any, ...]] = ("", None, [], {})
-_TAKEN: Final = frozenset(
-    [
-        "timestamp",
-        "seconds",
-        "msg",
-        "gid",
-        "sid",
-        "rev",
-        "rule",
-        "class",
-        "priority",
-        "proto",
-        "src_addr",
-        "src_port",
-        "dst_addr",
-        "dst_port",
-        "src_ap",
-        "dst_ap",
-        "action",
-        "eth_src",
-        "eth_dst",
-        "iface",
-        "service",
-        "vlan",
-        "appid",
-    ]
-)
-
-
-def _json(item: dict[str, Any], context: Context) -> Fields:
-    fields = _begin()
-    fields["@timestamp"] = _moment(item, context)
-    gid, sid, rev = (str(item.get(name, "")) for name in ("gid", "sid", "rev"))
-    if not sid and type(item.get("rule")) is str:
-        gid, sid, rev = (*item["rule"].split(":"), "", "")[:3]
-    if not sid.isdecimal():
-        raise ParseError("no Snort alert: expected sid or rule in the record")
-    _rule(fields, gid, sid, rev)
-    _name(fields, str(item.get("msg", "")))
-    if item.get("class") not in (None, "", "none"):
-        fields["rule.category"] = str(item["class"])
-    if str(item.get("priority", "")).isdecimal():
-        fields["event.severity"] = int(str(item["priority"])[:9])
-    _verdict(fields, str(item.get("action", "")))
-    if item.get("proto"):
-        _protocol(fields, str(item["proto"]))
-    for side, short in (("source", "src"), ("destination", "dst")):
-        _side(fields, side, item, short)
-    add_flow(fields)
-    _json_rest(fields, item)
-    rest = {
-        name: value for name, value in item.items() if name not in _TAKEN and value not in _EMPTY
-    }
-    for name, value in flatten(rest, "snort.").items():
-        if value not in _EMPTY:
-            fields[name] = value
-    return fields
-
-
-def _moment(item: dict[str, Any], context: Context) -> str:
-    seconds = item.get("seconds")
-    stamp = str(item.get("timestamp", ""))
-    if type(seconds) is int and 0 < seconds < 10**11:
-        digits = stamp.rpartition(".")[2] if "." in stamp else ""
-        micros = int(digits[:6].ljust(6, "0")) if digits.isdecimal() else 0
-        return iso(seconds * 1_000_000 + micros)
-    return _time(stamp, context)
-
-
-def _side(fields: Fields, side: str, item: dict[str, Any], short: str) -> None:
-    address = canonical_ip(str(item.get(short + "_addr", "")))
-    port = str(item.get(short + "_port", ""))
-    if address is None and item.get(short + "_ap"):
-        address, port = _split(str(item[short + "_ap"]), with_port=True)
-    if address is not None:
-        fields[side + ".ip"] = address
-    if port.isdecimal() and 0 < int(port[:9]) < 65_536:  # noqa: PLR2004 - ports
-        fields[side + ".port"] = int(port)
-    mac = canonical_mac(str(item.get("eth_" + short, "")))
-    if mac is not None:
-        fields[side + ".mac"] = mac
-
-
-def _json_rest(fields: Fields, item: dict[str, Any]) -> None:
-    if item.get("iface"):
-        fields["observer.ingress.interface.name"] = str(item["iface"])
-    service = item.get("service")
-    if service and service != "unknown":
-        fields["network.protocol"] = str(service).lower()
-    if item.get("appid"):
-        fields["network.application"] = str(item["appid"]).lower()
-    if item.get("vlan"):
-        fields["network.vlan.id"] = str(item["vlan"])
-    sides = ("source", "destination") if item.get("dir") != "S2C" else ("destination", "source")
-    for name, side in (("client", sides[0]), ("server", sides[1])):
-        for what, field in (("_bytes", ".bytes"), ("_pkts", ".packets")):
-            value = item.get(name + what)
-            if type(value) is int and value >= 0:
-                fields[side + field] = value
-
-
-# ------------------------------------------------------------------ all forms
-
-
-def _begin() -> Fields:
-    return {
-        "event.kind": "alert",
-        "event.category": ["network", "intrusion_detection"],
-        "event.type": ["allowed"],
-        "event.action": "alert",
-        "event.module": "snort",
-        "event.dataset": "snort.log",
-        "observer.vendor": "Snort",
-        "observer.product": "Snort",
-        "observer.type": "ids",
-    }
-
-
-def _time(text: str, context: Context) -> str:
-    try:
-        return iso(stamp_us(text, context.zone, context.received_us))
-    except (ValueError, OverflowError) as error:
-        raise ParseError(f"time of the alert: {error}") from None
-
-
-def _rule(fields: Fields, gid: str, sid: str, rev: str) -> None:
-    fields["rule.id"] = sid
-    if rev:
-        fields["rule.version"] = rev
-    if gid.isdecimal():
-        fields["snort.gid"] = int(gid[:10])
-
-
-def _name(fields: Fields, text: str) -> None:
-    name = text.strip('"')
-    if name and name != "(null)":
-        fields["rule.name"] = fields["message"] = name
-
-
-def _verdict(fields: Fields, text: str) -> None:
-    word = text.strip().lower()
-    if not word:
-        return
-    fields["event.action"] = word
-    if word in _DENIED:
-        fields["event.type"] = ["denied"]
-        fields["observer.type"] = "ips"
-
-
-def _protocol(fields: Fields, text: str) -> None:
-    name = text.strip().removeprefix("PROTO:").lstrip("0") or "0"
-    if not (found := transport_fields(name)):
-        found = {"snort.protocol": name}
-    fields |= found
-
-
-def _split(text: str, *, with_port: bool) -> tuple[str | None, str]:
-    """Part address and port; an IPv6 address stands without brackets, its port behind the last colon."""
-    if with_port:
-        address, _, port = text.rpartition(":")
-        found = canonical_ip(address)
-        if found is not None and port.isdecimal():
-            return found, port
-    return canonical_ip(text), ""
-
-
-def _ends(fields: Fields, source: str, destination: str) -> None:
-    transport = fields.get("network.transport")
-    with_port = transport in ("tcp", "udp", "sctp") or (
-        transport is None and ":" in source and "." in source
-    )
-    for side, text in (("source", source), ("destination", destination)):
-        address, port = _split(text, with_port=with_port)
-        if address is None:
-            address, port = _split(text, with_port=True)
-            port = port if with_port else ""
-        if address is not None:
-            fields[side + ".ip"] = address
-        elif text:
-            fields[f"snort.{side}"] = text
-        if port and 0 < int(port[:9]) < 65_536:  # noqa: PLR2004 - ports
-            fields[side + ".port"] = int(port)
-    add_flow(fields)
 
 
 ADAPTER = Adapter(NAME, parse, flush, typed=True)

@@ -20,14 +20,12 @@ from contract.ports import Adapter, Context
 from ingest.formats.json import flatten_into, load_object
 from ingest.formats.text import decode
 from ingest.formats.zeek_details import COMPLETE, flow
+from ingest.formats.zeek_names import column_name, log_name, said_log, told_log
 from ingest.formats.zeek_tsv import Convert, converters, take_header
 from ingest.formats.zeek_values import Read, compile_column, time_text
-from ingest.tables.zeek import COLUMNS, EVERY, LOGS, OTHER, TELLING, TRANSPORTS
+from ingest.tables.zeek import COLUMNS, EVERY, LOGS, OTHER, TRANSPORTS
 
 NAME: Final = "zeek.log"
-_PATH_NAMES: Final = ("_path", "@stream", "_stream", "stream", "log", "event_type")
-_FOLDED: Final = ("id_", "certificate_", "san_", "basic_constraints_", "times_", "seen_")
-"""Records within a record, whose point some JSON writers turn into an underscore."""
 
 
 def parse(raw: bytes, context: Context) -> list[Fields]:
@@ -120,10 +118,10 @@ def _log_of(header: dict[str, Any]) -> _Log:
     found = _LOGS.get(header["ready"])
     if found is not None:
         return found
-    path = _log_name(header["path"])
+    path = log_name(header["path"])
     names, types = header["fields"], header["types"]
     columns = [
-        (*_target(path, _column_name(name)), convert)
+        (*_target(path, column_name(name)), convert)
         for name, convert in zip(names, converters(header), strict=True)
     ]
     plain = [
@@ -178,7 +176,7 @@ def _json(item: dict[str, Any], context: Context) -> Fields:
         name, inner = next(iter(item.items()))
         if type(inner) is dict and (name in LOGS or "ts" in inner):
             path, item = name, inner
-    path = _log_name(path or _said(item) or context.options.get("log") or _told(item))
+    path = log_name(path or said_log(item) or context.options.get("log") or told_log(item))
     fields = _begin(path)
     targets = _targets(path)
     for name, value in item.items():
@@ -205,7 +203,7 @@ def _targets(path: str) -> dict[str, _Target]:
 
 
 def _learn(path: str, name: str) -> _Target:
-    target = _target(path, _column_name(name))
+    target = _target(path, column_name(name))
     targets = _targets(path)
     if len(targets) < _MAX_NAMES:
         targets[name] = target
@@ -224,46 +222,7 @@ def _take(fields: Fields, target: _Target, value: Any) -> None:
         reader(fields, value)
 
 
-@lru_cache(4096)
-def _column_name(name: str) -> str:
-    for prefix in _FOLDED:
-        if name.startswith(prefix):
-            return prefix[:-1] + "." + name[len(prefix) :]
-    return name
-
-
-def _said(item: dict[str, Any]) -> str:
-    """Return the log that the record names, or empty text."""
-    for name in _PATH_NAMES:
-        value = item.get(name)
-        if type(value) is str and value and (name[0] in "_@" or value in LOGS):
-            return value
-    return ""
-
-
-def _told(item: dict[str, Any]) -> str:
-    """Tell the log by its columns.
-
-    Raises:
-        ParseError: no log of those known has two of them.
-    """
-    names = {_column_name(name) for name in item}
-    for path, telling in TELLING:
-        if len(names.intersection(telling)) > 1:
-            return path
-    raise ParseError(f"JSON that names no Zeek log (_path), with {', '.join(list(item)[:6])}")
-
-
 # ------------------------------------------------------------------ both
-
-
-@lru_cache(1024)
-def _log_name(path: str) -> str:
-    """Return the log's name without a writer's additions (`conn.log`, `zeek_conn`, `bro_dns`)."""
-    name = path.rpartition("/")[2].removesuffix(".log")
-    for prefix in ("json_streaming_", "zeek_", "bro_"):
-        name = name.removeprefix(prefix)
-    return name.lower() if name.isidentifier() else "unknown"
 
 
 @lru_cache(256)

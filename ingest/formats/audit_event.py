@@ -1,9 +1,4 @@
-"""The ECS fields of one audit event from all its records.
-
-Which account is the event's user: `uid` is who the process runs as. In records of PAM and shadow-utils the
-process is root's sshd or passwd and `acct` names the account, so there the account is `user` (a login) or
-`user.target` (a change), and no number of another account stands beside its name.
-"""
+"""The ECS fields of one audit event from all its records."""
 
 from __future__ import annotations
 
@@ -12,6 +7,7 @@ from typing import Any, Final, TypeAlias
 from contract.event import Fields
 from ingest.formats.address import canonical_ip
 from ingest.formats.audit import arguments, decode_hex, meant, socket_address
+from ingest.formats.audit_users import UNSET, add_users
 from ingest.formats.file_path import path_fields
 from ingest.tables.audit import CALLS, COMPANIONS, TYPES
 from ingest.tables.audit_numbers import ARCHITECTURES, SYSCALLS
@@ -19,7 +15,6 @@ from ingest.tables.audit_numbers import ARCHITECTURES, SYSCALLS
 Record: TypeAlias = tuple[str, dict[str, str], str]
 """Type, fields, body."""
 
-_UNSET: Final = frozenset(("4294967295", "-1", "unset"))
 _SKIPPED: Final = frozenset(
     [
         "pid",
@@ -61,7 +56,7 @@ def event_fields(records: list[Record]) -> Fields:
     call = _call(merged)
     side = _categorize(fields, main, merged, call)
     _process(fields, records, merged)
-    _users(fields, main, merged)
+    add_users(fields, main, merged)
     _paths(fields, records, merged)
     _addresses(fields, merged, side)
     _outcome(fields, merged)
@@ -167,62 +162,6 @@ def _command_line(fields: Fields, records: list[Record], merged: dict[str, str])
     command = meant(merged.get("cmd")) or title
     if command:
         fields["process.command_line"] = command
-
-
-# ------------------------------------------------------------------ users
-
-
-def _users(fields: Fields, main: str, merged: dict[str, str]) -> None:
-    role = TYPES.get(main, ("", "", "", ""))[3]
-    account = meant(merged.get("acct"))
-    number = meant(merged.get("id"))
-    if role == "user" and (account or number):
-        if account:
-            fields["user.name"] = account
-        if number and number not in _UNSET:
-            fields["user.id"] = number
-        elif account == "root" and merged.get("uid") == "0":
-            fields["user.id"] = "0"
-        return
-    _acting(fields, merged)
-    if role == "target":
-        _named(fields, "user.target", account, number)
-    elif role == "group":
-        _named(fields, "group", meant(merged.get("grp")) or account, number)
-
-
-def _named(fields: Fields, prefix: str, name: str | None, number: str | None) -> None:
-    if name:
-        fields[prefix + ".name"] = name
-    if number and number.isdecimal() and number not in _UNSET:
-        fields[prefix + ".id"] = number
-
-
-_IDENTITIES: Final = (
-    ("uid", "UID", "user"),
-    ("euid", "EUID", "user.effective"),
-    ("gid", "GID", "user.group"),
-)
-
-
-def _acting(fields: Fields, merged: dict[str, str]) -> None:
-    """Who the process runs as; ausearch -i and the enriched log give names beside numbers, or instead."""
-    for name, enriched, prefix in _IDENTITIES:
-        value = meant(merged.get(name))
-        if value is None or value in _UNSET:
-            continue
-        if value.isdecimal():
-            fields[prefix + ".id"] = value
-        else:
-            fields[prefix + ".name"] = value
-        word = meant(merged.get(enriched))
-        if word is not None and not word.isdecimal() and word != "unset":
-            fields[prefix + ".name"] = word
-    same = "id" if "user.effective.id" in fields else "name"
-    if fields.get("user.effective." + same) == fields.get("user." + same):
-        # ECS: effective differs from the user, or is not worth saying.
-        fields.pop("user.effective.id", None)
-        fields.pop("user.effective.name", None)
 
 
 # ------------------------------------------------------------------ files, addresses
@@ -332,7 +271,7 @@ def _keep(fields: Fields, records: list[Record], merged: dict[str, str], call: s
         if name not in _SKIPPED and value and value != "(null)"
     }
     session = merged.get("ses", "")
-    if session.isdecimal() and session not in _UNSET:
+    if session.isdecimal() and session not in UNSET:
         fields["auditd.session"] = session
     if call:
         kept["syscall"] = call

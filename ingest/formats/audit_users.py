@@ -1,0 +1,71 @@
+"""Whom an audit event is of.
+
+`uid` is who the process runs as. In records of PAM and shadow-utils the process is root's sshd or passwd and
+`acct` names the account, so there the account is `user` (a login) or `user.target` (a change), and no number of
+another account stands beside its name.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contract.event import Fields
+from ingest.formats.audit import meant
+from ingest.tables.audit import TYPES
+
+UNSET: Final = frozenset(("4294967295", "-1", "unset"))
+"""Login ids and sessions of what nobody logged in for."""
+
+
+def add_users(fields: Fields, main: str, merged: dict[str, str]) -> None:
+    """Add the event's user, who it was done to, and the group, by the record's main type."""
+    role = TYPES.get(main, ("", "", "", ""))[3]
+    account = meant(merged.get("acct"))
+    number = meant(merged.get("id"))
+    if role == "user" and (account or number):
+        if account:
+            fields["user.name"] = account
+        if number and number not in UNSET:
+            fields["user.id"] = number
+        elif account == "root" and merged.get("uid") == "0":
+            fields["user.id"] = "0"
+        return
+    _acting(fields, merged)
+    if role == "target":
+        _named(fields, "user.target", account, number)
+    elif role == "group":
+        _named(fields, "group", meant(merged.get("grp")) or account, number)
+
+
+def _named(fields: Fields, prefix: str, name: str | None, number: str | None) -> None:
+    if name:
+        fields[prefix + ".name"] = name
+    if number and number.isdecimal() and number not in UNSET:
+        fields[prefix + ".id"] = number
+
+
+_IDENTITIES: Final = (
+    ("uid", "UID", "user"),
+    ("euid", "EUID", "user.effective"),
+    ("gid", "GID", "user.group"),
+)
+
+
+def _acting(fields: Fields, merged: dict[str, str]) -> None:
+    """Who the process runs as; ausearch -i and the enriched log give names beside numbers, or instead."""
+    for name, enriched, prefix in _IDENTITIES:
+        value = meant(merged.get(name))
+        if value is None or value in UNSET:
+            continue
+        if value.isdecimal():
+            fields[prefix + ".id"] = value
+        else:
+            fields[prefix + ".name"] = value
+        word = meant(merged.get(enriched))
+        if word is not None and not word.isdecimal() and word != "unset":
+            fields[prefix + ".name"] = word
+    same = "id" if "user.effective.id" in fields else "name"
+    if fields.get("user.effective." + same) == fields.get("user." + same):
+        # ECS: effective differs from the user, or is not worth saying.
+        fields.pop("user.effective.id", None)
+        fields.pop("user.effective.name", None)
