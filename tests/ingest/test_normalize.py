@@ -10,6 +10,7 @@ from contract.errors import ParseError
 from contract.event import ECS_VERSION, Event, Fields
 from contract.ids import event_id
 from contract.meter import MemoryMeter
+from contract.plugins import load_named
 from contract.ports import Adapter, Context
 from contract.records import DeadLetter
 from contract.timestamps import from_iso
@@ -191,3 +192,15 @@ def test_what_an_adapter_holds_comes_at_the_end_of_the_stream() -> None:
     (found,) = normalizer.flush(context)
     assert isinstance(found, Event)
     assert Normalizer(saying(), "gw").flush(context) == []
+
+
+def test_ever_new_names_do_not_grow_what_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.normalize.MAX_PLANS", 50)
+    monkeypatch.setattr("ingest.formats.json.MAX_REMEMBERED", 0)
+    normalizer = Normalizer(load_named("ingest.adapters", "generic.ecs", "ADAPTER", Adapter), "gw")
+    for number in range(500):
+        raw = b'{"@timestamp":"%s","name%d":{"inner%d":1}}' % (TIME.encode(), number, number)
+        (found,) = normalizer.take(raw, Context(received_us=RECEIVED))
+        assert isinstance(found, Event)
+        assert found.fields[f"name{number}.inner{number}"] == 1
+    assert len(normalizer._plans) <= 50
