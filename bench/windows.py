@@ -11,7 +11,6 @@ Rates are per second of CPU time, so that a busy machine shows in neither; run o
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import random
@@ -20,8 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -36,6 +37,8 @@ from runtime.stage_runner import StageRunner  # noqa: E402
 
 T0_US = 1_767_225_600_000_000
 EPOCH_US = 1_000_000
+BATCH = 20_000
+Row: TypeAlias = tuple[int, int, int, str, int]
 PEER = ROOT.parent / "shared" / "peers" / "rsigma.sh"
 
 DETECTIONS = "".join(
@@ -73,23 +76,17 @@ def rule(lane: str, span: str) -> str:
     return text + (f"  {condition}\n" if condition else "")
 
 
-def rows(kind: str, size: int, count: int) -> list[tuple[int, int, int, str, int]]:
-    """Return (time, EventID, group, user, bytes) of events a millisecond apart, or `size` a minute."""
+def rows(kind: str, size: int, count: int) -> Iterator[Row]:
+    """Yield (time, EventID, group, user, bytes) of events a millisecond apart, or `size` a minute."""
     chance = random.Random(11)  # noqa: S311  the same streams in each run
-    made = []
     for index in range(count):
         if kind == "values":
-            made.append(
-                (T0_US + index * 60_000_000 // size, 4625, 1, f"user{index % size:05}", 100)
-            )
+            yield T0_US + index * 60_000_000 // size, 4625, 1, f"user{index % size:05}", 100
             continue
         draw = chance.random()
         code = 4625 if draw < 0.9 else 4624 if draw < 0.99 else 4672  # noqa: PLR2004
         user = f"user{chance.randrange(50):02}"
-        made.append(
-            (T0_US + index * 1000, code, chance.randrange(size), user, chance.randint(1, 10_000))
-        )
-    return made
+        yield T0_US + index * 1000, code, chance.randrange(size), user, chance.randint(1, 10_000)
 
 
 def address(group: int) -> str:
@@ -110,35 +107,49 @@ def match_of(index: int, row: tuple[int, int, int, str, int]) -> Match:
     return Match(IDS[code], Event(f"{index:024x}", at, "bench", fields, b""))
 
 
-def ours(text: str, matches: list[Match], *, state: bool) -> dict[str, Any]:
-    """Run a lane; return its figures."""
+def ours(text: str, matches: Iterator[Match], *, state: bool) -> dict[str, Any]:
+    """Run a lane; return its figures. Events are made in batches, between which the clock stands."""
     rules = load(read(text, "lane.yml"))
-    wanted = [one for one in matches if one.rule in rules.detections]
     used = {one for row in rules.correlations.values() for one in row.data["correlation"]["rules"]}
     ids = {detection.id for detection in rules.detections.values() if detection.name in used}
-    wanted = [one for one in wanted if one.rule in ids]
     runner = StageRunner(aggregate(rules, Settings(max_events=1_000_000)))
-    before = resident_mb()
-    gc.collect()
-    gc.freeze()
-    alerts, written, epoch = 0, 0, T0_US
-    begun = time.process_time()
-    for match in wanted:
-        now = match.event.time_us
-        if now - 1_000_000 >= runner.next_wake():
-            alerts += sum(isinstance(one, Alert) for one in runner.advance(now - 1_000_000))
-        for output in runner.take(match):
-            alerts += isinstance(output, Alert)
-        if state and now - epoch > EPOCH_US:
-            epoch = now
-            written += sum(len(part or b"") for part in runner.changes().values())
-    seconds = time.process_time() - begun
-    gc.unfreeze()
+    lane = _Lane(runner, state=state)
+    before, most, seconds, events = resident_mb(), 0, 0.0, 0
+    while batch := [one for one in islice(matches, BATCH) if one.rule in ids]:
+        events += len(batch)
+        begun = time.process_time()
+        lane.run(batch)
+        seconds += time.process_time() - begun
+        most = max(most, len(runner))
     return {
-        "events": len(wanted), "events_per_s": round(len(wanted) / seconds), "groups": len(runner),
-        "alerts": alerts, "rss_mb": round(resident_mb()), "state_rss_mb": round(resident_mb() - before),
-        "state_bytes_per_event": round(written / max(1, len(wanted))),
+        "events": events, "events_per_s": round(events / seconds), "groups": most,
+        "alerts": lane.alerts, "rss_mb": round(resident_mb()), "state_rss_mb": round(resident_mb() - before),
+        "state_bytes_per_event": round(lane.written / max(1, events)),
     }  # fmt: skip
+
+
+class _Lane:
+    """Drives the stage as the embedded host does."""
+
+    def __init__(self, runner: StageRunner[Any, Any], *, state: bool) -> None:
+        self.runner = runner
+        self.state = state
+        self.alerts = 0
+        self.written = 0
+        self.epoch = T0_US
+
+    def run(self, batch: list[Match]) -> None:
+        """Take a batch of matches."""
+        runner = self.runner
+        for match in batch:
+            now = match.event.time_us
+            if now - EPOCH_US >= runner.next_wake():
+                self.alerts += sum(isinstance(one, Alert) for one in runner.advance(now - EPOCH_US))
+            for output in runner.take(match):
+                self.alerts += isinstance(output, Alert)
+            if self.state and now - self.epoch > EPOCH_US:
+                self.epoch = now
+                self.written += sum(len(part or b"") for part in runner.changes().values())
 
 
 def resident_mb() -> float:
@@ -173,7 +184,7 @@ def cpu(command: list[str], limit_s: int = 90) -> float | None:
     return None if status else used.ru_utime + used.ru_stime
 
 
-def write(made: list[tuple[int, int, int, str, int]], path: Path) -> None:
+def write(made: Iterable[Row], path: Path) -> None:
     """Write the rows as the peer reads them."""
     with path.open("w", encoding="utf-8") as out:
         for at, code, group, user, size in made:
@@ -192,15 +203,13 @@ def lanes(options: argparse.Namespace) -> list[tuple[str, str, str, int]]:
 def one(lane: str, span: str, kind: str, size: int, options: argparse.Namespace) -> dict[str, Any]:
     """Run one lane, ours and the peer's, in a process of its own: memory is told apart."""
     count = options.events if kind == "keys" else min(options.events, 100_000)
-    made = rows(kind, size, count)
     text = rule(lane, span)
     figures: dict[str, Any] = {"lane": lane, "stream": f"{kind}_{size}"}
     if not options.no_peer:
         with tempfile.NamedTemporaryFile(suffix=".ndjson") as lines:
-            write(made, Path(lines.name))
+            write(rows(kind, size, count), Path(lines.name))
             figures["peer_events_per_s"] = peer(text, Path(lines.name), count)
-    matches = [match_of(index, row) for index, row in enumerate(made)]
-    del made
+    matches = (match_of(index, row) for index, row in enumerate(rows(kind, size, count)))
     return figures | ours(text, matches, state=not options.no_state)
 
 

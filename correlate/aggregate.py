@@ -24,7 +24,7 @@ from contract.records import Alert
 from correlate.window import sensor, state
 from correlate.window.deadline import window_class
 from correlate.window.library import Library, Named, Rules, fold_plan, library
-from correlate.window.plan import SEPARATOR, Facts, Plan, groups
+from correlate.window.plan import SEPARATOR, Facts, Plan, alternatives, groups
 from correlate.window.policy import Policy
 from correlate.window.report import SILENT
 from correlate.window.settings import WindowSettings
@@ -90,7 +90,7 @@ class _Router:
                     (id, names, correlation.policy.group_absent)
                 )
         self.singles = {
-            rule: (routes[0][0], routes[0][1][0])
+            rule: (routes[0][0], (routes[0][1][0], *alternatives(routes[0][1][0])))
             for rule, routes in self.routes.items()
             if len(routes) == 1 and len(routes[0][1]) == 1 and rule not in self.folds
         }
@@ -106,10 +106,12 @@ class _Router:
         fields = item.event.fields
         single = self.singles.get(rule)
         if single is not None:
-            id, name = single
-            value = fields.get(name)
-            if type(value) is str and len(value) <= SHORT and SEPARATOR not in value:
-                return (f"{id}{SEPARATOR}{value.lower()}",)
+            for name in single[1]:
+                value = fields.get(name)
+                if type(value) is str and len(value) <= SHORT and SEPARATOR not in value:
+                    return (f"{single[0]}{SEPARATOR}{value.lower()}",)
+                if value is not None:
+                    break
         if rule == SENSOR_RULE:
             prefix = f"{SENSOR_KEY}{SEPARATOR}{sensor.sensor_rule(fields).group}"
             return groups(prefix, fields, self.fold_by, absent=True)[:1]

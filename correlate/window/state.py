@@ -287,7 +287,7 @@ def _open_head(window: Window, head: _Head) -> None:
     window.decided = head.decided
     window.floor = head.floor
     window.cut = head.cut
-    window.episodes = [_unpack(episode) for episode in head.episodes]
+    window.episodes = tuple(_unpack(episode) for episode in head.episodes)
     window.retracted = head.retracted or None
     for place, data in head.inner:
         alert = Alert.model_validate(data)

@@ -79,7 +79,7 @@ class Window:
         self.evaluator = plan.evaluator()
         self.entries: list[Entry] = []
         self.fires: list[int | None] = []
-        self.episodes: list[Episode] = []
+        self.episodes: tuple[Episode, ...] = ()  # most groups never have one
         self.inner: dict[str, Inner] | None = None
         self.horizon: int | None = None
         self.sealed: int | None = None
@@ -132,7 +132,10 @@ class Window:
 
     def _begin(self) -> None:
         """Go back to the state of a new group: whether the host forgot it in between must not show."""
-        self.evaluator = self.plan.evaluator()
+        if self.evaluator.sketch is None:
+            self.evaluator.reset((), 0)
+        else:
+            self.evaluator = self.plan.evaluator()
         if self.counted:
             self.facts.groups -= 1
             self.counted = False
@@ -262,7 +265,7 @@ class Window:
             previous.changed = True
             return previous
         episode = self._new_episode(previous, place, since, until)
-        self.episodes.append(episode)
+        self.episodes += (episode,)
         self.plan_wake()
         return episode
 
@@ -291,7 +294,7 @@ class Window:
         while keep and self.episodes[keep - 1].fired >= edge:
             keep -= 1
         old = {episode.id: episode for episode in self.episodes[keep:]}
-        del self.episodes[keep:]
+        self.episodes = self.episodes[:keep]
         start: Place = (edge[0], edge[1], "")
         if keep:
             keep -= 1
@@ -409,7 +412,7 @@ class Window:
             self.sealed = episode.end_us
             self.horizon = horizon
             self.header_dirty = True
-            del self.episodes[0]
+            self.episodes = self.episodes[1:]
 
     def _trim(self, horizon: int) -> None:
         count = bisect_left(self.entries, (horizon - self.plan.keep_us,))
@@ -448,14 +451,15 @@ class Window:
     def plan_wake(self, time: int | None = None) -> None:
         """Set when to wake next: an episode may close, or a quarter of what is kept can go."""
         plan = self.plan
-        times = []
-        if self.episodes:
-            times.append(self.episodes[0].end_us + plan.close_us + plan.lateness_us + 1)
+        wake = None
         oldest = self.entries[0][0] if self.entries else time
         if oldest is not None:
-            slack = max(plan.keep_us // 4, 1_000_000)
-            times.append(oldest + plan.keep_us + plan.lateness_us + slack)
-        self.wake = min(times) if times else None
+            # A quarter more than must be kept: groups are trimmed now and then, not with each event.
+            wake = oldest + plan.keep_us + plan.lateness_us + max(plan.keep_us // 4, 1_000_000)
+        if self.episodes:
+            closes = self.episodes[0].end_us + plan.close_us + plan.lateness_us + 1
+            wake = closes if wake is None else min(wake, closes)
+        self.wake = wake
 
     def touch(self, time: int) -> None:
         """Note that the entries from a time on must be stored again."""
