@@ -4,10 +4,11 @@ Some sensors name a host and no peer. Their alerts share nothing but time, and t
 shows in a minute what it shows once a month is no accident. The odds decide, under learnt rates (`baseline`):
 
 - two runs of one host join when so unusual a thing falls so near by chance less than once in `1 / chance`
-  times, and such pairs come by chance on the whole site less than `chance_per_day` times a day;
-- across hosts the same, for all pairs of hosts, and only for the run that *opens* an episode of its host: what follows
-  in an episode is no independent event. It joins the most unusual of the episodes that fit, one of them:
-  a coincidence never bridges two;
+  times, and chance makes such pairs on one host less than `chance_per_day` times a day;
+- across hosts the budget is the whole site's, `chance_across_per_day` over all pairs of hosts, because a false join
+  mixes two stories; and it is only for the run that *opens* an episode of its host: what follows in an episode
+  is no independent event. It joins the most unusual of the episodes that fit, one of them: a coincidence never
+  bridges two;
 - a moment at which a third of all hosts is unusual is a crowd: its cause is the site's, and it joins none of them;
 - everyday kinds never count.
 """
@@ -49,6 +50,7 @@ class Coincidences:
     def __init__(self, settings: LinkSettings) -> None:
         self._chance = settings.chance
         self._per_day = settings.chance_per_day
+        self._across = settings.chance_across_per_day
         self._span_us = microseconds(settings.coincidence)
         self._site: list[_Row] = []
         self._hosts: dict[str, list[_Row]] = {}
@@ -151,31 +153,36 @@ class Coincidences:
     # -------------------------------------------------------------- odds
 
     def _odds(self, one: Run, two: Run) -> float | None:
-        """Return how often a day chance makes such a pair on this site; None when too often."""
+        """Return the share of chance's budget that such a pair takes, 0 to 1; None when it takes more."""
         wide_us = 2 * gap_us(one.first_us, one.last_us, two.first_us, two.last_us)
         wide_us += (one.last_us - one.first_us) + (two.last_us - two.first_us)
         days = max(2 * GRAIN_US, wide_us) / DAY_US
         rates = one.rarity.host_per_day, two.rarity.host_per_day
         hosts = max(one.rarity.hosts, two.rarity.hosts)
-        tries = hosts if one.place == two.place else max(1.0, hosts * (hosts - 1) / 2)
-        expected = rates[0] * rates[1] * days * tries
-        if max(rates) * days >= self._chance or expected >= self._per_day:
-            return None
-        return expected
+        if one.place == two.place:
+            tries, budget = 1.0, self._per_day
+        else:
+            tries, budget = max(1.0, hosts * (hosts - 1) / 2), self._across
+        share = rates[0] * rates[1] * days * tries / budget
+        return None if max(rates) * days >= self._chance or share >= 1 else share
 
     def _tie(self, run: Run, other: Run) -> Tie | None:
-        expected = self._odds(run, other)
-        if expected is None:
+        share = self._odds(run, other)
+        if share is None:
             return None
         early, late = sorted((run, other))
         hosts = " and ".join(dict.fromkeys((early.place, late.place)))
         days = late.rarity.days
+        if early.place == late.place:
+            budget, where = self._per_day, "on a host"
+        else:
+            budget, where = self._across, "across all hosts"
         words = (
             f"seen {early.rarity.seen} and {late.rarity.seen} times in {days:.1f} days before; "
-            f"chance makes such a pair {expected:.2g} times a day"
+            f"chance makes such a pair {share * budget:.2g} times a day {where}"
         )
         # From the least that joins, where the budget is just kept, to 0.9, where chance has no part.
-        weight = STRONG + 0.2 * (1 - expected / self._per_day)
+        weight = STRONG + 0.2 * (1 - share)
         return Tie(COINCIDENCE, round(weight, 3), f"host|{hosts}", words)
 
 

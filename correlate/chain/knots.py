@@ -143,6 +143,7 @@ class Weave:
             other.ties.pop(run, None)
             self.retied.add(run if other.number < run.number else other)
         run.ties = {}
+        run.partner = None
 
     def _again(self, knots: Iterable[Knot], change: Change) -> None:
         """Dissolve knots into single runs and tie these again by the edges they hold."""

@@ -28,8 +28,9 @@ class LinkSettings(BaseModel):
         hub: a thing in more different runs than this supports joins and makes none.
         coincidence: how far apart two rare things may be and still be a coincidence.
         chance: the share of chance up to which a coincidence is taken for evidence.
-        chance_per_day: coincidences that chance may make a day on the site, on one host and across hosts each;
-            two such budgets keep false chains below one in two days.
+        chance_per_day: coincidences that chance may make a day on one host: one in fifty days.
+        chance_across_per_day: the same across all pairs of hosts of the site: one in four days. With a dozen
+            hosts both together stay below one false chain in two days.
         nat: addresses or networks behind which many hosts stand (NAT, proxy, VPN gateway); they make no join.
         max_runs, max_chain_runs, max_run_alerts, max_relations, max_names: sizes of the graph, of
             one chain, of one run, of what observations told, and of ids remembered after a merge.
@@ -47,7 +48,8 @@ class LinkSettings(BaseModel):
     hub: Count = 64
     coincidence: Timespan = timedelta(hours=1)
     chance: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    chance_per_day: Annotated[float, Field(gt=0)] = 0.25
+    chance_per_day: Annotated[float, Field(gt=0)] = 0.02
+    chance_across_per_day: Annotated[float, Field(gt=0)] = 0.25
     nat: tuple[str, ...] = ()
     max_runs: Count = 20_000
     max_chain_runs: Count = 512

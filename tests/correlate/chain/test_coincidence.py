@@ -1,0 +1,202 @@
+"""Coincidence: rare things close in time join, common ones never, and many hosts at once join none."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.event import Event
+from contract.ports import Context
+from contract.records import Alert, Chain, Rule
+from contract.timestamps import from_datetime, from_iso
+from correlate.aggregate import aggregate
+from correlate.chain.entities import entity
+from correlate.detect import Detector
+from correlate.link import link
+from correlate.sigma.rules import load
+from ingest.adapters.generic_ecs import ADAPTER
+from ingest.normalize import Normalizer
+from runtime.stage_runner import StageRunner
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SHARED = Path(__file__).parents[3] / "../shared"
+LEARNT = 5 * 24 * 60
+"""Minutes of history before anything happens."""
+
+
+def alert(host: str, rule: str, minute: float, seconds: float = 0) -> Alert:
+    at = START + timedelta(minutes=minute, seconds=seconds)
+    return Alert(
+        id=f"{host}/{rule}/{minute}", revision=1, rule=Rule(id=rule, name=rule, level="medium"), time=at,
+        last=at, events=(f"e-{host}-{rule}-{minute}",), event_count=1, entities=(entity("host", host, "subject"),),
+    )  # fmt: skip
+
+
+def history(hosts: int = 6, every: int = 60) -> list[Alert]:
+    """Everyday life: each host shows the same two kinds at its own times."""
+    return [
+        alert(f"h{number}", f"daily-{kind}", minute + 7 * number + 3 * kind)
+        for minute in range(0, LEARNT, every)
+        for number in range(hosts)
+        for kind in range(2)
+    ]
+
+
+def chains(items: Iterable[Alert]) -> list[Chain]:
+    logic = link().open("default", {})
+    last: dict[str, Chain] = {}
+    for item in sorted(items, key=lambda one: (one.time, one.id)):
+        now_us = from_datetime(item.time) - 10_000_000
+        for out in (*_due(logic, now_us), *logic.on_item(item)):
+            if isinstance(out, Chain):
+                last[out.id] = out
+    for out in _due(logic, from_datetime(START + timedelta(days=30))):
+        if isinstance(out, Chain):
+            last[out.id] = out
+    return sorted((one for one in last.values() if one.alerts), key=lambda one: -one.score)
+
+
+def _due(logic: Any, now_us: int) -> Iterable[Any]:
+    while (at := logic.wake_at()) is not None and at <= now_us:
+        yield from logic.on_time(now_us)
+
+
+def groups(found: Iterable[Chain]) -> list[set[str]]:
+    return [{one.split("/")[1] for one in chain.alerts} for chain in found]
+
+
+def test_two_things_never_seen_within_minutes_on_one_host_join() -> None:
+    found = chains([*history(), alert("h1", "new-a", LEARNT), alert("h1", "new-b", LEARNT + 5)])
+    assert {"new-a", "new-b"} in groups(found)
+    (tie,) = [one for chain in found for one in chain.links if one.edge == "coincidence"]
+    assert "seen 0 and 0 times in 5.0 days before" in tie.evidence
+    assert 0.7 <= tie.weight <= 0.9
+
+
+def test_two_things_never_seen_an_hour_and_more_apart_do_not_join() -> None:
+    found = chains([*history(), alert("h1", "new-a", LEARNT), alert("h1", "new-b", LEARNT + 61)])
+    assert groups(found) == []
+
+
+def test_common_things_never_join_however_close() -> None:
+    items = [*history(), alert("h1", "new-a", LEARNT)]
+    items += [alert("h1", f"daily-{kind}", LEARNT, 2) for kind in range(2)]
+    assert groups(chains(items)) == []
+
+
+def test_new_engine_finds_nothing_rare() -> None:
+    items = [alert("h1", f"first-{number}", number / 10) for number in range(20)]
+    assert groups(chains(items)) == []
+
+
+def test_rare_thing_on_another_host_minutes_later_joins_as_an_episode_that_opens() -> None:
+    burst = [alert("h1", f"new-{number}", LEARNT, number) for number in range(5)]
+    found = chains([*history(), *burst, alert("h2", "new-far", LEARNT + 1.5)])
+    assert "new-far" in groups(found)[0]
+
+
+def test_what_follows_an_opening_on_the_other_host_is_no_second_witness() -> None:
+    """h2's episode began before h1's: what h2 shows later in it is explained by itself."""
+    burst = [alert("h1", f"new-{number}", LEARNT, number) for number in range(5)]
+    early = [alert("h2", "own-a", LEARNT - 9), alert("h2", "own-b", LEARNT + 1)]
+    found = chains([*history(hosts=40), *burst, *early])
+    assert not any({"new-0", "own-b"} <= group for group in groups(found))
+
+
+def test_coincidence_never_bridges_two_hosts_episodes() -> None:
+    one = [alert("h1", f"one-{number}", LEARNT, number) for number in range(6)]
+    two = [alert("h2", f"two-{number}", LEARNT - 20, number) for number in range(6)]
+    found = chains([*history(hosts=40), *one, *two, alert("h3", "far", LEARNT + 0.5)])
+    with_far = [group for group in groups(found) if "far" in group]
+    assert with_far
+    assert not any({"one-0", "two-0"} <= group for group in with_far)
+
+
+def test_moment_at_which_many_hosts_are_unusual_joins_none_of_them() -> None:
+    sweep = [alert(f"h{number}", f"sweep-{number}", LEARNT, number) for number in range(5)]
+    assert not any(len(group) > 1 for group in groups(chains([*history(), *sweep])))
+
+
+def test_more_hosts_ask_for_longer_odds() -> None:
+    pair = [alert("h1", "new-a", LEARNT), alert("h2", "new-b", LEARNT + 20)]
+    assert {"new-a", "new-b"} in groups(chains([*history(hosts=3), *pair]))
+    assert {"new-a", "new-b"} not in groups(chains([*history(hosts=40), *pair]))
+
+
+# ------------------------------------------------------------------ the public data set
+
+
+def _judge() -> Any:
+    spec = importlib.util.spec_from_file_location("ait_ads", SHARED / "tools/ait_ads.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _replayed(lines: Iterable[bytes]) -> tuple[dict[str, Alert], list[Chain]]:
+    """Run generic ECS alerts through the stages with their defaults; return alerts and chains."""
+    normalizer, rules = Normalizer(ADAPTER, "test"), load(())
+    detector, folding, linking = Detector(rules), StageRunner(aggregate(rules)), StageRunner(link())
+    alerts: dict[str, Alert] = {}
+    found: dict[str, Chain] = {}
+
+    def keep(outputs: Iterable[Any]) -> None:
+        for out in outputs:
+            if isinstance(out, Alert):
+                alerts[out.id] = out
+                keep(linking.take(out))
+            elif isinstance(out, Chain):
+                found[out.id] = out
+
+    context = Context(received_us=from_iso("2022-03-01T00:00:00Z"))
+    for line in lines:
+        for event in normalizer.take(line, context):
+            assert isinstance(event, Event)
+            for match in detector.match(event):
+                keep(folding.take(match))
+            keep(folding.advance(event.time_us - 10_000_000))
+            keep(linking.advance(event.time_us - 10_000_000))
+    keep(folding.advance(from_iso("2022-06-01T00:00:00Z")))
+    keep(linking.advance(from_iso("2022-06-01T00:00:00Z")))
+    live = sorted((one for one in found.values() if one.alerts), key=lambda one: -one.score)
+    return alerts, live
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["russellmitchell", "shaw"])
+def test_labelled_attack_is_the_top_chain(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = SHARED / f"data/chain/ait_ads/{name}_alerts.csv.gz"
+    if not path.is_file():
+        pytest.skip("the public alert data set is not beside the checkout")
+    with gzip.open(path):
+        pass
+    judge = _judge()
+    judge.ecs(str(path))
+    lines = capsys.readouterr().out.encode().splitlines()
+    alerts, live = _replayed(lines)
+    records = tmp_path / "records.ndjson"
+    records.write_text(
+        "".join(f"{one.model_dump_json(by_alias=True)}\n" for one in (*alerts.values(), *live)),
+        encoding="utf-8",
+    )
+    judge.score(str(path), str(records))
+    said = json.loads(capsys.readouterr().out)
+    assert said["cover1"] >= 0.9
+    assert said["k90"] <= 2
+    assert said["kinds1"] >= 0.85
+    assert said["span1"] <= 1.5
+    assert said["false_per_day"] <= 0.5
+    assert said["ratio"] >= 500
+    assert math.isfinite(said["order1"])
