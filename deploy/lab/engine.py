@@ -62,6 +62,7 @@ name = "{name}"
 type = "file"
 adapter = "{adapter}"
 path = "{path}"
+batch_records = 16  # an alert from the stream waits for one batch of these at most
 """
 
 
