@@ -132,9 +132,10 @@ class Decider:
     def _ask(self, chain: Chain, request: Request) -> Iterator[Out]:
         claim = self._claims.get(request.id)
         no = self._claims.no_to(chain.id, request.key)
+        said_no = no is not None and chain.score < no * self._settings.again
         if claim is None:
-            if no is not None and chain.score < no * self._settings.again:
-                return  # a person said no when another playbook asked
+            if said_no:
+                return  # when another playbook asked
             if not self._claims.make_room():
                 yield Notice("decide_claims_full_total", 1, "", "too many decisions are open")
                 return
@@ -146,7 +147,7 @@ class Decider:
             if claim.decision.state == "approved":
                 yield from self._renew(chain, claim)
                 return
-            if not claim.is_open and not self._may_ask_again(chain, claim):
+            if not claim.is_open and (said_no or not self._may_ask_again(chain, claim)):
                 return
         draft = self._drafting.draft(chain, request, claim, no)
         if claim is None or not claim.is_open:
@@ -159,9 +160,9 @@ class Decider:
                 yield self._emit(claim.revise(expires=expires))
 
     def _may_ask_again(self, chain: Chain, claim: Claim) -> bool:
-        """Tell whether what is over may be asked anew because of this revision of its chain."""
+        """Tell whether what is over, and no person's no stands against, may be asked anew."""
         if claim.settled is not None:
-            return chain.score >= claim.settled * self._settings.again
+            return True  # the score has grown since a person said no
         decision = claim.decision
         if decision.state == "refused":
             return self._guard.refusal(decision.target) is None

@@ -401,6 +401,16 @@ def test_a_persons_no_binds_every_playbook(make_chain: MakeChain) -> None:
     assert "a person said no before" in anew.reason
 
 
+def test_a_persons_no_also_binds_a_playbook_that_asked_before(make_chain: MakeChain) -> None:
+    desk = Desk(DENY, FIRST)
+    desk.take(make_chain(score=30))
+    first, _ = desk.take(make_chain(revision=2, at=10, score=50))  # deny_source is withdrawn
+    desk.say("revert", first)
+    assert desk.take(make_chain(revision=3, at=20, score=30)) == []
+    (anew,) = desk.take(make_chain(revision=4, at=30, score=75))
+    assert (anew.playbook, anew.state) == ("deny_first", "proposed")
+
+
 def test_the_end_of_time_is_no_fault(make_chain: MakeChain) -> None:
     desk = Desk(mode="approve")
     last = datetime.max.replace(tzinfo=UTC)
