@@ -83,7 +83,7 @@ def _duration_end(fields: Fields) -> None:
         fields["event.start"] = fields["@timestamp"]
 
 
-_FLAGS: Final = ("AA", "TC", "RD", "RA")
+_FLAGS: Final = tuple((f"zeek.dns.{flag}", flag) for flag in ("AA", "TC", "RD", "RA"))
 
 
 def _dns(fields: Fields, at: str) -> None:
@@ -93,7 +93,7 @@ def _dns(fields: Fields, at: str) -> None:
     code = fields.get("dns.response_code")
     if code is not None:
         fields["event.outcome"] = "success" if code == "NOERROR" else "failure"
-    flags = [flag for flag in _FLAGS if fields.get(at + flag) is True]
+    flags = [flag for name, flag in _FLAGS if fields.get(name) is True]
     if flags:
         fields["dns.header_flags"] = flags
     answers, lives = fields.get(at + "answers"), fields.get(at + "TTLs")
