@@ -131,7 +131,7 @@ def _write(chosen: list[tuple[Path, dict[str, Any]]], folder: Path, size: str) -
                 document, id=f"{copy:08x}{str(document['id'])[8:]}", title=f"Copy {copy}"
             )
             renamed["detection"] = _changed(document["detection"], copy)
-            text = json.dumps(renamed, default=str, ensure_ascii=True)
+            text = json.dumps(renamed, default=str, ensure_ascii=False)
             (folder / f"{at:05}-{copy}.yml").write_text(text)
     return len(rules) * copies
 

@@ -15,7 +15,7 @@ from console.output import write_record
 from contract.errors import InputError
 
 if TYPE_CHECKING:
-    from correlate.sigma.check import Finding
+    from correlate.sigma.conventions import Finding
 
 _SARIF_LEVEL = {"error": "error", "warning": "warning", "note": "note"}
 _RANK = {"error": 0, "warning": 1, "note": 2}
@@ -45,7 +45,8 @@ def command(
 
     Exit code 1 when a rule is refused.
     """
-    from correlate.sigma.check import Finding, check  # noqa: PLC0415  # start of --help stays quick
+    from correlate.sigma.check import check  # noqa: PLC0415  # start of --help stays quick
+    from correlate.sigma.conventions import Finding  # noqa: PLC0415
     from correlate.sigma.rules import Options  # noqa: PLC0415
     from runtime.rule_cache import pipelines_of  # noqa: PLC0415
     from runtime.rule_files import read_rules, shipped  # noqa: PLC0415

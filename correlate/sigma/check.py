@@ -1,60 +1,30 @@
-"""Faults of rules, for their authors: errors that keep a rule out, and what is unwise or against convention.
+"""Faults of rules, for their authors: errors that keep a rule out, and what is unwise.
 
-Source: Sigma 2.1 specification and JSON schema; SigmaHQ's rule, title and file name conventions
-(sigmahq-rule-convention.md and its neighbours). A finding says where, what, and what to do.
+Each finding says where, what, and what to do. Conventions on meta data are in `conventions`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Any, Literal, TypeAlias
-from uuid import UUID
+from difflib import get_close_matches
+from typing import Any, TypeAlias
 
 from contract.document import Document
-from contract.records import LEVELS
-from correlate.chain.attack import TACTICS, TECHNIQUES
 from correlate.sigma import taxonomy
+from correlate.sigma.conventions import Conventions, Finding
 from correlate.sigma.known_fields import CATEGORIES, WINDOWS
 from correlate.sigma.logic import verdict
 from correlate.sigma.node import leaves
-from correlate.sigma.pattern import required_literal
+from correlate.sigma.pattern import required_literal, searcher
 from correlate.sigma.pipelines import Pipeline
 from correlate.sigma.rules import Detection, Options, identity_of, load
 from correlate.sigma.usage import unused
 
-Severity: TypeAlias = Literal["error", "warning", "note"]
 Clock: TypeAlias = Callable[[], float]
 
 SLOW_SECONDS_PER_KB = 20e-6
 """Of one pattern over a kilobyte of text, from which it is named. Common patterns take 1 to 3 µs."""
-_STATUSES = ("stable", "test", "experimental", "deprecated", "unsupported")
-_RELATED = ("derived", "obsolete", "merged", "renamed", "similar")
-_TAG = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_.-]+)+")
-_FILE = re.compile(r"[a-z0-9_]{6,66}\.ya?ml")  # with the ending, 10 to 70 characters
-_MAX_TITLE = 256
-_USUAL_TITLE = 120
-
-
-@dataclass(slots=True, frozen=True)
-class Finding:
-    """One thing to say about one place of one rule.
-
-    Attributes:
-        severity: `error`: the rule does not run; `warning`: it should be changed; `note`: worth knowing.
-        code: a short name, stable, for suppression and statistics.
-        rule: id of the rule, or empty.
-    """
-
-    severity: Severity
-    code: str
-    message: str
-    file: str
-    line: int
-    column: int
-    rule: str = ""
 
 
 def check(
@@ -103,95 +73,8 @@ def _document(document: Document, rule: Detection | None, clock: Clock | None) -
         yield from notes.patterns(rule, clock)
 
 
-class _Notes:
-    """Findings on one document."""
-
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.data = document.data
-        self.id = identity_of(document)
-
-    def say(self, severity: Severity, code: str, message: str, *path: str | int) -> Finding:
-        line, column = self.document.place(*path)
-        return Finding(severity, code, message, self.document.file, line, column, self.id)
-
-    def warn(self, code: str, message: str, *path: str | int) -> Finding:
-        return self.say("warning", code, message, *path)
-
-    def meta(self) -> Iterator[Finding]:
-        title = self.data.get("title")
-        if not isinstance(title, str) or not title.strip():
-            yield self.warn("title", "no title; every rule needs one", "title")
-        elif len(title) > _MAX_TITLE:
-            yield self.warn(
-                "title", f"title of {len(title)} characters; at most {_MAX_TITLE}", "title"
-            )
-        elif len(title) > _USUAL_TITLE:
-            yield self.say(
-                "note", "title-length", "a title over 120 characters is hard to read", "title"
-            )
-        given = self.data.get("id")
-        if given is None:
-            yield self.warn(
-                "id", "no id; generate a UUID (version 4) so that the rule can be referred to"
-            )
-        elif not _is_uuid(given):
-            yield self.warn("id", f"id {given!r} is no UUID", "id")
-        for name in ("date", "modified"):
-            if name in self.data and not _is_date(self.data[name]):
-                yield self.warn("date", f"{name} {self.data[name]!r}; expected YYYY-MM-DD", name)
-        yield from self._tags()
-        yield from self._related()
-        if not _FILE.fullmatch(re.split(r"[/\\]", self.document.file)[-1]):
-            yield self.say(
-                "note", "file-name", "by convention 10 to 70 of a-z, 0-9 and _, ending in .yml"
-            )
-
-    def _tags(self) -> Iterator[Finding]:
-        for at, tag in enumerate(_list(self.data.get("tags"))):
-            if not isinstance(tag, str) or not _TAG.fullmatch(tag):
-                yield self.warn(
-                    "tag", f"tag {tag!r}; expected lower-case namespace.name", "tags", at
-                )
-                continue
-            name = tag.removeprefix("attack.")
-            if name == tag or re.fullmatch(r"[gs]\d{4}", name):
-                continue
-            if re.fullmatch(r"t\d{4}(\.\d{3})?", name):
-                if name.upper() not in TECHNIQUES:
-                    yield self.say(
-                        "note", "technique", f"{name.upper()} is not in ATT&CK 17", "tags", at
-                    )
-            elif name.replace("_", "-") not in TACTICS:
-                yield self.say("note", "tactic", f"{name!r} is no tactic of ATT&CK 17", "tags", at)
-
-    def _related(self) -> Iterator[Finding]:
-        for at, one in enumerate(_list(self.data.get("related"))):
-            if not isinstance(one, dict) or one.get("type") not in _RELATED or "id" not in one:
-                yield self.warn(
-                    "related", f"expected id and type (one of {', '.join(_RELATED)})", "related", at
-                )
-
-    def detection_meta(self) -> Iterator[Finding]:
-        status, level = self.data.get("status"), self.data.get("level")
-        if status is not None and status not in _STATUSES:
-            yield self.warn(
-                "status", f"{status!r}; expected one of {', '.join(_STATUSES)}", "status"
-            )
-        if level is None:
-            yield self.warn("level", "no level; medium is taken")
-        elif level not in LEVELS:
-            yield self.warn("level", f"{level!r}; expected one of {', '.join(LEVELS)}", "level")
-        for name in ("description", "author", "date", "status", "falsepositives", "tags"):
-            if not self.data.get(name):
-                yield self.say("note", f"no-{name}", f"by convention a rule has {name!r}")
-        conditions = self.data.get("detection", {})
-        text = conditions.get("condition") if isinstance(conditions, dict) else ""
-        if isinstance(text, str) and "all of them" in text:
-            yield self.say(
-                "note", "all-of-them", "'all of them' keeps users from adding filters; name a pattern",
-                "detection", "condition",
-            )  # fmt: skip
+class _Notes(Conventions):
+    """Findings on one document's detection."""
 
     def unused(self) -> Iterator[Finding]:
         for name in unused(self.data.get("detection")):
@@ -296,26 +179,6 @@ _WINDOWS = {name for names in taxonomy.CATEGORIES.values() for name in names} | 
 )
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _is_uuid(value: Any) -> bool:
-    try:
-        return str(UUID(value)) == str(value).lower()
-    except (ValueError, AttributeError, TypeError):
-        return False
-
-
-def _is_date(value: Any) -> bool:
-    if isinstance(value, date):
-        return True
-    try:
-        return isinstance(value, str) and str(date.fromisoformat(value)) == value
-    except ValueError:
-        return False
-
-
 def _items(detection: Any) -> Iterator[tuple[tuple[str | int, ...], str, Any]]:
     """Yield (path, key with modifiers, value or values) of every item of a detection section."""
     stack: list[tuple[tuple[str | int, ...], Any]] = [
@@ -341,8 +204,6 @@ def _items(detection: Any) -> Iterator[tuple[tuple[str | int, ...], str, Any]]:
 
 def _near(field: str, known: frozenset[str]) -> str:
     """Return a hint at a known field of nearly the same name."""
-    from difflib import get_close_matches  # noqa: PLC0415  # rarely needed
-
     same = [name for name in known if name.casefold() == field.casefold()]
     near = same or get_close_matches(field, sorted(known), 1, 0.8)
     return f"; is {near[0]!r} meant?" if near else ""
@@ -350,8 +211,6 @@ def _near(field: str, known: frozenset[str]) -> str:
 
 def _seconds_per_kb(pattern: str, flags: str, clock: Clock) -> float:
     """Return what one search costs on a kilobyte, the worst of a few texts made of the pattern's letters."""
-    from correlate.sigma.pattern import searcher  # noqa: PLC0415
-
     search = searcher(pattern, flags, allow_slow=True)
     letters = "".join(re.findall(r"[A-Za-z0-9 /:._-]", pattern)) or "a"
     texts = [

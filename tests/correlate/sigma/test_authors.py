@@ -8,7 +8,8 @@ import pytest
 from contract.document import read
 from contract.errors import RuleError
 from correlate.sigma.changes import reload
-from correlate.sigma.check import Finding, check
+from correlate.sigma.check import check
+from correlate.sigma.conventions import Finding
 from correlate.sigma.coverage import layer
 from correlate.sigma.explain import explain, lines
 from correlate.sigma.logic import verdict
