@@ -90,7 +90,7 @@ def _of_brackets(text: str, start: int, context: Context) -> Fields:
     if "\\" in text:
         values = [_UNESCAPE(r"\1", value) for value in values]
     head = text[:start].removesuffix("syslog")
-    fields = _TABLE.fill(plan, values, _DEVICE.start(head, context), text)
+    fields = _TABLE.fill(plan, values, _DEVICE.start(head, context))
     return complete(fields, context)
 
 
@@ -104,7 +104,7 @@ def _of_cef(text: str, header: cef.Cef, context: Context) -> Fields:
             header.extension = bar + 1
     plan, values = _CEF.read(text, header.extension)
     cleaned = [cef.unescape(value.strip()) for value in values]
-    fields = _TABLE.fill(plan, cleaned, _DEVICE.start(text[: header.start], context), text)
+    fields = _TABLE.fill(plan, cleaned, _DEVICE.start(text[: header.start], context))
     fields["event.code"] = header.event_class
     if header.name not in ("", "Log", "Unknown"):
         fields[_OWN + "name"] = header.name
@@ -130,7 +130,7 @@ def _label(fields: Fields, label_key: str, key: str) -> None:
 def _of_leef(text: str, header: leef.Leef, context: Context) -> Fields:
     keys, values = leef.pairs(text, header.extension, header.delimiter)
     fields = _TABLE.fill(
-        _planned(tuple(keys)), values, _DEVICE.start(text[: header.start], context), text
+        _planned(tuple(keys)), values, _DEVICE.start(text[: header.start], context)
     )
     fields["event.code"] = header.event_id
     fields.setdefault(_OWN + "product", header.product)
@@ -147,7 +147,7 @@ def _of_json(record: dict[str, Any], context: Context) -> Fields:
     if not _OUR_NAMES.intersection(said):
         raise ParseError("none of Check Point's fields stands in the JSON record")
     values = [value if isinstance(value, str) else str(value) for value in said.values()]
-    fields = _TABLE.fill(_plan(tuple(said)), values, _DEVICE.start("", context), "")
+    fields = _TABLE.fill(_plan(tuple(said)), values, _DEVICE.start("", context))
     return complete(fields, context)
 
 
@@ -159,7 +159,7 @@ def _of_columns(text: str, context: Context) -> Fields:
     for key, value in _INFO.findall(said.pop("info", "")[:4096]):
         said.setdefault(key.strip().replace(" ", "_").lower(), value)
     date, clock = said.pop("date", ""), said.pop("clock", "")
-    fields = _TABLE.fill(_plan(tuple(said)), list(said.values()), _DEVICE.start("", context), text)
+    fields = _TABLE.fill(_plan(tuple(said)), list(said.values()), _DEVICE.start("", context))
     if found := re.fullmatch(r"(\d{1,2})([A-Za-z]{3})(\d{4})", date):
         fields[_OWN + "time"] = f"{found[1]} {found[2]} {found[3]} {clock.strip()}"
     return complete(fields, context)
@@ -183,7 +183,7 @@ def _of_pairs(text: str, context: Context) -> Fields:
         and plan.known < _FEWEST
     ):
         raise ParseError("none of Check Point's fields stands in the record")
-    return complete(_TABLE.fill(plan, found, _DEVICE.start(text[:start], context), text), context)
+    return complete(_TABLE.fill(plan, found, _DEVICE.start(text[:start], context)), context)
 
 
 ADAPTER = Adapter(name="checkpoint.firewall", parse=parse, typed=True)

@@ -54,14 +54,14 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     plan, values = _LINES.read(text, start)
     if plan.known < min(2, len(values)) or not values:
         raise ParseError("none of FortiGate's keys stands in the record")
-    fields = _TABLE.fill(plan, values, _DEVICE.start(text[:start], context), text)
+    fields = _TABLE.fill(plan, values, _DEVICE.start(text[:start], context))
     return [_complete(fields, plan, context)]
 
 
 def _of_cef(text: str, header: cef.Cef, context: Context) -> Fields:
     plan, values = _CEF_LINES.read(text, header.extension)
     cleaned = [cef.unescape(value.strip()) for value in values]
-    fields = _TABLE.fill(plan, cleaned, _DEVICE.start(text[: header.start], context), text)
+    fields = _TABLE.fill(plan, cleaned, _DEVICE.start(text[: header.start], context))
     fields["observer.version"] = header.version
     fields.setdefault("event.code", header.event_class)
     for label in _LABELS:

@@ -42,7 +42,7 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         )
     plan, values = _LINES.read(text, header.extension)
     values = [cef.unescape(value.strip()) for value in values]
-    fields = _TABLE.fill(plan, values, _DEVICE.start(text[: header.start], context), text)
+    fields = _TABLE.fill(plan, values, _DEVICE.start(text[: header.start], context))
     for key in [key for key, value in fields.items() if value == ""]:
         del fields[key]
     fields |= {

@@ -43,11 +43,7 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     if header is None:
         raise ParseError("expected LEEF:version|vendor|product|version|event id|, came none")
     keys, values = leef.pairs(text, header.extension, header.delimiter)
-    fields = _TABLE.fill(
-        _plan(tuple(keys)), values, _DEVICE.start(text[: header.start], context), text
-    )
-    for key in [key for key, value in fields.items() if value == ""]:
-        del fields[key]
+    fields = _TABLE.fill(_plan(tuple(keys)), values, _DEVICE.start(text[: header.start], context))
     fields |= {
         "observer.vendor": header.vendor,
         "observer.product": header.product,

@@ -96,12 +96,12 @@ def _structured(text: str, at: int, context: Context) -> Fields:
         elements, _ = read_structured_data(text, at)
         pairs = next(iter((elements or {}).values()), {})
         plan = _plan(tuple(pairs))
-        fields = _TABLE.fill(plan, list(pairs.values()), _start(head, context), text)
+        fields = _TABLE.fill(plan, list(pairs.values()), _start(head, context))
     else:
         end = text.find('"]', start)
         body = text[start : end + 1] if end >= 0 else text[start:]
         plan, values = _LINES.read(body)
-        fields = _TABLE.fill(plan, values, _start(head, context), text)
+        fields = _TABLE.fill(plan, values, _start(head, context))
     if not plan.names:
         raise ParseError("no parameter stands in the structured data")
     return complete(fields, tag)
@@ -133,7 +133,7 @@ def _tagged(text: str, found: re.Match[str], context: Context) -> Fields:
             said = match(message[:_MOST_TEXT])
             if said is not None:
                 values = [value or "" for value in said.groups()]
-                fields = _TABLE.fill(plan, values, _start(head, context), message)
+                fields = _TABLE.fill(plan, values, _start(head, context))
                 return complete(fields, tag)
     fields = dict(_start(head, context))
     process = _SYSTEM(head + " ")

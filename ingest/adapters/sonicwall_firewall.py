@@ -167,14 +167,14 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     plan, values = _LINES.read(text, start)
     if plan.known < _FEWEST:
         raise ParseError("none of SonicOS's keys stands in the record")
-    fields = _TABLE.fill(plan, values, _DEVICE.start(text[:start], context), text)
+    fields = _TABLE.fill(plan, values, _DEVICE.start(text[:start], context))
     return [_complete(fields, plan, context)]
 
 
 def _of_cef(text: str, header: cef.Cef, context: Context) -> Fields:
     plan, values = _CEF.read(text, header.extension)
     cleaned = [cef.unescape(value.strip()).strip('"') for value in values]
-    fields = _TABLE.fill(plan, cleaned, _DEVICE.start(text[: header.start], context), text)
+    fields = _TABLE.fill(plan, cleaned, _DEVICE.start(text[: header.start], context))
     fields |= {
         "observer.product": header.product,
         "observer.version": header.version,

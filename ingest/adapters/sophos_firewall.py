@@ -141,7 +141,7 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     plan, values = _LINES.read(text, start)
     if plan.known < _FEWEST:
         raise ParseError("none of Sophos' keys stands in the record")
-    fields = _TABLE.fill(plan, values, _DEVICE.start(text[:start], context), text)
+    fields = _TABLE.fill(plan, values, _DEVICE.start(text[:start], context))
     return [_complete(fields, plan, context)]
 
 
@@ -167,7 +167,7 @@ def _of_utm(text: str, utm: re.Match[str], context: Context) -> Fields:
             fields["message"] = message
         finish(fields)
         return fields
-    return _complete(_TABLE.fill(plan, values, fields, message), plan, context)
+    return _complete(_TABLE.fill(plan, values, fields), plan, context)
 
 
 def _complete(fields: Fields, plan: Plan, context: Context) -> Fields:

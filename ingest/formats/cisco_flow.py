@@ -245,7 +245,7 @@ def read_ftd(fields: Fields, code: str, message: str) -> None:
     """Add the `Name: value` pairs of a connection, intrusion, file or malware event."""
     parts = _PAIR.split(message)
     keys, values = parts[1::2], parts[2::2]
-    fields.update(_NAMES.fill(_NAMES.plan(keys), values, {}, message))
+    fields.update(_NAMES.fill(_NAMES.plan(keys), values, {}))
     fields |= _FTD_CLASSES[code]
     action = fields.get(_OWN + "AccessControlRuleAction") or fields.get("event.action", "")
     types = fields["event.type"]

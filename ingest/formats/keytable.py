@@ -50,7 +50,7 @@ class KeyTable:
     Args:
         prefix: `<vendor>.<product>.`, of keys that `names` lacks.
         names: field by key; a field may also be under `prefix`, for a step to take up.
-        nulls: values that say nothing, beside the empty text, which the normalizer takes out.
+        nulls: values that say nothing, beside the empty text; they are left out.
         steps: what records need that hold certain fields.
     """
 
@@ -64,7 +64,6 @@ class KeyTable:
         self.prefix = prefix
         self._names = names
         self._nulls = frozenset(nulls) | {""}
-        self._written_nulls = tuple(nulls)
         self._steps = tuple((frozenset(wanted), step) for wanted, step in steps)
 
     def own(self, key: str) -> str:
@@ -97,7 +96,7 @@ class KeyTable:
             tuple(step for wanted, step in self._steps if not wanted.isdisjoint(names)),
         )
 
-    def fill(self, plan: Plan, values: Sequence[str], start: Fields, text: str) -> Fields:
+    def fill(self, plan: Plan, values: Sequence[str], start: Fields) -> Fields:
         """Return a new record: `start`, then the values; whole numbers as such.
 
         A value that should be a whole number and is none moves to `<prefix><name with _ for .>`.
@@ -106,17 +105,11 @@ class KeyTable:
             plan: of the keys.
             values: in the order of the keys.
             start: not changed.
-            text: the whole line, where the values that say nothing are looked for first.
         """
         fields = start.copy()
         fields.update(zip(plan.names, values, strict=True))
-        if "" in values:
+        if not self._nulls.isdisjoint(values):
             self._drop(fields)
-        else:
-            for null in self._written_nulls:
-                if null in text:
-                    self._drop(fields)
-                    break
         try:
             for name in plan.integers:
                 fields[name] = int(fields[name])

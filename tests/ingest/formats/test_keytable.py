@@ -10,9 +10,7 @@ NAMES = {"src": "source.ip", "srcip": "source.ip", "spt": "source.port", "in": "
 def fields_of(pairs: list[tuple[str, str]], table: KeyTable | None = None) -> dict[str, object]:
     table = table or KeyTable("v.p.", NAMES)
     plan = table.plan([key for key, _ in pairs])
-    return table.fill(
-        plan, [value for _, value in pairs], {}, " ".join(value for _, value in pairs)
-    )
+    return table.fill(plan, [value for _, value in pairs], {})
 
 
 def test_known_keys_are_named_and_typed_and_unknown_kept() -> None:
