@@ -18,8 +18,7 @@ from typing import TypeAlias, cast
 from contract.event import Match, Notice
 from contract.ids import derive_id
 from contract.records import Alert
-from contract.timestamps import from_datetime, from_iso
-from correlate.window import report, state
+from correlate.window import nested, report, state
 from correlate.window.episode import Episode, Inner, Place
 from correlate.window.evaluate import Entry
 from correlate.window.plan import Facts, Plan
@@ -102,7 +101,7 @@ class Window:
     def on_item(self, item: Match | Alert) -> Iterable[Alert | Notice]:
         """Take a match, or an alert of a correlation that this one refers to."""
         if type(item) is not Match:  # isinstance of a pydantic model costs more than all the rest
-            return self._on_alert(cast("Alert", item))
+            return nested.take(self, cast("Alert", item))
         plan = self.plan
         event = item.event
         value = None
@@ -111,7 +110,7 @@ class Window:
             if value is None:
                 return [Notice("correlation_unusable_values", label=plan.rule.id)]
         part = plan.parts[item.rule]
-        outputs = self._take((event.time_us, part, event.id, value, self.facts.of(event)))
+        outputs = self.put((event.time_us, part, event.id, value, self.facts.of(event)))
         if self.evaluator.sketch is not None:
             self.header_dirty = True
             return [*outputs, Notice("correlation_values_estimated", label=plan.rule.id)]
@@ -167,7 +166,8 @@ class Window:
 
     # -------------------------------------------------------------- entries
 
-    def _take(self, entry: Entry) -> Outputs:
+    def put(self, entry: Entry) -> Outputs:
+        """Put an entry where it belongs, and tell what that changes."""
         entries = self.entries
         time = entry[0]
         if self.horizon is not None and time < self.horizon:
@@ -212,7 +212,8 @@ class Window:
         self._decide_from(at)
         return self._reconcile(place, added=place)
 
-    def _remove(self, place: Place) -> Outputs:
+    def remove(self, place: Place) -> Outputs:
+        """Take an entry out, and tell what that changes."""
         at = bisect_left(self.entries, place)
         if at >= len(self.entries) or self.entries[at][:3] != place:
             return []
@@ -351,7 +352,7 @@ class Window:
         if episode.told <= count < episode.next_count and not self._carries_more(episode):
             episode.check_at = self.taken + episode.next_count - count
             return _NOTHING
-        return [self._tell(episode, count)]
+        return [self.tell(episode, count)]
 
     def count(self, episode: Episode) -> int:
         """Return how many members an episode has, entries counted one each; O(log n)."""
@@ -359,7 +360,8 @@ class Window:
         high = bisect_left(self.entries, self.end_of(episode))
         return high - low + (episode.past.count if episode.past is not None else 0)
 
-    def _tell(self, episode: Episode, count: int) -> Alert:
+    def tell(self, episode: Episode, count: int) -> Alert:
+        """Tell the next revision of an episode that has so many members."""
         episode.revision += 1
         episode.told = count
         episode.changed = False
@@ -398,7 +400,7 @@ class Window:
         if not plan.is_fold:
             return [notice]
         alone = Window(plan, self.key, self.settings, self.facts)
-        return [notice, *alone._take(entry)]
+        return [notice, *alone.put(entry)]
 
     # -------------------------------------------------------------- time
 
@@ -408,7 +410,7 @@ class Window:
             if episode.end_us + self.plan.close_us >= horizon:
                 return
             if episode.changed:
-                outputs.append(self._tell(episode, self.count(episode)))
+                outputs.append(self.tell(episode, self.count(episode)))
             self.sealed = episode.end_us
             self.horizon = horizon
             self.header_dirty = True
@@ -465,61 +467,6 @@ class Window:
         """Note that the entries from a time on must be stored again."""
         if self.dirty is None or time < self.dirty:
             self.dirty = time
-
-    # -------------------------------------------------------------- nested
-
-    def _on_alert(self, alert: Alert) -> Outputs:
-        """Take a revision of an alert as the entry that it is: at the time when its rule first held."""
-        if self.inner is None:
-            self.inner = {}
-        fields = report.encode(alert.fields)
-        fired = (
-            from_iso(alert.fields[report.FIRED])
-            if report.FIRED in alert.fields
-            else from_datetime(alert.time)
-        )
-        known = self.inner.get(alert.id)
-        part = self.plan.parts[alert.rule.id]
-        place = (fired, part, alert.id)
-        if known is not None and known.alert.revision >= alert.revision:
-            return []
-        outputs: Outputs = []
-        if known is not None and (alert.retracted or known.place != place):
-            outputs += self._remove(known.place)
-            del self.inner[alert.id]
-            known = None
-        if alert.retracted:
-            return outputs
-        value = None
-        if self.plan.reader is not None:
-            value = self.plan.reader(alert.fields)
-            if value is None:
-                return [*outputs, Notice("correlation_unusable_values", label=self.plan.rule.id)]
-        self.inner[alert.id] = Inner(alert, place)
-        self.header_dirty = True
-        entry: Entry = (*place, value, fields)
-        if known is None:
-            return outputs + self._take(entry)
-        return outputs + self._renew(entry)
-
-    def _renew(self, entry: Entry) -> Outputs:
-        """An inner alert tells more: what was built on it tells it too, now."""
-        at = bisect_left(self.entries, entry[:3])
-        if at >= len(self.entries) or self.entries[at][:3] != entry[:3]:
-            return []
-        if self.entries[at][3] != entry[3]:
-            return self._remove(entry[:3]) + self._take(entry)
-        self.entries[at] = entry
-        self.touch(entry[0])
-        outputs: Outputs = []
-        for episode in self.episodes:
-            if (
-                episode.start_us <= entry[0]
-                and entry[:3] < self.end_of(episode)
-                and episode.revision
-            ):
-                outputs.append(self._tell(episode, self.count(episode)))
-        return outputs
 
 
 def behind(place: Place) -> Place:
