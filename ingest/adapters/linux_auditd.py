@@ -4,7 +4,7 @@ Sources: github.com/linux-audit/audit-documentation and the manual pages auditd.
 2026-11. The kernel writes one event as several records (SYSCALL, EXECVE, CWD, PATH…, PROCTITLE) that others may
 interleave; they share time and serial number. An event is whole at its EOE or PROCTITLE record, when
 others have long begun, or at the end of the stream. Records of user space stand alone. Laurel's JSON has
-an event in one line.
+an event in one line; other shippers' JSON carries the record as its message.
 
 Every field stays under `auditd.log.<name>` as decoded.
 """
@@ -41,8 +41,12 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         ParseError: a line is no audit record.
     """
     if raw[:1] == b"{":
-        return _laurel(raw, context)
-    text = decode(raw)
+        item = load_object(raw)
+        if "ID" in item:
+            return _laurel(item, context)
+        text = _carried(item)
+    else:
+        text = decode(raw)
     if "\n" not in text:
         return _take(text, context)
     found: list[Fields] = []
@@ -118,8 +122,20 @@ def _event(lines: list[str], context: Context) -> Fields:
     return _finish(fields, node, serial, time_us, lines)
 
 
-def _laurel(raw: bytes, context: Context) -> list[Fields]:
-    item: dict[str, Any] = load_object(raw)
+def _carried(item: dict[str, Any]) -> str:
+    """Return the record that a shipper carries in JSON (journald, Filebeat, Azure Monitor).
+
+    Raises:
+        ParseError: no member holds one.
+    """
+    for name in ("message", "MESSAGE", "SyslogMessage", "msg", "log"):
+        text = item.get(name)
+        if type(text) is str and "audit(" in text[:512]:
+            return text.strip("\n")
+    raise ParseError("no audit event: expected ID, or a record in message or SyslogMessage")
+
+
+def _laurel(item: dict[str, Any], context: Context) -> list[Fields]:
     node, stamp, serial, records = records_of(item)
     try:
         time_us = stamp_us(stamp, context.zone)

@@ -43,7 +43,8 @@ _PATH_ORDER: Final = ("CREATE", "DELETE", "NORMAL", "UNKNOWN", "PARENT")
 
 def event_fields(records: list[Record]) -> Fields:
     """Return the fields of one event; time, serial number and node are the caller's."""
-    kinds = [kind for kind, _, _ in records]
+    # Microsoft's agent puts an event together itself and marks it so: AUOMS_EXECVE, AUOMS_SYSCALL.
+    kinds = [kind.removeprefix("AUOMS_") for kind, _, _ in records]
     main = _main(kinds)
     merged = _merged(records)
     fields: Fields = {
@@ -53,6 +54,8 @@ def event_fields(records: list[Record]) -> Fields:
         "host.os.type": "linux",
         "auditd.log.record_type": list(dict.fromkeys(kinds)),
     }
+    if node := meant(merged.get("node")):
+        fields["host.name"], fields["host.hostname"] = node, node.partition(".")[0] or node
     call = _call(merged)
     side = _categorize(fields, main, merged, call)
     _process(fields, records, merged)
@@ -159,7 +162,7 @@ def _command_line(fields: Fields, records: list[Record], merged: dict[str, str])
             if line:
                 fields["process.command_line"] = line
             return
-    command = meant(merged.get("cmd")) or title
+    command = meant(merged.get("cmd")) or meant(merged.get("cmdline")) or title
     if command:
         fields["process.command_line"] = command
 

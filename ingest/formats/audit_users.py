@@ -62,6 +62,8 @@ def _acting(fields: Fields, merged: dict[str, str]) -> None:
         else:
             fields[prefix + ".name"] = value
         word = meant(merged.get(enriched))
+        if word is None and name == "uid":
+            word = meant(merged.get("user"))
         if word is not None and not word.isdecimal() and word != "unset":
             fields[prefix + ".name"] = word
     same = "id" if "user.effective.id" in fields else "name"

@@ -20,5 +20,5 @@ def path_fields(fields: Fields, prefix: str, path: str) -> None:
     if len(name) < len(path):
         fields[prefix + ".directory"] = path[: -len(name) - 1] or path[:1]
     stem, point, extension = name.rpartition(".")
-    if point and stem and ":" not in extension:
+    if point and stem and extension and ":" not in extension:
         fields[prefix + ".extension"] = extension.lower()
