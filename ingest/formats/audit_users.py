@@ -33,7 +33,10 @@ def add_users(fields: Fields, main: str, merged: dict[str, str]) -> None:
     _acting(fields, merged)
     if role == "target":
         _named(fields, "user.target", account, number)
-    elif role == "group":
+    for part in ("id", "name"):
+        if role != "group" and f"user.group.{part}" in fields:
+            fields["group." + part] = fields[f"user.group.{part}"]
+    if role == "group":
         _named(fields, "group", meant(merged.get("grp")) or account, number)
 
 
