@@ -12,11 +12,11 @@ from heapq import heappop, heappush
 from contract.event import Fields, Observation
 from contract.records import Alert
 from contract.timestamps import microseconds
-from correlate.chain import canonical
 from correlate.chain.baseline import Baseline
 from correlate.chain.coincidence import Coincidences
 from correlate.chain.edges import Tie, strongest
 from correlate.chain.entities import entities_of
+from correlate.chain.hubs import Hubs
 from correlate.chain.identity import Identity
 from correlate.chain.knots import Change, Knot, Weave
 from correlate.chain.postings import Postings
@@ -41,8 +41,8 @@ class Graph:
 
     def __init__(self, settings: LinkSettings) -> None:
         self.settings = settings
-        self._nat = frozenset(known for one in settings.nat if (known := canonical.ip(one)))
-        self.postings = Postings(settings.crowd, frozenset(f"ip|{one}" for one in self._nat))
+        self._hubs = Hubs(settings.hubs)
+        self.postings = Postings(settings.crowd, self._hubs)
         self.relations = Relations(settings.max_relations)
         self.identity = Identity()
         self.baseline = Baseline()
@@ -358,7 +358,7 @@ class Graph:
             self.changed_runs[run.number] = run
 
     def _reach(self, run: Run) -> tuple[Reach, ...]:
-        return reach_of(run, self.relations, self.identity, self._nat)
+        return reach_of(run, self.relations, self.identity, self._hubs)
 
     def _trust(self, alert: Alert, run: Run) -> None:
         result = alert.fields.get(ATTESTATION_RESULT)

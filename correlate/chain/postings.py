@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from contract.records import EntityType
 from correlate.chain.edges import EDGES, MEDIUM, SKEW_US, Edge, Tie, aged, gap_us, strongest
+from correlate.chain.hubs import Hubs
 from correlate.chain.runs import Reach, Run
 from correlate.chain.stages import only_looks
 
@@ -51,12 +52,12 @@ class Postings:
 
     Args:
         crowd: runs of one rule through one thing from which on they are a crowd.
-        nat: `type|value` keys that make no join (known NAT, proxies, hubs).
+        hubs: what makes no join.
     """
 
-    def __init__(self, crowd: int, nat: frozenset[str]) -> None:
+    def __init__(self, crowd: int, hubs: Hubs) -> None:
         self._crowd = crowd
-        self._hubs = nat
+        self._hubs = hubs
         self._by_key: dict[str, _Posting] = {}
 
     def __len__(self) -> int:
@@ -138,7 +139,7 @@ class Postings:
             return
         gap = gap_us(run.first_us, run.last_us, other.first_us, other.last_us)
         weight = aged(edge, gap) * reach.weight * there.weight
-        if reach.key in self._hubs:
+        if self._hubs.holds(reach.key):
             weight *= HUB_FACTOR
         if edge.ordered and only_looks(early):
             weight *= LOOK_FACTOR

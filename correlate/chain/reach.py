@@ -8,6 +8,7 @@ from typing import Final
 
 from contract.records import Entity
 from correlate.chain.edges import SIDES
+from correlate.chain.hubs import Hubs
 from correlate.chain.identity import Identity
 from correlate.chain.relations import ROOTS, Relations, program
 from correlate.chain.runs import Reach, Run
@@ -28,12 +29,10 @@ _SINGLE: Final = frozenset({"process", "session", "file", "hash", "user"})
 _CLIMBS: Final = frozenset({"process", "flow", "session", "file", "service", "task", "registry"})
 
 
-def reach_of(
-    run: Run, relations: Relations, identity: Identity, nat: frozenset[str]
-) -> tuple[Reach, ...]:
+def reach_of(run: Run, relations: Relations, identity: Identity, hubs: Hubs) -> tuple[Reach, ...]:
     """Return the run's keys, its own first; each (thing, side) once, by its heaviest path."""
     found: dict[tuple[str, str], Reach] = {}
-    for reach in _own(run, identity, nat):
+    for reach in _own(run, identity, hubs):
         _put(found, reach)
     for base in list(found.values()):
         if base.side == "v" or base.key.partition("|")[0] not in _CLIMBS or base.weight < 1:
@@ -42,7 +41,7 @@ def reach_of(
             if len(found) >= MAX_KEYS:
                 break
             kind, _, value = cause.partition("|")
-            if kind == "ip" and value not in nat:
+            if kind == "ip" and not hubs.is_address(value):
                 who, known = _who(value, run.first_us, identity)
                 _put(found, Reach(who, side, weight, f"{via}, {known}" if known else via))
             else:
@@ -50,7 +49,7 @@ def reach_of(
     return tuple(found.values())
 
 
-def _own(run: Run, identity: Identity, nat: frozenset[str]) -> Iterator[Reach]:
+def _own(run: Run, identity: Identity, hubs: Hubs) -> Iterator[Reach]:
     """Yield what the run's alerts name themselves."""
     named = run.entities()
     roots = _roots(named)
@@ -62,7 +61,7 @@ def _own(run: Run, identity: Identity, nat: frozenset[str]) -> Iterator[Reach]:
         if side is None:
             continue
         key, weight, via = f"{one.type}|{one.value}", 1.0, ""
-        if one.type == "ip" and one.value not in nat:
+        if one.type == "ip" and not hubs.is_address(one.value):
             key, via = _who(one.value, run.first_us, identity)
         elif one.type == "process" and one.role in roots:
             weight = ROOT_WEIGHT

@@ -25,13 +25,13 @@ class LinkSettings(BaseModel):
         refresh: a chain that only grew by repetitions is published again after this much event time.
         single_level: an alert that joins nothing is published as a chain from this level on.
         crowd: more runs of one rule that share one thing say nothing of any one of them.
-        hub: a thing in more different runs than this supports joins and makes none.
         coincidence: how far apart two rare things may be and still be a coincidence.
         chance: the share of chance up to which a coincidence is taken for evidence.
         chance_per_day: coincidences that chance may make a day on one host: one in fifty days.
         chance_across_per_day: the same across all pairs of hosts of the site: one in four days. With a dozen
             hosts both together stay below one false chain in two days.
-        nat: addresses or networks behind which many hosts stand (NAT, proxy, VPN gateway); they make no join.
+        hubs: what supports joins and makes none: addresses and networks behind which many hosts stand (NAT, proxy,
+            VPN gateway), names of hosts that all talk to (domain controllers), accounts that all use.
         max_runs, max_chain_runs, max_run_alerts, max_relations, max_names: sizes of the graph, of
             one chain, of one run, of what observations told, and of ids remembered after a merge.
     """
@@ -45,12 +45,11 @@ class LinkSettings(BaseModel):
     refresh: Timespan = timedelta(minutes=1)
     single_level: Level = "medium"
     crowd: Count = 16
-    hub: Count = 64
     coincidence: Timespan = timedelta(hours=1)
     chance: Annotated[float, Field(gt=0, lt=1)] = 0.1
     chance_per_day: Annotated[float, Field(gt=0)] = 0.02
     chance_across_per_day: Annotated[float, Field(gt=0)] = 0.25
-    nat: tuple[str, ...] = ()
+    hubs: tuple[str, ...] = ()
     max_runs: Count = 20_000
     max_chain_runs: Count = 512
     max_run_alerts: Count = 256

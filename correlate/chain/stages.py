@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final
 
-from contract.records import ChainStage
+from contract.records import ChainStage, Entity
 from contract.timestamps import to_datetime
 from correlate.chain.attack import TACTICS, tactics_of
 from correlate.chain.edges import Tie
@@ -30,6 +30,10 @@ _ATTESTED: Final = {
 }
 _ATTESTATION: Final = ("defense-evasion", "T1014")
 """What a failed attestation means where no rule says more: something below the sensors was changed."""
+
+ACTORS: Final = frozenset({"ip", "host", "user"})
+"""Kinds of entities that a response may act on."""
+MAX_STAGE_ENTITIES: Final = 32
 
 Step = tuple[str, str]
 
@@ -64,23 +68,38 @@ def edge_name(tie: Tie, one: Run, two: Run) -> str:
 def stages_of(runs: Iterable[Run]) -> tuple[ChainStage, ...]:
     """Return the stages of a chain in ATT&CK order, then time; each (tactic, technique, host) once.
 
+    A stage names the actors of all its runs, at most `MAX_STAGE_ENTITIES`.
+
     Args:
         runs: sorted by time.
     """
     found: dict[tuple[str, str, str], Run] = {}
+    named: dict[tuple[str, str, str], dict[Entity, None]] = {}
     for run in runs:
         for tactic, technique in steps_of(run):
-            found.setdefault((tactic, technique, run.host), run)
+            key = (tactic, technique, run.host)
+            found.setdefault(key, run)
+            names = named.setdefault(key, {})
+            if len(names) < MAX_STAGE_ENTITIES:
+                names.update((one, None) for one in run.entities() if one.type in ACTORS)
     rows = sorted(
         found.items(),
         key=lambda row: (RANK.get(row[0][0], len(RANK)), row[1].first_us, row[1].head),
     )
     return tuple(
         ChainStage(
-            tactic=tactic, technique=technique, alert=run.head, time=to_datetime(run.first_us)
+            tactic=key[0],
+            technique=key[1],
+            alert=run.head,
+            time=to_datetime(run.first_us),
+            entities=tuple(sorted(named[key], key=_order)[:MAX_STAGE_ENTITIES]),
         )
-        for (tactic, technique, _), run in rows
+        for key, run in rows
     )
+
+
+def _order(entity: Entity) -> tuple[str, str, str]:
+    return entity.type, entity.value, entity.role
 
 
 def path_length(runs: Iterable[Run]) -> int:

@@ -21,7 +21,7 @@ from correlate.chain.edges import (
 from correlate.chain.relations import program
 from correlate.chain.runs import Member, Run
 from correlate.chain.score import score
-from correlate.chain.stages import edge_name, stages_of
+from correlate.chain.stages import ACTORS, edge_name, stages_of
 
 MAX_ENTITIES: Final = 64
 """Entities listed of one chain; those of its earliest runs stay."""
@@ -57,12 +57,15 @@ def tell(
 
 
 def _entities(runs: Sequence[Run]) -> tuple[Entity, ...]:
-    found: dict[Entity, None] = {}
+    """Return whom the runs name, actors before things, so that many flows never crowd out a host."""
+    actors: dict[Entity, None] = {}
+    things: dict[Entity, None] = {}
     for run in runs:
-        found.update(dict.fromkeys(run.entities()))
-        if len(found) >= MAX_ENTITIES:
+        for entity in run.entities():
+            (actors if entity.type in ACTORS else things)[entity] = None
+        if len(actors) >= MAX_ENTITIES:
             break
-    return tuple(found)[:MAX_ENTITIES]
+    return (*actors, *things)[:MAX_ENTITIES]
 
 
 def links_of(runs: Sequence[Run]) -> list[Link]:

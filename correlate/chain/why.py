@@ -8,6 +8,7 @@ from typing import Final
 
 from contract.records import Alert, Chain, ChainStage, Link
 from correlate.chain.edges import MEDIUM, STRONG
+from correlate.chain.hubs import Hubs
 from correlate.chain.identity import Identity
 from correlate.chain.postings import Postings
 from correlate.chain.reach import reach_of
@@ -124,7 +125,7 @@ def left_out(
         settings: those that the chain was linked with.
     """
     chosen = settings or LinkSettings()
-    postings = Postings(chosen.crowd, frozenset(f"ip|{one}" for one in chosen.nat))
+    postings = Postings(chosen.crowd, Hubs(chosen.hubs))
     inside = [_run(alerts[one], chosen) for one in chain.alerts if one in alerts]
     outside = [(one, _run(one, chosen)) for one in others if one.id not in set(chain.alerts)]
     for run in (*inside, *(run for _, run in outside)):
@@ -148,7 +149,7 @@ def _run(alert: Alert, settings: LinkSettings) -> Run:
     member = member_of(alert)
     member.floating = floating
     run.put(member, settings.max_run_alerts)
-    run.reach = reach_of(run, Relations(1), Identity(), frozenset(settings.nat))
+    run.reach = reach_of(run, Relations(1), Identity(), Hubs(settings.hubs))
     return run
 
 

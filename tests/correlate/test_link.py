@@ -186,13 +186,14 @@ def test_two_attackers_of_one_target_are_two_chains() -> None:
     assert groups(out) == {frozenset("a"), frozenset("b")}
 
 
-def test_known_nat_address_joins_nothing() -> None:
+@pytest.mark.parametrize("hub", [ATTACKER, "203.0.113.0/24"])
+def test_known_nat_address_joins_nothing(hub: str) -> None:
     items = [
         alert("a", "r1", 0, peers(ATTACKER, TARGET)),
         alert("b", "r2", 5, peers(ATTACKER, "10.0.0.6")),
     ]
     assert len(groups(play(items))) == 1
-    assert len(groups(play(items, LinkSettings(nat=(ATTACKER,))))) == 2
+    assert len(groups(play(items, LinkSettings(hubs=(hub,))))) == 2
 
 
 def test_address_joins_only_for_its_lifetime() -> None:
