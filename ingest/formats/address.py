@@ -12,25 +12,32 @@ from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 _MAC_DIGITS = re.compile(r"[0-9A-Fa-f]{12}$").match
 
 
-@lru_cache(65_536)
 def canonical_ip(text: str) -> str | None:
     """Return the address in canonical form, or None where `text` is none.
 
     Brackets and an interface (`%eth0`) are cut; an IPv4 address mapped into IPv6 becomes IPv4.
     """
+    if ":" in text:
+        return _canonical_ip6(text)
     try:
-        if ":" not in text:
-            inet_pton(AF_INET, text)
-            return text
-        packed = inet_pton(AF_INET6, text.strip("[]").partition("%")[0])
-        if packed[:12] == b"\0\0\0\0\0\0\0\0\0\0\xff\xff":
-            return inet_ntop(AF_INET, packed[12:])
-        return inet_ntop(AF_INET6, packed)
+        inet_pton(AF_INET, text)  # asking costs less than remembering
     except (OSError, ValueError):  # ValueError: a NUL in the text
         return None
+    return text
 
 
-@lru_cache(65_536)
+@lru_cache(16_384)
+def _canonical_ip6(text: str) -> str | None:
+    try:
+        packed = inet_pton(AF_INET6, text.strip("[]").partition("%")[0])
+    except (OSError, ValueError):
+        return None
+    if packed[:12] == b"\0\0\0\0\0\0\0\0\0\0\xff\xff":
+        return inet_ntop(AF_INET, packed[12:])
+    return inet_ntop(AF_INET6, packed)
+
+
+@lru_cache(16_384)
 def canonical_mac(text: str) -> str | None:
     """Return a 48-bit MAC address as `00-00-5E-00-53-23`, or None where `text` is none.
 
