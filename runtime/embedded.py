@@ -8,6 +8,7 @@ made. Decisions go to the enforcement points after their epoch is durable; answe
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -121,6 +122,10 @@ class Embedded:
         try:
             await self.enforcement.start(self._approved())
             self._sealed_us = self._clock()
+            # Rules and tables live as long as the process: the collector need not walk them again and again,
+            # which would stop everything for tens of milliseconds.
+            gc.collect()
+            gc.freeze()
             self.ready.set()
             log.info(
                 "engine.started", sources=len(self._readers), points=len(self._settings.points)

@@ -121,6 +121,7 @@ class Enforcement:
             point.changed.clear()
             point.wake.clear()
             wait_s = self._every_s
+            has_failed = False
             try:
                 if is_converging:
                     self._drop_expired(point)
@@ -130,13 +131,15 @@ class Enforcement:
                 point.retry_s = _RETRY_FIRST_S
             except PointError as error:
                 outcomes = [self._failure(point, one, str(error)) for one in changed]
+                has_failed = True
                 wait_s = point.retry_s
                 point.retry_s = min(self._every_s, point.retry_s * 2)
                 log.warning("point.failed", point=point.name, error=str(error), retry_s=wait_s)
             for outcome in outcomes:
                 self._meter.add("point_outcomes_total", point=point.name, result=outcome.result)
                 self._report(outcome)
-            is_converging = not await _set_within(point.wake, wait_s)
+            # After a failure nothing is known of what was asked meanwhile: whatever wakes us, all is compared.
+            is_converging = not await _set_within(point.wake, wait_s) or has_failed
 
     def _drop_expired(self, point: _Point) -> None:
         now = self._clock()
