@@ -295,13 +295,15 @@ class Facts:
     Attributes:
         names: of the fields kept.
         groups: how many groups hold something now.
+        held: how many entries all groups hold now.
     """
 
-    __slots__ = ("_event", "_json", "groups", "names")
+    __slots__ = ("_event", "_json", "groups", "held", "names")
 
     def __init__(self, names: frozenset[str]) -> None:
         self.names = names
         self.groups = 0
+        self.held = 0
         self._event: Event | None = None
         self._json = b""
 

@@ -1,7 +1,7 @@
 """A sensor's own alert as a rule: its id, name, level, tactics and techniques, as the event says.
 
 Sources: ECS 9.4 (`rule.*`, `event.severity`, `threat.*`); Suricata 7 and Snort 3 priorities (1 is worst);
-Wazuh rule levels (0 to 15); CEF severities (0 to 10). A sensor that says nothing is `medium`.
+Wazuh rule levels (0 to 15); Keylime severities (1 to 7); CEF severities (0 to 10). A sensor that says nothing is `medium`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WORDS: dict[str, Level] = {
     "debug": "informational",
 }  # fmt: skip
 _TECHNIQUE = re.compile(r"T[0-9]{4}(?:\.[0-9]{3})?", re.ASCII)
-_WAZUH_TOP = 15
+_TOPS = {"wazuh": 15, "keylime": 7}
 _CEF_TOP = 10
 _DIGITS = 3
 _MEMO = 65_536
@@ -70,9 +70,8 @@ def level(fields: Fields) -> Level:
     if type(severity) is int:
         if module in _PRIORITY_MODULES or "suricata.eve.event_type" in fields:
             return _PRIORITY.get(max(1, severity), "informational")
-        if module == "wazuh":
-            return _scaled(severity, _WAZUH_TOP)
-        return _scaled(severity, _CEF_TOP if severity <= _CEF_TOP else 100)
+        top = _TOPS.get(module, _CEF_TOP if severity <= _CEF_TOP else 100)
+        return _scaled(severity, top)
     risk = fields.get("event.risk_score")
     if isinstance(risk, (int, float)) and not isinstance(risk, bool):
         return _scaled(risk, 100)

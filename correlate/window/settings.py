@@ -21,7 +21,10 @@ class WindowSettings(BaseModel):
         refire: an alert that goes on longer gives way to a new one.
         max_keys: groups kept at a time, over all rules; events of further ones are counted and take no part.
         max_events: entries kept in one group; the oldest beyond it are only counted.
-        max_values: distinct values of one group counted exactly; more are estimated.
+        max_all_events: entries kept in all groups together, which bounds memory; beyond it the group that grows
+            lets its oldest go.
+        max_all_events: Annotated[int, Field(ge=8)] = 2_000_000
+    max_values: distinct values of one group counted exactly; more are estimated.
         max_alert_events: event ids that an alert lists.
         max_alert_entities: entities that an alert lists.
         max_carried: values of one field that an alert carries to an outer correlation's group-by.
@@ -35,6 +38,7 @@ class WindowSettings(BaseModel):
     refire: Timespan = timedelta(days=1)
     max_keys: Annotated[int, Field(ge=1)] = 2_000_000
     max_events: Annotated[int, Field(ge=8)] = 100_000
+    max_all_events: Annotated[int, Field(ge=8)] = 2_000_000
     max_values: Annotated[int, Field(ge=16)] = 20_000
     max_alert_events: Annotated[int, Field(ge=1)] = 100
     max_alert_entities: Annotated[int, Field(ge=1)] = 64

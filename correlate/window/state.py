@@ -237,6 +237,7 @@ def restore(window: Window, parts: Mapping[str, bytes]) -> bool:
                 window.entries.append((time, part, id, _value(value), bytes(facts)))
                 window.fires.append(since)
     window.stored = tuple(stored)
+    window.facts.held += len(window.entries)
     if head is not None and head.sketch is not None:
         _open_sketch(window, head.sketch)
     window.evaluator.reset(window.entries, len(window.entries))

@@ -181,12 +181,13 @@ class Window:
         at = len(entries)
         if not at or entries[-1][0] < time or entries[-1][:3] < entry[:3]:
             entries.append(entry)
+            self.facts.held += 1
             since = self.evaluator.step(entries, at)
             self.fires.append(since)
             outputs = self._advance(at, since)
         else:
             outputs = self._insert(entry)
-        if at >= self.plan.max_events:
+        if at >= self.plan.max_events or self.facts.held > self.settings.max_all_events:
             outputs = [*outputs, self._overflow()]
         return outputs
 
@@ -208,6 +209,7 @@ class Window:
             return []  # the same event again
         self.evaluator.rewind(entries, at)
         entries.insert(at, entry)
+        self.facts.held += 1
         self.fires.insert(at, None)
         self._decide_from(at)
         return self._reconcile(place, added=place)
@@ -225,6 +227,7 @@ class Window:
         self.touch(place[0])
         self.evaluator.rewind(self.entries, at)
         del self.entries[at]
+        self.facts.held -= 1
         del self.fires[at]
         self._decide_from(at)
         return self._reconcile(place, told=told)
@@ -435,19 +438,22 @@ class Window:
         self.cut = self.entries[count - 1][:3]
         self.header_dirty = True
         del self.entries[:count]
+        self.facts.held -= count
         del self.fires[:count]
 
     def _overflow(self) -> Notice:
         """Let the oldest eighth go, counted: a bound was passed."""
-        count = max(1, self.plan.max_events // 8)
-        rule = self.plan.rule.id
-        edge = self.entries[count][0]
+        plan = self.plan
+        count = max(1, len(self.entries) // 8)
+        edge = self.entries[min(count, len(self.entries) - 1)][0]
         self._drop(count)
         self.horizon = edge if self.horizon is None else max(self.horizon, edge)
+        bound = f"max_events, {plan.max_events} in one group"
+        if len(self.entries) + count <= plan.max_events:
+            bound = f"max_all_events, {self.settings.max_all_events} in all groups"
         return Notice(
-            "correlation_events_dropped", count, rule,
-            f"rule {rule}: more than {self.plan.max_events} events in one group; "
-            "the oldest are only counted",
+            "correlation_events_dropped", count, plan.rule.id,
+            f"rule {plan.rule.id}: {bound}; the oldest are only counted",
         )  # fmt: skip
 
     def plan_wake(self, time: int | None = None) -> None:

@@ -10,6 +10,7 @@ from correlate.aggregate import Settings, aggregate
 from correlate.rehearse import START_US, Alerts
 from correlate.sigma.rules import load
 from correlate.window.sketch import ERROR, SlidingSketch
+from correlate.window.window import Window
 
 RULE = """
 title: a
@@ -45,6 +46,10 @@ def named(run: Alerts, name: str) -> int:
     return sum(notice.amount for notice in run.notices if notice.name == name)
 
 
+def windows(run: Alerts) -> list[Window]:
+    return [logic for logic in run.host.logics.values() if isinstance(logic, Window)]
+
+
 def test_groups_beyond_the_bound_are_counted_and_later_ones_find_room_again() -> None:
     run = run_of(CORR % ("event_count", "10s", "gte: 2"), max_keys=3)
     for number in range(5):
@@ -74,6 +79,18 @@ def test_entries_beyond_the_bound_are_counted_and_the_alert_still_counts_all() -
     (alert,) = run.final()
     assert alert.event_count == 1000
     assert named(run, "correlation_events_dropped") > 800
+
+
+def test_entries_of_all_groups_together_are_bounded() -> None:
+    run = run_of(CORR % ("event_count", "1h", "gte: 1000"), max_all_events=500)
+    for number in range(3000):
+        run.take(match(number / 10, number, ip=f"10.0.0.{number % 5}"))
+    kept = sum(len(window.entries) for window in windows(run))
+    assert kept <= 500
+    assert named(run, "correlation_events_dropped") + kept == 3000
+    run.time(START_US + 10**13)
+    run.take(match(10**6, 9999))
+    assert windows(run)[0].facts.held == 1
 
 
 def test_too_many_distinct_values_are_estimated_and_the_alert_says_how_well() -> None:
