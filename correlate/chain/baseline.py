@@ -212,7 +212,8 @@ class Baseline:
     def rarity(self, habits: Habits, rule: str, time_us: int) -> Rarity:
         """Return how unusual a rule is on a host at a time."""
         until_us = time_us - LAG_US
-        days = max((time_us - (self.since_us or time_us)) / DAY_US, MIN_DAYS)
+        since_us = time_us if self.since_us is None else self.since_us
+        days = max((time_us - since_us) / DAY_US, MIN_DAYS)
         times, general = habits.kinds.get(rule), self.rules.get(rule)
         seen = times.before(until_us) if times else 0
         hosts = max(1, bisect_left(self._firsts, time_us + 1))
