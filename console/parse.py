@@ -42,6 +42,8 @@ def parse(
                 if not raw and not by_nul:
                     continue
                 _print(number, normalizer.take(raw, context))
+                if by_nul:  # such records are whole: nothing of one belongs to the next
+                    _print(number, normalizer.flush(context))
         _print(number, normalizer.flush(context))
     sys.stdout.flush()
 
