@@ -20,6 +20,7 @@ from contract.ports import Logic, Parts, Stage
 from contract.records import Alert, Chain
 from contract.timestamps import microseconds, to_datetime
 from correlate.chain import state
+from correlate.chain.edges import MINUTE_US
 from correlate.chain.graph import Graph
 from correlate.chain.knots import Change, Knot
 from correlate.chain.patterns import Pattern
@@ -31,6 +32,9 @@ Output = Chain | Notice
 
 _AT_ONCE: Final = 32
 """Runs of a chain up to which each new one is published at once; a longer one when it grew by a sixteenth."""
+
+_SWEEP_US: Final = 5 * MINUTE_US
+"""Event time between two looks for what is too old to be remembered; each look passes over all of it."""
 
 _WORDS: Final = {
     "runs": "graph is full: alerts that joined nothing, then the oldest chains, were closed early",
@@ -65,6 +69,7 @@ class Linker:
         self._graph = Graph(settings)
         self._names: dict[str, Name] = {}
         self._now_us = 0
+        self._swept_us = 0
         self._due: list[tuple[int, int]] = []
         self._knots: dict[int, Knot] = {}
         self._changed_knots: set[int] = set()
@@ -115,7 +120,9 @@ class Linker:
         for knot in self._graph.expired(now_us):
             self._forget(knot)
         self._graph.baseline.absorb(now_us)
-        self._forget_names(now_us)
+        if now_us >= self._swept_us + _SWEEP_US:
+            self._swept_us = now_us
+            self._forget_names(now_us)
         return out
 
     def wake_at(self) -> int | None:
@@ -150,6 +157,7 @@ class Linker:
             parts["meta"] = state.encode(
                 {
                     "now": self._now_us,
+                    "swept": self._swept_us,
                     "next_run": self._graph.next_run,
                     "next_knot": self._graph.weave.next_number,
                     "base": self._graph.baseline.meta(),
@@ -345,7 +353,7 @@ class Linker:
 
     def _restore(self, parts: Mapping[str, bytes]) -> None:
         meta = state.decode("meta", parts["meta"])
-        self._now_us = meta["now"]
+        self._now_us, self._swept_us = meta["now"], meta["swept"]
         self._graph.next_run = meta["next_run"]
         self._graph.weave.next_number = meta["next_knot"]
         self._graph.baseline.restore_meta(meta["base"])
