@@ -13,10 +13,13 @@ from typing import Any
 from correlate.sigma.evaluate import Event, Test, ValueTest, leaf_test, value_test
 from correlate.sigma.node import And, Leaf, Node, Not
 from correlate.sigma.scan import scanner
-from correlate.sigma.text import LONG, elements, fold_long
+from correlate.sigma.text import LONG, elements, fold, fold_long, scalars, text_of
 
 SCAN_AT = 48
 """Literals of one OR from which one pass over the text beats one search each."""
+
+SCAN_EVENT_AT = 6
+"""The same, where the text is a whole event."""
 
 _TEXT_OPS = frozenset({"equal", "prefix", "suffix", "infix"})
 _COST = {"exists": 0, "null": 0, "equal": 1, "number": 1, "suffix": 1, "prefix": 1, "infix": 2}
@@ -41,15 +44,58 @@ def _groupable(leaf: Leaf) -> bool:
     return leaf.op in _TEXT_OPS and not leaf.cased and leaf.field is not None
 
 
+def _is_keyword(leaf: Leaf) -> bool:
+    return (
+        leaf.field is None
+        and leaf.op == "infix"
+        and not leaf.cased
+        and bool(leaf.value)
+        and _SEPARATOR not in leaf.value
+    )
+
+
+class LastKeywords:
+    """All values of the last event as one folded text; the keyword rules of an event ask in turn."""
+
+    def __init__(self) -> None:
+        self._event: Event | None = None
+        self._text = ""
+
+    def __call__(self, event: Event) -> str:
+        """Return the values, folded, with a separator between that no keyword holds."""
+        if event is not self._event:
+            texts = [text for value in scalars(event) if (text := text_of(value)) is not None]
+            self._text = fold(_SEPARATOR.join(texts))
+            self._event = event
+        return self._text
+
+
+def _keywords(wanted: tuple[str, ...], *, is_and: bool) -> Test:
+    """Return the test whether one, or each, of these texts is in some value of the event."""
+    if is_and:
+        return lambda event: all(one in all_values(event) for one in wanted)
+    found = _any_infix(wanted, SCAN_EVENT_AT)
+    return lambda event: found(all_values(event))
+
+
+_SEPARATOR = "\0"
+all_values = LastKeywords()
+
+
 def _tests(parts: Sequence[Node], *, is_and: bool) -> tuple[Test, ...]:
     """Return the tests of an AND's or OR's parts, grouped by field, the cheap ones first."""
     groups: dict[str, list[Leaf]] = {}
+    keywords: list[str] = []
     rated: list[tuple[int, Test]] = []
     for part in parts:
         if isinstance(part, Leaf) and _groupable(part):
             groups.setdefault(part.field or "", []).append(part)
+        elif isinstance(part, Leaf) and _is_keyword(part):
+            keywords.append(part.value)
         else:
             rated.append((_cost(part), compiled(part)))
+    if keywords:
+        rated.append((_KEYWORD_COST, _keywords(tuple(keywords), is_and=is_and)))
     for name, leaves in groups.items():
         made = _all_of(name, leaves) if is_and else _any_of(name, leaves)
         rated.append(
@@ -145,16 +191,16 @@ def _any_of(name: str, leaves: Sequence[Leaf]) -> Test:
     return _on_text(name, any_text, whole)
 
 
-def _any_infix(inner: tuple[str, ...]) -> Callable[[str], bool]:
+def _any_infix(inner: tuple[str, ...], scan_at: int = SCAN_AT) -> Callable[[str], bool]:
     if len(inner) == 1:
         only = inner[0]
         return lambda text: only in text
-    if len(inner) >= SCAN_AT and all(inner):
+    if len(inner) >= scan_at and all(inner):
         made: list[Callable[[bytes], list[int]]] = []
 
         def scanned(text: str) -> bool:
             if not made:  # compiled when first needed: most rules never are
-                made.append(scanner([_utf8(one) for one in inner]).scan)
+                made.append(scanner([_utf8(one) for one in inner], few=scan_at - 1).scan)
             return bool(made[0](_utf8(text)))
 
         return scanned

@@ -91,7 +91,7 @@ def _database(expressions: list[bytes], flags: int) -> Any:
 
 
 def scanner(
-    literals: Sequence[bytes], *, ascii_caseless: bool = False, plain: bool = False
+    literals: Sequence[bytes], *, ascii_caseless: bool = False, plain: bool = False, few: int = FEW
 ) -> Scanner:
     """Return the fastest scanner for literals, none of which is empty.
 
@@ -99,8 +99,9 @@ def scanner(
         literals: what to look for.
         ascii_caseless: ASCII letters stand for both cases.
         plain: the reference path.
+        few: up to so many are searched one by one.
     """
-    if plain or not HAS_HYPERSCAN or len(literals) <= FEW:
+    if plain or not HAS_HYPERSCAN or len(literals) <= few:
         return PlainScanner(literals, ascii_caseless=ascii_caseless)
     try:
         return HyperScanner(literals, ascii_caseless=ascii_caseless)
