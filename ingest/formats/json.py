@@ -133,9 +133,10 @@ def _flatten(flat: Fields, value: dict[str, Any], names: _Names, depth: int) -> 
                     names.below[key] = below
             _flatten(flat, item, below, depth + 1)
         elif item or item is False or type(item) in _NUMBERS:
-            name = known.get(key)
-            if name is None:
+            try:
+                flat[known[key]] = item
+            except KeyError:
                 name = names.prefix + key
                 if _room():
                     known[key] = name
-            flat[name] = item
+                flat[name] = item
