@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,7 +46,7 @@ def process(id: str, **more: Any) -> dict[str, Any]:
     return {"host.name": "ws5", "process.entity_id": id, **more}
 
 
-def groups(items: list[Alert | Observation]) -> set[frozenset[str]]:
+def groups(items: Sequence[Alert | Observation]) -> set[frozenset[str]]:
     logic = link().open("default", {})
     last: dict[str, Chain] = {}
     for item in items:
@@ -55,7 +56,7 @@ def groups(items: list[Alert | Observation]) -> set[frozenset[str]]:
     return {frozenset(one.alerts) for one in last.values() if one.alerts}
 
 
-def evidence(items: list[Alert | Observation]) -> str:
+def evidence(items: Sequence[Alert | Observation]) -> str:
     logic = link().open("default", {})
     last = ""
     for item in items:
