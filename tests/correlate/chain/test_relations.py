@@ -71,7 +71,7 @@ TWO = alert("b", "r2", 20, process("other"))
 
 
 def test_two_processes_with_one_ancestor_join_and_the_evidence_tells_the_path() -> None:
-    items = [
+    items: list[Alert | Observation] = [
         started(1, "child", "top"),
         started(2, "grandchild", "child"),
         started(3, "other", "top"),
@@ -85,7 +85,7 @@ def test_two_processes_with_one_ancestor_join_and_the_evidence_tells_the_path() 
 
 
 def test_observation_that_comes_late_joins_what_stood_apart() -> None:
-    early = [
+    early: list[Alert | Observation] = [
         started(1, "child", "top"),
         started(2, "grandchild", "child"),
         started(3, "other", "top"),
@@ -96,7 +96,7 @@ def test_observation_that_comes_late_joins_what_stood_apart() -> None:
 
 def test_desktop_shell_that_started_everything_joins_nothing() -> None:
     shell = "C:\\Windows\\explorer.exe"
-    items = [
+    items: list[Alert | Observation] = [
         started(1, "grandchild", "shell", shell),
         started(2, "other", "shell", shell),
         ONE,
