@@ -221,7 +221,7 @@ class Normalizer:
         return time_us
 
     def _plan(self, shape: tuple[str, ...]) -> Plan:
-        """Return which fields of a sequence of names are to be checked, and how.
+        """Return how fields of these names are checked.
 
         Raises:
             ParseError: too many names, or too long a one.
@@ -233,9 +233,8 @@ class Normalizer:
             )
         longest = max(map(len, shape))
         if longest > settings.max_name_length:
-            raise ParseError(
-                f"a field's name of {longest} characters; the bound is {settings.max_name_length}"
-            )
+            bound = settings.max_name_length
+            raise ParseError(f"a field's name of {longest} characters; the bound is {bound}")
         plan = Plan(shape)
         if len(self._plans) >= MAX_PLANS:
             self._plans.clear()

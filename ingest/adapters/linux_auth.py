@@ -154,6 +154,9 @@ def _place(fields: Fields, found: re.Match[str]) -> None:
         # PAM names the session's user with its id, and an opener without a name: the daemon.
         fields["user.name"] = fields["user.effective.name"]
         fields["user.id"] = fields["user.effective.id"]
+    if found_domain := _DOMAIN(fields.get("user.name", "")):
+        # A directory's user logs on by principal name; its domain has a field of its own.
+        fields["user.name"], fields["user.domain"] = found_domain[1], found_domain[2]
     names = [
         fields[name]
         for name in ("user.name", "user.effective.name", "user.target.name")
