@@ -68,6 +68,8 @@ def await_true(what: str, check: Callable[[], Any], engine: LabEngine) -> Any:
 
 def denied(lab: Lab) -> set[str]:
     """Return the addresses that the engine's table on the router denies."""
+    if "table inet opsonin" not in lab.topology.run("router", "nft", "list", "tables"):
+        return set()
     listed = lab.topology.run("router", "nft", "-j", "list", "set", "inet", "opsonin", "deny4")
     held = next(item["set"] for item in json.loads(listed)["nftables"] if "set" in item)
     return {element["elem"]["val"] for element in held.get("elem", [])}
@@ -134,3 +136,20 @@ def test_one_capability_and_sealed_memory_are_enough_as_the_systemd_unit_says(
     lab.attack("spoof", source)
     await_true("the source in a set", lambda: source in denied(lab), stopped)
     assert stopped.stop() == 0
+
+
+@pytest.mark.parametrize("duration", ["1h"])
+def test_an_engine_that_starts_again_puts_back_what_was_removed_meanwhile(
+    lab: Lab, engine: LabEngine
+) -> None:
+    source = "198.18.0.79"
+    lab.attack("spoof", source)
+    await_true("the source in a set", lambda: source in denied(lab), engine)
+    # Killed before its epoch is written, it would have nothing to put back.
+    await_true("the decision in the store", lambda: engine.ask("policy", "list"), engine)
+    engine.kill()
+    lab.topology.run("router", "nft", "delete", "table", "inet", "opsonin")
+    assert ask_website(lab, "attacker", source) == "200"
+    engine.start()
+    await_true("the source in a set again", lambda: source in denied(lab), engine)
+    assert ask_website(lab, "attacker", source) == "0"
