@@ -24,6 +24,9 @@ MEMO_BYTES = 48 * 1024 * 1024
 MEMO_VALUE_LENGTH = 2048
 """Longer values are not remembered: they hardly repeat."""
 OFTEN_LONG = 16
+"""Texts too long to remember, from which a field is one of long texts."""
+COMPILE_AFTER = 24
+"""New values of a field, from which one pass over all literals is worth its compilation."""
 _OVERHEAD = 160  # bytes of a str object, a dict slot and its share of growth
 
 
@@ -80,6 +83,7 @@ class FieldIndex:
         self._scan: Callable[[bytes], list[int]] | None = None
         budget.memos.append(self.memo)
         self._long = 0
+        self._asked = 0
 
     @property
     def remembered(self) -> Callable[[str], Numbers | None]:
@@ -152,9 +156,8 @@ class FieldIndex:
                 found.update(exact)
         if self._needles:
             scan = self._scan
-            if scan is None:  # made when first needed: many fields never come in a class
-                literals = [needle.encode("utf-8", "surrogatepass") for needle in self._needles]
-                scan = self._scan = scanner(literals, ascii_caseless=True, plain=self._plain).scan
+            if self._asked < COMPILE_AFTER or scan is None:
+                scan = self._open()
             # The scanner folds ASCII itself; a long text is folded here only where it must be.
             numbers = scan(
                 text.encode() if is_ascii else fold(text).encode("utf-8", "surrogatepass")
@@ -165,6 +168,15 @@ class FieldIndex:
             if test(value):
                 found.update(rules)
         return tuple(found) if found else ()
+
+    def _open(self) -> Callable[[bytes], list[int]]:
+        """Make the scanner: a plain one first, since many fields come in a class but now and then."""
+        self._asked += 1
+        if self._scan is None or self._asked == COMPILE_AFTER:
+            literals = [needle.encode("utf-8", "surrogatepass") for needle in self._needles]
+            plain = self._plain or self._asked < COMPILE_AFTER
+            self._scan = scanner(literals, ascii_caseless=True, plain=plain).scan
+        return self._scan
 
     def _verify(self, numbers: list[int], text: str, value: Any, found: set[int]) -> None:
         """Add the rules of the literals that occur, where they occur as their leaves want it."""
