@@ -80,6 +80,7 @@ class Run:
         partner: the run of another host that it opened an episode beside, by coincidence.
         ripe_us: when its coincidences are looked for once more, with all that came late; None: they were.
         latest: the last of the kept alerts, once the bound is met and until they change.
+        packed: its alerts as they stand in the snapshot, until they change.
         host: the host or address it is about: subject, else target, else source; empty where unknown.
         place: the host whose habits it is measured by; empty where it names only who acted.
         is_blind: it names a host and nothing else that could be joined: no peer, no process.
@@ -107,6 +108,7 @@ class Run:
     ripe_us: int | None = None
     grown: bool = False
     latest: Member | None = None
+    packed: bytes | None = None
     host: str = ""
     place: str = ""
     is_blind: bool = False
@@ -163,6 +165,7 @@ class Run:
         if known is None and len(self.members) >= bound:
             return self._fold(member)
         self.members[member.id] = member
+        self.packed = None
         if known is not None or len(self.members) == 1:
             self.measure()
             return None
@@ -187,7 +190,7 @@ class Run:
 
     def measure(self) -> None:
         """Find first, last and head again. O(kept alerts)."""
-        self.latest = None
+        self.latest = self.packed = None
         self.first_us, self.head = min((one.time_us, one.id) for one in self.members.values())
         last_us = max(one.last_us for one in self.members.values())
         self.last_us = max(self.last_us, last_us) if self.folded else last_us

@@ -80,7 +80,19 @@ def changed(graph: Graph) -> dict[str, bytes | None]:
     return parts
 
 
+def _members(run: Run) -> bytes:
+    return _encode(
+        [
+            (one.id, one.revision, one.time_us, one.last_us, one.count,
+             [(it.type, it.value, it.role) for it in one.floating])
+            for one in run.members.values()
+        ]
+    )  # fmt: skip
+
+
 def _run(run: Run) -> bytes:
+    if run.packed is None:
+        run.packed = _members(run)
     return encode(
         {
             "rule": [run.rule.id, run.rule.name, run.rule.level],
@@ -97,11 +109,7 @@ def _run(run: Run) -> bytes:
             "noted": run.noted_us,
             "partner": run.partner.number if run.partner else None,
             "ripe": run.ripe_us,
-            "members": [
-                [one.id, one.revision, one.time_us, one.last_us, one.count,
-                 [[it.type, it.value, it.role] for it in one.floating]]
-                for one in run.members.values()
-            ],
+            "members": msgspec.Raw(run.packed),
             "ties": [
                 [other.number, [[CODE_OF[tie.edge], tie.weight, tie.key, tie.via] for tie in ties]]
                 for other, ties in run.ties.items()
