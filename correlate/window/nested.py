@@ -18,17 +18,16 @@ if TYPE_CHECKING:
 
 def take(window: Window, alert: Alert) -> list[Alert | Notice]:
     """Take a revision of an inner alert as the entry that it is: at the time when its rule first held."""
-    if window.inner is None:
-        window.inner = {}
-    known = window.inner.get(alert.id)
+    known = _known(window).get(alert.id)
     if known is not None and known.alert.revision >= alert.revision:
         return []
     place = place_of(window, alert)
     outputs: list[Alert | Notice] = []
     if known is not None and (alert.retracted or known.place != place):
         outputs += window.remove(known.place)
-        del window.inner[alert.id]
+        _known(window).pop(alert.id, None)
         known = None
+        window.begin_if_empty()
     if alert.retracted:
         return outputs
     value = None
@@ -36,10 +35,17 @@ def take(window: Window, alert: Alert) -> list[Alert | Notice]:
         value = window.plan.reader(alert.fields)
         if value is None:
             return [*outputs, Notice("correlation_unusable_values", label=window.plan.rule.id)]
-    window.inner[alert.id] = Inner(alert, place)
+    _known(window)[alert.id] = Inner(alert, place)
     window.header_dirty = True
     entry: Entry = (*place, value, report.encode(alert.fields))
     return outputs + (window.put(entry) if known is None else _renew(window, entry))
+
+
+def _known(window: Window) -> dict[str, Inner]:
+    """Return the inner alerts of a group; made when the first comes, for most groups never."""
+    if window.inner is None:
+        window.inner = {}
+    return window.inner
 
 
 def place_of(window: Window, alert: Alert) -> Place:

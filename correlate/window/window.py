@@ -123,14 +123,17 @@ class Window:
         if self.horizon is None or horizon > self.horizon:
             self._close(horizon, outputs)
             self._trim(horizon)
-        if self.is_empty():
-            self._begin()
+        self.begin_if_empty()
         self.plan_wake()
         self.header_dirty = True
         return outputs
 
-    def _begin(self) -> None:
+    def begin_if_empty(self) -> None:
         """Go back to the state of a new group: whether the host forgot it in between must not show."""
+        if not self.is_empty():
+            return
+        self.header_dirty = True
+        self.wake = None
         if self.evaluator.sketch is None:
             self.evaluator.reset((), 0)
         else:

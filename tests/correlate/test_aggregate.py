@@ -163,3 +163,42 @@ def test_fields_of_an_alert_are_those_that_all_events_agree_on() -> None:
     assert alert.fields["host.name"] == "web1"
     assert "user.name" not in alert.fields
     assert {e.value for e in alert.entities if e.type == "user"} == {"web1\\a", "web1\\b"}
+
+
+def test_an_inner_alert_that_is_taken_back_takes_back_what_stood_on_it() -> None:
+    absent = """---
+title: Unanswered
+id: unanswered
+name: unanswered
+correlation:
+  type: temporal_ordered
+  rules: [failed, answered]
+  group-by: [source.ip]
+  timespan: 1m
+opsonin: {absence: answered}
+---
+title: Answered
+id: answered
+name: answered
+logsource: {category: authentication}
+detection: {s: {event.outcome: success}, condition: s}
+---
+title: Outer
+id: outer
+correlation:
+  type: event_count
+  rules: [unanswered]
+  group-by: [source.ip]
+  timespan: 10m
+  condition: {gte: 1}
+"""
+    run = run_of(rules(FAILED, absent), lateness="60s")
+    run.take(match(0, **{"source.ip": "203.0.113.7"}))
+    run.time(START_US + 61_000_000)
+    assert [one.rule.id for one in run.final()] == ["outer"]
+    run.take(match(30, "answered", **{"source.ip": "203.0.113.7"}))
+    assert run.final() == []
+    run.time(START_US + 10**13)
+    run.host.store()
+    assert run.host.logics == {}
+    assert run.host.stored == {}

@@ -108,10 +108,18 @@ def test_state_of_a_rule_that_is_gone_is_let_go_of() -> None:
     ("part", "words"),
     [
         (b"{", "cannot be read"),
-        (b'{"version":99,"digest":"x","wake":null,"entries":[]}', "version 99"),
+        (b'{"version":99,"digest":"x","wake":null,"entries":[],"fires":[]}', "version 99"),
     ],
 )
 def test_unreadable_state_is_an_error_that_names_the_group(part: bytes, words: str) -> None:
     stage = aggregate(load(read(TEXT, "x.yml")), Settings())
     with pytest.raises(StoreError, match=words):
         stage.open("corr\x1f10.0.0.1", {"e1": part})
+
+
+def test_decimals_come_back_as_they_were() -> None:
+    run = run_of(TEXT.replace("gte: 10", "eq: 4.4"))
+    run.take(match(0, 1.1))
+    run.host.restart()
+    run.take(match(1, 3.3))
+    assert len(run.final()) == 1
