@@ -103,7 +103,7 @@ def _of_cef(text: str, header: cef.Cef, context: Context) -> Fields:
             header.name, header.severity = header.severity, text[header.extension : bar]
             header.extension = bar + 1
     plan, values = _CEF.read(text, header.extension)
-    cleaned = [cef.unescape(value.strip()) for value in values]
+    cleaned = cef.cleaned(values, text)
     fields = _TABLE.fill(plan, cleaned, _DEVICE.start(text[: header.start], context))
     fields["event.code"] = header.event_class
     if header.name not in ("", "Log", "Unknown"):
@@ -147,7 +147,7 @@ def _of_json(record: dict[str, Any], context: Context) -> Fields:
     if not _OUR_NAMES.intersection(said):
         raise ParseError("none of Check Point's fields stands in the JSON record")
     values = [value if isinstance(value, str) else str(value) for value in said.values()]
-    fields = _TABLE.fill(_plan(tuple(said)), values, _DEVICE.start("", context))
+    fields = _TABLE.fill(_planned(tuple(said)), values, _DEVICE.start("", context))
     return complete(fields, context)
 
 
@@ -159,7 +159,7 @@ def _of_columns(text: str, context: Context) -> Fields:
     for key, value in _INFO.findall(said.pop("info", "")[:4096]):
         said.setdefault(key.strip().replace(" ", "_").lower(), value)
     date, clock = said.pop("date", ""), said.pop("clock", "")
-    fields = _TABLE.fill(_plan(tuple(said)), list(said.values()), _DEVICE.start("", context))
+    fields = _TABLE.fill(_planned(tuple(said)), list(said.values()), _DEVICE.start("", context))
     if found := re.fullmatch(r"(\d{1,2})([A-Za-z]{3})(\d{4})", date):
         fields[_OWN + "time"] = f"{found[1]} {found[2]} {found[3]} {clock.strip()}"
     return complete(fields, context)
@@ -178,9 +178,8 @@ def _of_pairs(text: str, context: Context) -> Fields:
         found: Any = values
     else:
         plan, found = _PAIRS.read(text, start)
-    if (
-        not _OUR_NAMES.intersection(name.removeprefix(_OWN) for name in plan.names)
-        and plan.known < _FEWEST
+    if plan.known < _FEWEST and not _OUR_NAMES.intersection(
+        name.removeprefix(_OWN) for name in plan.names
     ):
         raise ParseError("none of Check Point's fields stands in the record")
     return complete(_TABLE.fill(plan, found, _DEVICE.start(text[:start], context)), context)

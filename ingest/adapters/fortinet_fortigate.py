@@ -60,7 +60,7 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
 
 def _of_cef(text: str, header: cef.Cef, context: Context) -> Fields:
     plan, values = _CEF_LINES.read(text, header.extension)
-    cleaned = [cef.unescape(value.strip()) for value in values]
+    cleaned = cef.cleaned(values, text)
     fields = _TABLE.fill(plan, cleaned, _DEVICE.start(text[: header.start], context))
     fields["observer.version"] = header.version
     fields.setdefault("event.code", header.event_class)

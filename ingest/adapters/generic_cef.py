@@ -6,6 +6,8 @@ named by their labels; vendors' own keys stay under `cef.*`.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
@@ -41,10 +43,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
             "expected CEF:version|vendor|product|version|class|name|severity|, came none"
         )
     plan, values = _LINES.read(text, header.extension)
-    values = [cef.unescape(value.strip()) for value in values]
-    fields = _TABLE.fill(plan, values, _DEVICE.start(text[: header.start], context))
-    for key in [key for key, value in fields.items() if value == ""]:
-        del fields[key]
+    cleaned = cef.cleaned(values, text)
+    fields = _TABLE.fill(plan, cleaned, _DEVICE.start(text[: header.start], context))
     fields |= {
         "observer.vendor": header.vendor,
         "observer.product": header.product,
@@ -58,7 +58,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         fields["event.severity"] = severity
     else:
         fields[_OWN + "severity"] = header.severity
-    _labels(fields)
+    for key, label_key in _labelled(plan.names):
+        _label(fields, key, label_key)
     _vendor(fields, header.vendor)
     _place(fields)
     read_times(fields, _OWN, context, _TIMES)
@@ -66,18 +67,20 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     return [fields]
 
 
-def _labels(fields: Fields) -> None:
-    """Name custom fields by their labels; a label without value is kept as it stands."""
-    if not any("Label" in key for key in fields):
-        return
-    for key, label_key in _CUSTOM:
-        label, value = fields.get(label_key), fields.get(key)
-        if label and value:
-            del fields[label_key], fields[key]
-            known = table.LABELS.get(label.lower())
-            if known is None or (known in fields and known != "rule.name"):
-                known = _TABLE.own(label)
-            fields[known] = value
+@lru_cache(4096)
+def _labelled(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(pair for pair in _CUSTOM if set(pair).issubset(names))
+
+
+def _label(fields: Fields, key: str, label_key: str) -> None:
+    """Name a custom field by its label; a label without value is kept as it stands."""
+    label, value = fields.get(label_key), fields.get(key)
+    if label and value:
+        del fields[label_key], fields[key]
+        known = table.LABELS.get(label.lower())
+        if known is None or (known in fields and known != "rule.name"):
+            known = _TABLE.own(label)
+        fields[known] = value
 
 
 def _vendor(fields: Fields, vendor: str) -> None:

@@ -177,7 +177,7 @@ _CUSTOM = (
 
 def _of_cef(text: str, header: cef.Cef, context: Context) -> Fields:
     plan, values = _CEF_LINES.read(text, header.extension)
-    cleaned = [cef.unescape(value.strip()) for value in values]
+    cleaned = cef.cleaned(values, text)
     fields = _TABLE.fill(plan, cleaned, _DEVICE.start(text[: header.start], context))
     for key in _CUSTOM:
         label = fields.pop(f"{_OWN}{key}Label", "")

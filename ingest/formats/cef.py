@@ -8,6 +8,7 @@ twice, `=` not escaped.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _HEAD = re.compile(r"CEF:\s{0,4}(\d{1,2}(?:\.\d{1,2})?)\|")
@@ -72,6 +73,13 @@ def unescape(value: str) -> str:
     if "\\" not in value:
         return value
     return _UNESCAPE(lambda found: _MEANT.get(found[1], found[1]), value)
+
+
+def cleaned(values: Sequence[str], text: str) -> list[str]:
+    """Return values without the blanks around them and with their escapes undone; `text` is what they stand in."""
+    if "\\" in text:
+        return [unescape(value.strip()) for value in values]
+    return [value.strip() for value in values]
 
 
 def severity_number(text: str) -> int | None:

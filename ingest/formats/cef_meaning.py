@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import tzinfo
+from functools import lru_cache
 from typing import Final
 
 from contract.event import Fields
@@ -120,23 +121,24 @@ def _content(fields: Fields, prefix: str) -> None:
         fields[f"file.hash.{_HASH_NAMES[len(digest)]}"] = fields.pop(prefix + "fileHash").lower()
 
 
+@lru_cache(4096)
+def _classes(category: str, flow: bool) -> tuple[str, list[str], list[str]]:
+    if _ALERT(category):
+        kind = "malware" if _MALWARE(category) else "intrusion_detection"
+        return "alert", [kind, "network"] if flow else [kind], ["info"]
+    lower = category.lower()
+    if "login" in lower or "logon" in lower or "authentication" in lower:
+        return "event", ["authentication"], ["start"]
+    if "logout" in lower or "logoff" in lower:
+        return "event", ["authentication"], ["end"]
+    return "event", *((["network"], ["connection"]) if flow else (["host"], ["info"]))
+
+
 def _classify(fields: Fields, prefix: str) -> None:
     category = f"{fields.get(prefix + 'cat', '')} {fields.get('rule.name', '')}"
     action = str(fields.get("event.action", "")).lower()
     flow = bool(fields.get("source.ip") and fields.get("destination.ip"))
-    alert = _ALERT(category[:256]) is not None
-    fields["event.kind"] = "alert" if alert else "event"
-    if alert:
-        kind = "malware" if _MALWARE(category[:256]) else "intrusion_detection"
-        categories = [kind, "network"] if flow else [kind]
-        types = ["info"]
-    else:
-        categories, types = (["network"], ["connection"]) if flow else (["host"], ["info"])
-        lower = category.lower()
-        if "login" in lower or "logon" in lower or "authentication" in lower:
-            categories, types = ["authentication"], ["start"]
-        elif "logout" in lower or "logoff" in lower:
-            categories, types = ["authentication"], ["end"]
+    fields["event.kind"], categories, types = _classes(category[:256], flow)
     if "network" in categories and action in table.DENIED:
         types = [*types, "denied"]
     elif "network" in categories and action in table.ALLOWED:

@@ -38,11 +38,13 @@ class Grammar:
         pairs: the keys and values of a text from a place on.
         source: a pattern of texts with the same keys, a group for each value; None: not to be learnt.
         mark: what stands once in each pair and, in lines that a shape serves, nowhere else.
+        escaped: the mark as it stands in a value, where it does not count; empty: there is no such form.
     """
 
     pairs: Callable[[str, int], tuple[list[str], list[str]]]
     source: Callable[[str, int], str | None]
     mark: str = "="
+    escaped: str = ""
 
 
 class Shapes(Generic[PlanT]):
@@ -56,6 +58,7 @@ class Shapes(Generic[PlanT]):
     def __init__(self, grammar: Grammar, plan: Callable[[Keys], PlanT]) -> None:
         self._grammar = grammar
         self._mark = grammar.mark
+        self._escaped = grammar.escaped
         self._plan = plan
         self._plans: dict[Keys, PlanT] = {}
         self._seen: dict[Keys, int] = {}
@@ -67,13 +70,17 @@ class Shapes(Generic[PlanT]):
 
         Text that is no pair is passed over. O(length).
         """
-        shapes = self._shapes.get(text.count(self._mark, start))
+        shapes = self._shapes.get(self._pairs_in(text, start))
         if shapes is not None:
             for match, plan in shapes:
                 found = match(text, start)
                 if found is not None:
                     return plan, found.groups()
         return self._read_plainly(text, start)
+
+    def _pairs_in(self, text: str, start: int) -> int:
+        count = text.count(self._mark, start)
+        return count - text.count(self._escaped, start) if self._escaped else count
 
     def _read_plainly(self, text: str, start: int) -> tuple[PlanT, Values]:
         found, values = self._grammar.pairs(text, start)
@@ -93,7 +100,7 @@ class Shapes(Generic[PlanT]):
 
     def _learn(self, text: str, start: int, plan: PlanT, keys: int) -> None:
         shapes = self._shapes.setdefault(keys, [])
-        if len(shapes) >= MAX_TRIES or text.count(self._mark, start) != keys:
+        if len(shapes) >= MAX_TRIES or self._pairs_in(text, start) != keys:
             return
         source = self._grammar.source(text, start)
         if source is not None:
@@ -156,14 +163,16 @@ def _trailing_pairs(text: str, start: int) -> tuple[list[str], list[str]]:
 def _trailing_source(text: str, start: int) -> str | None:
     body = text[start:]
     keys = [found[1] for found in _KEY.finditer(body)]
-    if "\\" in body or not keys:
+    if not keys:
         return None
     first = _KEY.search(body)
     lead = re.escape(body[: first.start()]) if first else ""
-    return lead + r"([^=]*)\s".join(re.escape(key) + "=" for key in keys) + "([^=]*)"
+    # An `=` behind a backslash is part of a value, since no key ends in one.
+    value = r"([^=]*(?:(?<=\\)=[^=]*)*)"
+    return lead + rf"{value}\s".join(re.escape(key) + "=" for key in keys) + value
 
 
-TRAILING: Final = Grammar(_trailing_pairs, _trailing_source)
+TRAILING: Final = Grammar(_trailing_pairs, _trailing_source, escaped="\\=")
 """Blanks may stand in a value, which ends where the next `key=` begins (CEF). Escapes stay as they are.
 
 A learnt shape keeps blanks around a value; cut them where they matter.
@@ -182,9 +191,7 @@ def _colon_pairs(text: str, start: int) -> tuple[list[str], list[str]]:
 def _colon_source(text: str, start: int) -> str | None:
     source, at = [], start
     for pair in _COLON_PAIR.finditer(text, start):
-        if "\\" in pair[2]:
-            return None
-        source.append(re.escape(text[at : pair.start(2)]) + '([^"]*+)')
+        source.append(re.escape(text[at : pair.start(2)]) + r'([^"\\]*+(?:\\.[^"\\]*+)*+)')
         at = pair.end(2)
     return "".join(source) + r'"[\s;\]]*+\Z' if source else None
 

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.formats import shapes
-from ingest.formats.shapes import COLON, LEARN_AFTER, MAX_TRIES, QUOTED, TRAILING, Grammar, Shapes
+from ingest.formats.shapes import (
+    COLON,
+    LEARN_AFTER,
+    MAX_TRIES,
+    QUOTED,
+    TRAILING,
+    Grammar,
+    Shapes,
+    Values,
+)
 
 KEYS = st.sampled_from(["src", "dst", "msg", "a.b", "c-d", "x_y"])
 LINES = {
@@ -57,6 +66,48 @@ def test_every_line_reads_alike_before_and_after_learning(pairs: list[tuple[str,
     for _ in range(2 * LEARN_AFTER + 1):
         again = read.read(line)
     assert (first[0], list(first[1])) == (again[0], list(again[1]))
+
+
+ESCAPED = st.lists(
+    st.sampled_from(["a", " ", "\\=", "\\\\", "\\n", '\\"', "\\]", ":", ";", "b\\=c "]), max_size=6
+).map("".join)
+
+
+@pytest.mark.parametrize("grammar", [TRAILING, COLON])
+@given(data=st.data())
+def test_escaped_values_read_alike_by_a_shape_learnt_from_another_line(
+    grammar: Grammar, data: st.DataObject
+) -> None:
+    keys = data.draw(st.lists(KEYS, min_size=1, max_size=4, unique=True))
+    pair = '{}:"{}"; ' if grammar is COLON else "{}={} "
+
+    def line() -> str:
+        return "".join(pair.format(key, data.draw(ESCAPED)) for key in keys)
+
+    learned = reader(grammar)
+    for _ in range(3 * LEARN_AFTER):
+        learned.read(line())
+    for _ in range(3):
+        text = line()
+        assert clean(learned.read(text)) == clean(reader(grammar).read(text))
+
+
+def clean(found: tuple[tuple[str, ...], Values]) -> tuple[tuple[str, ...], list[str]]:
+    return found[0], [value.strip() for value in found[1]]
+
+
+@pytest.mark.parametrize("grammar", LINES)
+@pytest.mark.parametrize("filling", ["9", " ", "\\", "\\=", "\\a", "\\= ", " a\\=", " dst", '\\"'])
+def test_a_learned_shape_takes_no_time_on_long_values(grammar: Grammar, filling: str) -> None:
+    read, line = reader(grammar), LINES[grammar]
+    for _ in range(2 * LEARN_AFTER):
+        read.read(line)
+    long = filling * (30_000 // len(filling))
+    before = time.process_time()
+    for value in ("192.0.2.1", "Accept", "fw 1"):
+        read.read(line.replace(value, long))
+        read.read(line.replace(value, long)[:-2] + "\n?")
+    assert time.process_time() - before < 1
 
 
 def test_patterns_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
