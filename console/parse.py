@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -12,32 +13,48 @@ import msgspec
 from console.output import write
 from contract.event import Event
 from contract.meter import MemoryMeter
-from contract.plugins import load_named
+from contract.plugins import load, load_named
 from contract.ports import Adapter, Context
 from contract.records import DeadLetter
 from contract.timestamps import from_iso
 from ingest.normalize import Normalizer, NormalizeSettings
+from ingest.recognize import SAMPLE, recognize
 from runtime import clock
 from runtime.input_files import open_input, read_records
 
 
 @click.command(epilog="Example: opsonin parse --adapter linux.netfilter kern.log | head -1")
-@click.option("--adapter", required=True, help="e.g. suricata.eve")
+@click.option("--adapter", help="e.g. suricata.eve")
+@click.option(
+    "--detect", is_flag=True, help="say which adapters fit the first records, and how well, instead"
+)
 @click.option("-0", "by_nul", is_flag=True, help="records are separated by NUL, not by newline")
 @click.option("--zone", default="UTC", show_default=True, help="of time stamps that name none")
 @click.option("--received", help="ISO time of arrival (default: now)")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE…]")
 def parse(
-    adapter: str, by_nul: bool, zone: str, received: str | None, files: tuple[Path, ...]
+    adapter: str | None,
+    detect: bool,
+    by_nul: bool,
+    zone: str,
+    received: str | None,
+    files: tuple[Path, ...],
 ) -> None:
     """Print what an adapter makes of each record: `{"record": N, "event": {…}}` or a dead letter with its reason."""
+    separator = b"\0" if by_nul else b"\n"
+    received_us = from_iso(received) if received else clock.now_us()
+    if detect:
+        _detect(files, separator, received_us)
+        return
+    if adapter is None:
+        raise click.UsageError("say --adapter NAME, or --detect")
     found = load_named("ingest.adapters", adapter, "ADAPTER", Adapter)
     normalizer = Normalizer(found, "parse", settings=NormalizeSettings(), meter=MemoryMeter())
-    context = Context(from_iso(received) if received else clock.now_us(), ZoneInfo(zone))
+    context = Context(received_us, ZoneInfo(zone))
     number = -1
     for path in files or (None,):
         with open_input(path) as file:
-            for raw in read_records(file, b"\0" if by_nul else b"\n"):
+            for raw in read_records(file, separator):
                 number += 1
                 if not raw and not by_nul:
                     continue
@@ -45,6 +62,17 @@ def parse(
                 if by_nul:  # such records are whole: nothing of one belongs to the next
                     _print(number, normalizer.flush(context))
         _print(number, normalizer.flush(context))
+    sys.stdout.flush()
+
+
+def _detect(files: tuple[Path, ...], separator: bytes, received_us: int) -> None:
+    adapters = load("ingest.adapters", "ADAPTER", Adapter)
+    for path in files or (None,):
+        with open_input(path) as file:
+            sample = list(islice(read_records(file, separator), SAMPLE))
+        for fit in recognize(sample, adapters, received_us):
+            told = {"file": str(path or "-"), "adapter": fit.adapter, "confidence": fit.confidence}
+            write(msgspec.json.encode(told | {"parsed": fit.parsed}))
     sys.stdout.flush()
 
 

@@ -129,6 +129,7 @@ def resolve(
         SettingsError: as `load`.
     """
     file = _validate(File, tree, (), where)
+    file = file.model_copy(update={"normalize": _rooted(file.normalize, folder)})
     engine = file.engine.model_copy(
         update={
             "data_dir": _absolute(folder, file.engine.data_dir),
@@ -190,11 +191,13 @@ def _absolute(folder: Path, path: Path) -> Path:
 
 
 def _rooted(settings: BaseModel, folder: Path) -> BaseModel:
-    """Return the settings with relative paths in them (`Path` fields) made absolute from `folder`."""
+    """Return the settings with relative paths in them (`Path` fields, of nested tables too) made absolute from `folder`."""
     changed: dict[str, Any] = {}
     for name, value in settings:
         if isinstance(value, Path):
             changed[name] = _absolute(folder, value)
+        elif isinstance(value, BaseModel):
+            changed[name] = _rooted(value, folder)
         elif isinstance(value, tuple) and value and isinstance(value[0], Path):
             changed[name] = tuple(_absolute(folder, one) for one in value)
     return settings.model_copy(update=changed)
