@@ -15,7 +15,8 @@ class Detector:
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
-        self._engine = Engine(rules.detections.values())
+        # Fields are flat but for rare objects that adapters keep as they came.
+        self._engine = Engine(rules.detections.values(), nested=True)
 
     def match(self, event: Event) -> list[Match]:
         """Return the sensor's own alert, if the event is one, then rules in order of their set."""

@@ -38,12 +38,19 @@ def dotted(event: dict[str, Any]) -> dict[str, Any]:
         return event
     made: dict[str, Any] = {}
     for name, value in event.items():
-        if type(value) is dict or type(value) is list:
+        if type(value) is dict or (type(value) is list and _holds_objects(value)):
             _spread(name, value, made, 1)
     if not made:
         return event
     made.update(event)
     return made
+
+
+def _holds_objects(values: list[Any]) -> bool:
+    for value in values:  # noqa: SIM110  # a generator costs twice as much
+        if type(value) is dict or type(value) is list:
+            return True
+    return False
 
 
 def _spread(name: str, value: Any, made: dict[str, Any], depth: int) -> None:

@@ -92,6 +92,17 @@ def test_windows_rule_finds_fields_of_an_ecs_event() -> None:
     assert matched(rules, one) == ["one"]
 
 
+def test_objects_that_an_adapter_keeps_are_looked_into() -> None:
+    rules = rule_set(rule("product: suricata", "suricata.eve.tls.sni: x"))
+    one = Event.of(
+        {"event.module": "suricata", "suricata.eve.tls": {"sni": "X"}},
+        id="e",
+        time_us=0,
+        source="test",
+    )
+    assert matched(rules, one) == ["one"]
+
+
 def test_bad_rule_is_named_and_the_rest_runs() -> None:
     rules = rule_set(
         rule("product: windows", "A|nope: x", id="bad"), rule("product: windows", "A: x")
