@@ -77,9 +77,9 @@ def _by_collector(event: Event) -> Event:
     return Event.of(fields, id=event.id, time_us=from_iso(created), source=event.source)
 
 
-def recorded(name: str) -> list[Event]:
+def recorded(name: str, files: str = "*.zip") -> list[Event]:
     found: list[Event] = []
-    for path in sorted((SETS / name).glob("*.zip")):
+    for path in sorted((SETS / name).glob(files)):
         with zipfile.ZipFile(path) as archive:
             for member in sorted(archive.namelist()):
                 adapter = ZEEK if member.endswith(".log") else WINDOWS
@@ -187,6 +187,24 @@ def test_every_alert_hangs_on_evidence_and_on_one_host(name: str) -> None:
     assert not {one.edge for one in top.links} & {"coincidence", "host"}
     hosts = {one.value for a in top.alerts for one in play.alerts[a].entities if one.type == "host"}
     assert len(hosts) == 1
+
+
+def test_exploited_java_server_and_the_shell_it_starts_are_one_chain() -> None:
+    """Log4Shell with a serialized object: Security and Sysmon records of the host, two logs of one process."""
+    play = Play().run(recorded("Log4Shell", "s*_java_serialized_object.zip"))
+    top, *others = play.ranked()
+    held = [play.alerts[one] for one in top.alerts]
+    named = {
+        one.value.rpartition("\\")[2]
+        for alert in held
+        for one in alert.entities
+        if one.type == "file"
+    }
+    assert {"tomcat9.exe", "powershell.exe"} <= named
+    assert len(held) >= 5
+    assert "execution" in {stage.tactic for stage in top.stages}
+    assert {one.edge for one in top.links} <= {"process", "repeat"}
+    assert all(top.score > other.score for other in others)
 
 
 def test_two_campaigns_at_once_stay_apart() -> None:
