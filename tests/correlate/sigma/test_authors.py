@@ -199,3 +199,54 @@ def test_state_of_a_correlation_is_kept_as_long_as_its_rules_match_the_same(
     old = loaded(rule(f"s: {{A: {first}}}", id="a"), CORRELATION)
     new = loaded(rule(f"t: {{A: {second}}}", condition="t", id="a", title="other"), CORRELATION)
     assert reload(old, new)[1].correlations == lost
+
+
+META = """title: {title}
+id: {id}
+status: {status}
+level: {level}
+date: {date}
+tags: [{tags}]
+related: [{related}]
+description: d
+author: a
+falsepositives: [f]
+logsource: {{product: windows, category: image_load}}
+detection: {{s: {{Image: x}}, condition: s}}
+"""
+SOUND = {
+    "title": "A title", "id": "929a690e-bef0-4204-a928-ef5e620d6fcc", "status": "test", "level": "low",
+    "date": "2026-01-31", "tags": "attack.execution, attack.t1059, attack.g0001, cve.2020-1234",
+    "related": "{id: 929a690e-bef0-4204-a928-ef5e620d6fcc, type: derived}",
+}  # fmt: skip
+
+
+def test_rule_that_follows_the_conventions_has_no_finding() -> None:
+    assert findings(META.format(**SOUND)) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("title", "''", "title"),
+        ("title", "x" * 300, "title"),
+        ("title", "x" * 130, "title-length"),
+        ("id", "not-a-uuid", "id"),
+        ("status", "good", "status"),
+        ("level", "severe", "level"),
+        ("date", "2026/01/31", "date"),
+        ("tags", "'Attack.T1059'", "tag"),
+        ("tags", "attack.t9999", "technique"),
+        ("tags", "attack.exfiltrating", "tactic"),
+        ("related", "{id: x, type: cousin}", "related"),
+    ],
+)
+def test_meta_data_against_convention_are_found(field: str, value: str, code: str) -> None:
+    assert code in {one.code for one in findings(META.format(**SOUND | {field: value}))}
+
+
+def test_rules_of_one_title_are_noted() -> None:
+    other = META.format(**SOUND | {"id": "929a690e-bef0-4204-a928-ef5e620d6fcd"}).replace(
+        "Image: x", "Image: y"
+    )
+    assert "same-title" in {one.code for one in findings(META.format(**SOUND), other)}
