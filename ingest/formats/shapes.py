@@ -70,7 +70,7 @@ class Shapes(Generic[PlanT]):
 
         Text that is no pair is passed over. O(length).
         """
-        shapes = self._shapes.get(self._pairs_in(text, start))
+        shapes = self._shapes.get(self._class_of(text, start))
         if shapes is not None:
             for match, plan in shapes:
                 found = match(text, start)
@@ -78,9 +78,11 @@ class Shapes(Generic[PlanT]):
                     return plan, found.groups()
         return self._read_plainly(text, start)
 
-    def _pairs_in(self, text: str, start: int) -> int:
+    def _class_of(self, text: str, start: int) -> int:
+        """Return how many pairs a line may have, negative when marks stand escaped in its values."""
         count = text.count(self._mark, start)
-        return count - text.count(self._escaped, start) if self._escaped else count
+        escaped = text.count(self._escaped, start) if self._escaped else 0
+        return escaped - count if escaped else count
 
     def _read_plainly(self, text: str, start: int) -> tuple[PlanT, Values]:
         found, values = self._grammar.pairs(text, start)
@@ -99,8 +101,11 @@ class Shapes(Generic[PlanT]):
         return plan, values
 
     def _learn(self, text: str, start: int, plan: PlanT, keys: int) -> None:
-        shapes = self._shapes.setdefault(keys, [])
-        if len(shapes) >= MAX_TRIES or self._pairs_in(text, start) != keys:
+        kind = self._class_of(text, start)
+        if abs(kind) != keys:
+            return
+        shapes = self._shapes.setdefault(kind, [])
+        if len(shapes) >= MAX_TRIES:
             return
         source = self._grammar.source(text, start)
         if source is not None:
@@ -168,7 +173,7 @@ def _trailing_source(text: str, start: int) -> str | None:
     first = _KEY.search(body)
     lead = re.escape(body[: first.start()]) if first else ""
     # An `=` behind a backslash is part of a value, since no key ends in one.
-    value = r"([^=]*(?:(?<=\\)=[^=]*)*)"
+    value = r"([^=]*(?:(?<=\\)=[^=]*)*)" if "\\=" in body else "([^=]*)"
     return lead + rf"{value}\s".join(re.escape(key) + "=" for key in keys) + value
 
 
