@@ -131,6 +131,31 @@ def test_more_hosts_ask_for_longer_odds() -> None:
     assert {"new-a", "new-b"} not in groups(chains([*history(hosts=40), *pair]))
 
 
+def test_restart_in_the_middle_changes_nothing() -> None:
+    items = [*history(), alert("h3", "far", LEARNT + 0.5)]
+    for number in range(6):
+        items += [
+            alert("h1", f"one-{number}", LEARNT, number),
+            alert("h2", f"two-{number}", LEARNT - 20, number),
+        ]
+        items.append(alert(f"h{number}", f"crowd-{number}", LEARNT + 30, number))
+    items.sort(key=lambda one: (one.time, one.id))
+    assert _played(items, restart_every=13) == _played(items, restart_every=0)
+
+
+def _played(items: list[Alert], restart_every: int) -> list[Any]:
+    stage = link()
+    logic, parts, out = stage.open("default", {}), {}, []
+    for number, item in enumerate(items):
+        out.extend(_due(logic, from_datetime(item.time) - 10_000_000))
+        out.extend(logic.on_item(item))
+        if restart_every and number % restart_every == 0:
+            parts = {**parts, **logic.snapshot()}
+            parts = {name: data for name, data in parts.items() if data is not None}
+            logic = stage.open("default", parts)
+    return [*out, *_due(logic, from_datetime(START + timedelta(days=30)))]
+
+
 # ------------------------------------------------------------------ the public data set
 
 
