@@ -23,7 +23,12 @@ MAX_ROUTES = 4096
 """Routes kept; all are forgotten when there are more."""
 
 _WINLOG_FIELDS = ("winlog.channel", "event.code", "winlog.event_id", "winlog.provider_name")
-_ECS_FIELDS = tuple(sorted({name for row in taxonomy.ROWS for name in row.when}))
+_PROCESS = "process.name"
+_PROCESSES = frozenset(
+    name for row in taxonomy.ROWS for name in row.when.get(_PROCESS, frozenset())
+)
+_ROUTING = tuple(sorted({name for row in taxonomy.ROWS for name in row.when}))
+_ECS_FIELDS = tuple(name for name in _ROUTING if name != _PROCESS)
 Sources: TypeAlias = list[tuple[Source, Names]]
 _PLAIN = Names({})
 _NXLOG = Names(taxonomy.NXLOG)
@@ -144,7 +149,10 @@ class Router:
             return (2, code, code.__class__, get("Provider_Name"), get("SourceName"))
         if "winlog.channel" in event:
             return (1, *[get(name) for name in _WINLOG_FIELDS])
-        return tuple([get(name) for name in _ECS_FIELDS])
+        # Any name may come; only those that the table knows decide.
+        process = get(_PROCESS)
+        known = process if process.__class__ is not str or process in _PROCESSES else None
+        return (known, *[get(name) for name in _ECS_FIELDS])
 
     def route(self, event: Mapping[str, Any]) -> Route:
         """Return the route of a flat event; equal routes are the same object. Not cheap: remember it."""
@@ -164,7 +172,7 @@ class Router:
         return _route(sources) if sources else self._ecs(event)
 
     def _ecs(self, event: Mapping[str, Any]) -> Route:
-        values = {name: _texts(event[name]) for name in _ECS_FIELDS if event.get(name) is not None}
+        values = {name: _texts(event[name]) for name in _ROUTING if event.get(name) is not None}
         sources = _with_product(_ecs_rows(values))
         module = next(iter(sorted(_texts(event.get("event.module")))), "").lower()
         if module and module not in taxonomy.UNNAMED:

@@ -129,3 +129,12 @@ def test_rule_without_id_keeps_its_derived_id() -> None:
     text = rule("product: windows", "A: x").replace("id: one\n", "")
     assert list(rule_set(text).detections) == list(rule_set(text).detections)
     assert len(next(iter(rule_set(text).detections))) == 24
+
+
+def test_process_names_that_route_nothing_do_not_make_classes() -> None:
+    detector = Detector(rule_set(rule("product: linux, service: sshd", "event.action: x")))
+    for number in range(50):
+        detector.match(event(event_module="system", process_name=f"p{number}"))
+    assert len(detector._engine._by_key) == 1
+    assert detector.match(event(event_module="system", process_name="sshd", event_action="x"))
+    assert not detector.match(event(event_module="system", process_name="p1", event_action="x"))
