@@ -30,7 +30,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "webshop"
-FILES = {"eve": "suricata.eve", "netfilter": "linux.netfilter"}
+FILES = {"eve": "suricata.eve", "netfilter": "linux.netfilter", "auth": "linux.auth"}
 ENDINGS = {"eve": "json", "netfilter": "log", "auth": "log"}
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 _START_LIMIT_S = 60
