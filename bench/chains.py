@@ -30,8 +30,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 ALERTS = 200_000
 """Alerts of one replay; ten times as many of the tenfold."""
 FLOOD = 100_000
-STEP = timedelta(milliseconds=100)
-"""Between two alerts: ten a second, a busy site; a replay is five and a half hours of it, the tenfold two days."""
+STEP = timedelta(seconds=1)
+"""Between two alerts: a replay is longer than a chain lives, so that memory is at its level when it ends."""
 BLOCK = 5_000
 
 STAGES: tuple[tuple[str, str, str, Level], ...] = (
