@@ -103,16 +103,18 @@ def save(window: Window) -> dict[str, bytes | None]:
     if window.is_empty():
         if window.header_dirty:
             parts.update(dict.fromkeys((HEAD, *(f"e{one[0]}" for one in window.stored))))
-        window.stored, window.dirty, window.header_dirty = (), None, False
+        window.stored, window.dirty, window.header_dirty = [], None, False
         window.headed = False
         return parts
     if window.dirty is not None:
         _save_entries(window, window.dirty, parts)
         window.dirty = None
     if window.cut is not None and window.stored and window.stored[0][2] < window.cut[0]:
-        gone = [one for one in window.stored if one[2] < window.cut[0]]
-        parts.update((f"e{number}", None) for number, _, _ in gone)
-        window.stored = window.stored[len(gone) :]
+        gone = 0
+        while gone < len(window.stored) and window.stored[gone][2] < window.cut[0]:
+            parts[f"e{window.stored[gone][0]}"] = None
+            gone += 1
+        del window.stored[:gone]
     if window.header_dirty or (window.headed and window.wake != window.saved_wake):
         window.header_dirty, window.headed = False, True
         window.saved_wake = window.wake
@@ -122,7 +124,7 @@ def save(window: Window) -> dict[str, bytes | None]:
 
 def _save_entries(window: Window, since: int, parts: dict[str, bytes | None]) -> None:
     entries, fires = window.entries, window.fires
-    stored = list(window.stored)
+    stored = window.stored  # in place: there are as many parts as epochs in the time frame
     number = stored[-1][0] + 1 if stored else 0
     while stored and stored[-1][2] >= since:
         old, first, _ = stored.pop()
@@ -137,7 +139,6 @@ def _save_entries(window: Window, since: int, parts: dict[str, bytes | None]) ->
         stored.append((number, entries[at][0], entries[end - 1][0]))
         number += 1
         at = end
-    window.stored = tuple(stored)
 
 
 def _save_head(window: Window) -> bytes:
@@ -228,15 +229,13 @@ def restore(window: Window, parts: Mapping[str, bytes]) -> bool:
     head, blocks = found
     if head is not None:
         _open_head(window, head)
-    stored = []
     for number in sorted(blocks):
         rows = blocks[number].entries
-        stored.append((number, rows[0][0], rows[-1][0]))
+        window.stored.append((number, rows[0][0], rows[-1][0]))
         for (time, part, id, value, facts), since in zip(rows, blocks[number].fires, strict=True):
             if window.cut is None or (time, part, id) > window.cut:
                 window.entries.append((time, part, id, _value(value), facts))
                 window.fires.append(since)
-    window.stored = tuple(stored)
     window.facts.held += len(window.entries)
     if head is not None and head.sketch is not None:
         _open_sketch(window, head.sketch)

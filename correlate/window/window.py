@@ -88,7 +88,7 @@ class Window:
         self.floor: int | None = None
         self.retracted: dict[str, int] | None = None
         self.dirty: int | None = None
-        self.stored: tuple[state.Stored, ...] = ()
+        self.stored: list[state.Stored] = []
         self.header_dirty = False
         self.taken = 0
         self.counted = False
