@@ -74,10 +74,13 @@ def pipelines_of(names: Iterable[str]) -> list[Pipeline]:
     return made
 
 
-def default_cache_folder() -> Path:
-    """Return the user's cache folder for compiled rules (XDG base directories)."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "opsonin"
+def default_cache_folder() -> Path | None:
+    """Return the user's cache folder for compiled rules (XDG base directories); None: the user has none."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "opsonin"
+    except RuntimeError:
+        return None
 
 
 def _contents(files: Iterable[Path]) -> tuple[list[tuple[str, bytes]], list[RuleError]]:
