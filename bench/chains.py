@@ -11,6 +11,7 @@ Last line: {"alerts_per_s", "rss_mb", "rss_mb_10x", "flood_alerts_per_s", "flood
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
 import resource
@@ -33,6 +34,8 @@ FLOOD = 100_000
 STEP = timedelta(seconds=1)
 """Between two alerts: a replay is longer than a chain lives, so that memory is at its level when it ends."""
 BLOCK = 5_000
+GC_THRESHOLD = (100_000, 20, 50)
+"""As the embedded host sets it."""
 
 STAGES: tuple[tuple[str, str, str, Level], ...] = (
     ("scan", "reconnaissance", "T1595.001", "low"),
@@ -89,6 +92,8 @@ def _apart(kind: str, alerts: int) -> dict[str, float]:
 
 def measure(kind: str, count: int) -> dict[str, float]:
     """Link `count` alerts; return rate, memory above the start's, chains and the time of single alerts."""
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
     logic = link().open("default", {})
     source = mix(count) if kind == "mix" else flood(count)
     chains: set[str] = set()
