@@ -10,6 +10,7 @@ import structlog
 
 from contract.errors import InputError
 from correlate.aggregate import aggregate, check
+from correlate.chain.patterns import load as load_patterns
 from correlate.detect import Detector
 from correlate.link import link
 from correlate.observe import observe
@@ -52,19 +53,21 @@ def compose(settings: Settings, rules: tuple[Path, ...] = ()) -> Composition:
     files = read_rules(rules or settings.engine.rules or (shipped(),))
     sigma = load_sigma(files.sigma)
     playbooks = load_playbooks(files.playbooks)
+    patterns = load_patterns(files.patterns)
     points = [Point(one.name, one.type.name) for one in settings.points]
     detector = Detector(sigma)
     pipeline = Pipeline(
         match=detector.match,
         observe=observe,
         aggregate=aggregate(sigma, settings.correlate),
-        link=link((), settings.link),
+        link=link(tuple(patterns.patterns.values()), settings.link),
         decide=decide(playbooks.playbooks, Guard(settings.guard), points, settings.policy),
     )
     errors: tuple[InputError, ...] = (
         *files.errors,
         *sigma.errors,
         *check(sigma, settings.correlate),
+        *patterns.errors,
         *playbooks.errors,
     )
     for error in errors:
@@ -72,6 +75,7 @@ def compose(settings: Settings, rules: tuple[Path, ...] = ()) -> Composition:
     counts = {
         "detections": len(sigma.detections),
         "correlations": len(sigma.correlations),
+        "patterns": len(patterns.patterns),
         "playbooks": len(playbooks.playbooks),
     }
     log.info("rules.loaded", refused=len(errors), **counts)

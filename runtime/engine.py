@@ -16,6 +16,7 @@ from contract.event import Event, Match, Notice, Observation
 from contract.ids import derive_id
 from contract.ports import Stage
 from contract.records import Alert, Chain, Command, Decision, Outcome
+from correlate.aggregate import SILENT
 from runtime.stage_runner import NEVER, Changes, StageRunner
 
 Output: TypeAlias = Match | Alert | Chain | Decision | Notice
@@ -96,9 +97,15 @@ class Engine:
 
     def _aggregated(self, outputs: Iterable[Alert | Notice]) -> Iterator[Output]:
         for output in outputs:
-            yield output
-            if isinstance(output, Alert):
-                yield from self._aggregated(self.aggregate.take(output))
+            if not isinstance(output, Alert):
+                yield output
+                continue
+            # Alerts of inner correlations may be for the outer ones alone.
+            is_told = SILENT not in output.fields
+            if is_told:
+                yield output
+            yield from self._aggregated(self.aggregate.take(output))
+            if is_told:
                 yield from self._linked(self.link.take(output))
 
     def _linked(self, outputs: Iterable[Chain | Notice]) -> Iterator[Output]:

@@ -13,6 +13,7 @@ from typing import Any
 from contract.document import Document, read
 from contract.errors import InputError, RuleError
 from correlate.aggregate import aggregate
+from correlate.chain import patterns, trials
 from correlate.detect import Detector
 from correlate.rehearse import cases, rehearse
 from correlate.sigma import trial as listed_trial
@@ -143,6 +144,8 @@ class RuleTests:
                     f"{tests.file}: {problem}"
                     for problem in rehearse(case, detector.match, stage, names)
                 ]
+        elif "trials" in tests.data and "pattern" in tests.data:
+            self._pattern_trials(documents, tests, outcome)
         elif "trials" in tests.data:
             self._trials(documents, tests, outcome)
         else:
@@ -168,15 +171,21 @@ class RuleTests:
             if unreached:
                 outcome.notes.append(f"{tests.file}: no event reaches {unreached}")
 
+    def _pattern_trials(self, documents: list[Document], tests: Document, outcome: Outcome) -> None:
+        loaded = patterns.load(documents)
+        faults = [*loaded.errors, *trials.run(tests, loaded.patterns.values())]
+        outcome.tests += len(tests.data["trials"])
+        outcome.problems += [str(fault) for fault in faults]
+
     def _trials(self, documents: list[Document], tests: Document, outcome: Outcome) -> None:
         loaded = playbook.load(documents)
         for error in loaded.errors:
             outcome.problems.append(str(error))
-        trials = trial.load(tests)
-        outcome.tests += len(trials.trials)
+        asked = trial.load(tests)
+        outcome.tests += len(asked.trials)
         for one in loaded.playbooks:
-            if one.name == trials.playbook:
-                outcome.problems += [f"{tests.file}: {fault}" for fault in trial.run(one, trials)]
+            if one.name == asked.playbook:
+                outcome.problems += [f"{tests.file}: {fault}" for fault in trial.run(one, asked)]
 
     def _regressions(self, file: Path, document: Document, outcome: Outcome) -> None:
         given = document.data.get("regression_tests_path")
