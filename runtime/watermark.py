@@ -56,17 +56,21 @@ class Watermarks:
 
         With every source idle, or none, it follows the wall clock, so that deadlines fire without events.
         """
-        live = [
-            one.reached_us
-            for one in self._sources.values()
-            if self._idle_us is None or now_us - one.seen_at_us < self._idle_us
-        ]
-        if live:
-            # On live input no clock ahead of ours may close windows of the others.
-            least = min(live) if self._idle_us is None else min(now_us, *live)
-            self._low_us = max(self._low_us, least - self._lateness_us)
-        elif self._idle_us is not None:
-            self._low_us = max(self._low_us, now_us - self._idle_us - self._lateness_us)
+        least: int | None = None
+        idle_us = self._idle_us
+        for one in self._sources.values():
+            if idle_us is not None and now_us - one.seen_at_us >= idle_us:
+                continue
+            if least is None or one.reached_us < least:
+                least = one.reached_us
+        if least is None:
+            if idle_us is None:
+                return self._low_us
+            least = now_us - idle_us
+        elif idle_us is not None and now_us < least:
+            least = now_us  # on live input no clock ahead of ours may close windows of the others
+        low = least - self._lateness_us
+        self._low_us = max(self._low_us, low)
         return self._low_us
 
     def restore(self, low_us: int) -> None:

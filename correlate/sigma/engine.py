@@ -80,7 +80,7 @@ class Engine:
             chosen = self._by_key.get(key)
         if chosen is None:
             chosen = self._open(key, event)
-        if self._nested and chosen.dotted:
+        if self._nested and chosen.dotted and not event.keys().isdisjoint(chosen.parents):
             event = dotted(event)
             get = event.get
         candidates: Any = chosen.always

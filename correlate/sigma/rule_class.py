@@ -41,7 +41,14 @@ class RuleClass:
         self.tests: dict[int, Test] = {}
         self.samples: list[Mapping[str, Any]] | None = []
         self.evaluated: dict[int, int] = {}
-        self.dotted = any("." in name for _, node in rules for name in fields_of(node))
+        names = {name for _, node in rules for name in fields_of(node) if "." in name}
+        self.dotted = bool(names)
+        # An event that has none of these as a field holds no object that a rule's name looks into.
+        self.parents = frozenset(
+            ".".join(parts[:end])
+            for parts in (name.split(".") for name in names)
+            for end in range(1, len(parts))
+        )
         self._nodes = dict(rules)
         self._projected: dict[tuple[str, int], Test | None] = {}
         self._budget = budget
