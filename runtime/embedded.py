@@ -189,8 +189,8 @@ class Embedded:
         source = config.type.open(config.name, config.settings, self._meter, self._clock)
         self._open_sources[config.name] = source
         async for batch in source.batches(intake.resume_at):
-            await self._queue.put(_Read(intake, batch), len(batch.records))
-        await self._queue.put(_Ended(intake), 1)
+            await self._queue.put(_Read(intake, batch), len(batch.records), config.name)
+        await self._queue.put(_Ended(intake), 1, config.name)
 
     def _answered(self, outcome: Outcome) -> None:
         self._queue.put_now(outcome, 1)

@@ -23,8 +23,7 @@ class WindowSettings(BaseModel):
         max_events: entries kept in one group; the oldest beyond it are only counted.
         max_all_events: entries kept in all groups together, which bounds memory; beyond it the group that grows
             lets its oldest go.
-        max_all_events: Annotated[int, Field(ge=8)] = 2_000_000
-    max_values: distinct values of one group counted exactly; more are estimated.
+        max_values: distinct values of one group counted exactly; more are estimated.
         max_alert_events: event ids that an alert lists.
         max_alert_entities: entities that an alert lists.
         max_carried: values of one field that an alert carries to an outer correlation's group-by.

@@ -42,3 +42,25 @@ def test_what_must_not_wait_passes_the_bound() -> None:
         assert len(queue) == 0
 
     asyncio.run(scene())
+
+
+def test_a_burst_in_one_lane_delays_another_lane_by_one_item() -> None:
+    async def scene() -> None:
+        queue: RecordQueue[str] = RecordQueue(1000)
+        for number in range(100):
+            await queue.put(f"flow {number}", 1, "flows")
+        await queue.put("alert", 1, "alerts")
+        assert [await queue.get(1), await queue.get(1)] == ["flow 0", "alert"]
+        assert [await queue.get(1) for _ in range(99)] == [f"flow {n}" for n in range(1, 100)]
+
+    asyncio.run(scene())
+
+
+def test_lanes_take_turns() -> None:
+    async def scene() -> None:
+        queue: RecordQueue[str] = RecordQueue(1000)
+        for item in ("a1", "a2", "b1", "a3", "b2"):
+            await queue.put(item, 1, item[0])
+        assert [await queue.get(1) for _ in range(5)] == ["a1", "b1", "a2", "b2", "a3"]
+
+    asyncio.run(scene())
