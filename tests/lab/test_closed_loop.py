@@ -101,8 +101,10 @@ def test_an_attack_ends_as_a_drop_and_the_drop_ends_by_itself(lab: Lab, engine: 
     tactics = {stage["tactic"] for chain in chains for stage in chain["stages"]}
     assert {"reconnaissance", "initial-access"} <= tactics
     decisions = [one for one in engine.ask("policy", "list") if one["target"]["value"] == ATTACKER]
-    assert [one["action"] for one in decisions] == ["deny"]
-    assert decisions[0]["chain"] in {chain["id"] for chain in chains}
+    # A chain that grew out of two hands its decision over; what was handed over is withdrawn, not forgotten.
+    held = [one for one in decisions if one["state"] != "reverted"]
+    assert [one["action"] for one in held] == ["deny"], decisions
+    assert held[0]["chain"] in {chain["id"] for chain in chains}
     assert engine.stop() == 0
 
 
