@@ -2,7 +2,7 @@
 
 Sources are read by tasks into one bounded queue; the flow takes batch after batch; an epoch (outputs, state, positions)
 is written in one transaction by a writer thread, at the latest after `engine.epoch`, at once when a decision was
-made. Decisions go to the enforcement points after their epoch is durable; answers come back through the same queue.
+made. Decisions go to the enforcement points while their epoch is written; answers come back through the same queue.
 """
 
 from __future__ import annotations
@@ -294,20 +294,21 @@ class Embedded:
         decisions, self.flow.decisions = self.flow.decisions, []
         epoch = self.flow.seal(dict(self._positions))
         epoch.arrived_us = self._clock()
-        self._writing = asyncio.create_task(self._write(epoch, decisions), name="write")
+        self._writing = asyncio.create_task(self._write(epoch), name="write")
+        # Not after it is durable: that costs milliseconds in which packets pass. Lost with the epoch, a decision is made
+        # again with the same id, or its element, which has a timeout anyway, is removed by the next start's convergence.
+        self.enforcement.submit(decisions)
 
     async def _written(self) -> None:
         if self._writing is not None:
             await self._writing
 
-    async def _write(self, epoch: Epoch, decisions: list[Decision]) -> None:
+    async def _write(self, epoch: Epoch) -> None:
         loop = asyncio.get_running_loop()
         duplicates = await loop.run_in_executor(self._writer, self._store.commit, epoch)
         if duplicates:
             self._meter.add("events_duplicate_total", duplicates)
         self._meter.add("epochs_total")
-        if decisions:
-            self.enforcement.submit(decisions)
         before = self._clock() - microseconds(self._settings.engine.keep_events)
         rows = max(_PRUNE_ROWS, 2 * len(epoch.events))
         await loop.run_in_executor(self._writer, self._store.prune, before, rows)
