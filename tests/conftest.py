@@ -42,12 +42,12 @@ _NEEDS: dict[str, Callable[[], tuple[bool, str]]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _parts_for_marks(request: pytest.FixtureRequest) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Ask for the parts that a test's marks name, before its fixtures start any of them."""
     for name, probe in _NEEDS.items():
-        if request.node.get_closest_marker(name):
-            found, reason = probe()
-            require(found, reason)
+        if item.get_closest_marker(name):
+            require(*probe())
 
 
 @pytest.fixture(scope="session")
