@@ -2,9 +2,9 @@
 
     python bench/faults.py --host embedded --kills 50 --seed 1
 
-The recorded intrusion of `examples/` is repeated with other addresses and later times until there is enough to do;
-three files (EVE, netfilter, auth) feed one `opsonin run`, which is ended by SIGKILL at random moments after it began to read
-and started again until it reaches the end. Prints one JSON object as its last line:
+The recorded intrusion of `examples/`, as ECS events in order of time, is repeated against other hosts, from other addresses, at
+later times, until there is enough to do; one file of it feeds one `opsonin run`, which is ended by SIGKILL at random moments
+after it began to read and started again until it reaches the end. Prints one JSON object as its last line:
 
     kills     SIGKILLs that hit a running engine
     lost      events, alerts, chains, decisions of the undisturbed run that are missing or differ
@@ -30,52 +30,63 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "webshop"
-FILES = {"eve": "suricata.eve", "netfilter": "linux.netfilter", "auth": "linux.auth"}
-ENDINGS = {"eve": "json", "netfilter": "log", "auth": "log"}
+FILES = {
+    "eve.json": "suricata.eve",
+    "netfilter.log": "linux.netfilter",
+    "auth.log": "linux.auth",
+    "keylime.json": "keylime.verifier",
+}
+OPSONIN = Path(sys.executable).with_name("opsonin")
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 _START_LIMIT_S = 60
 
 
 def workload(folder: Path, rounds: int) -> int:
-    """Write the example `rounds` times, two minutes apart, each with an attacker of its own; return the lines."""
-    lines = 0
-    for name in FILES:
-        text = (EXAMPLE / f"{name}.{ENDINGS[name]}").read_text()
-        with (folder / f"{name}.log").open("w") as out:
-            for number in range(rounds):
-                shift = timedelta(minutes=2 * number)
+    """Write the example as ECS events, in order of time, `rounds` times; return the lines.
 
-                def later(found: re.Match[str], shift: timedelta = shift) -> str:
-                    return (datetime.fromisoformat(found[0]) + shift).isoformat(
-                        timespec="microseconds"
-                    )
+    The rounds are two minutes apart, each with an attacker and a target of its own.
+    """
+    events: list[dict[str, object]] = []
+    for name, adapter in FILES.items():
+        command: list[str | Path] = [OPSONIN, "parse", "--adapter", adapter, EXAMPLE / name]
+        done = subprocess.run(command, capture_output=True, check=True)
+        events += [json.loads(line)["event"] for line in done.stdout.splitlines()]
+    for event in events:
+        # Both are derived anew from what a round changes.
+        event.pop("event.id", None)
+        event.pop("network.community_id", None)
+    events.sort(key=lambda one: str(one["@timestamp"]))
+    text = "".join(json.dumps(event) + "\n" for event in events)
+    with (folder / "events.ndjson").open("w") as out:
+        for number in range(rounds):
+            shift = timedelta(minutes=2 * number)
 
-                attacker = f"198.51.{100 + number // 250}.{1 + number % 250}"
-                out.write(_ISO.sub(later, text).replace("198.51.100.10", attacker))
-                lines += text.count("\n")
-    return lines
+            def later(found: re.Match[str], shift: timedelta = shift) -> str:
+                return (datetime.fromisoformat(found[0]) + shift).isoformat(timespec="microseconds")
+
+            place = f"{number // 250}.{1 + number % 250}"
+            told = _ISO.sub(later, text).replace("198.51.100.10", f"198.18.1{place}")
+            told = told.replace("203.0.113.10", f"198.19.1{place}")
+            out.write(told.replace('"target"', f'"target{number}"'))
+    return len(events) * rounds
 
 
 def config(folder: Path, data: str) -> Path:
     """Write the settings of one run."""
-    sources = "".join(
-        f'[[source]]\nname = "{name}"\ntype = "file"\nadapter = "{adapter}"\npath = "{folder}/{name}.log"\nfollow = false\n'
-        for name, adapter in FILES.items()
-    )
     path = folder / f"{data}.toml"
     path.write_text(
         f'[engine]\ndata_dir = "{data}"\nstop_at_end = true\nidle_after = "1h"\n[policy]\nmode = "enforce"\n'
-        f'[web]\nport = 0\n[log]\nformat = "json"\n{sources}[[point]]\nname = "memory"\ntype = "memory"\n'
+        f'[web]\nport = 0\n[log]\nformat = "json"\n[[source]]\nname = "events"\ntype = "file"\n'
+        f'adapter = "generic.ecs"\npath = "{folder}/events.ndjson"\nfollow = false\n[[point]]\nname = "memory"\ntype = "memory"\n'
     )
     return path
 
 
 def start(path: Path) -> subprocess.Popen[bytes]:
     """Start the engine; return once it reads."""
-    opsonin = Path(sys.executable).with_name("opsonin")
     log = path.with_suffix(".log").open("wb")
     engine = subprocess.Popen(
-        [opsonin, "run", "--quiet", "--config", path], stdout=subprocess.DEVNULL, stderr=log
+        [OPSONIN, "run", "--quiet", "--config", path], stdout=subprocess.DEVNULL, stderr=log
     )
     log.close()
     deadline = time.monotonic() + _START_LIMIT_S
@@ -140,7 +151,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        lines = workload(folder, given.rounds or 20 + 4 * given.kills)
+        lines = workload(folder, given.rounds or 20 + 3 * given.kills // 2)
         began = time.monotonic()
         calm_path, wild_path = config(folder, "calm"), config(folder, "wild")
         if start(calm_path).wait():
