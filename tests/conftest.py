@@ -9,6 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A machine that others use is slow at times; that is no fault of the example. CI runs the same examples each time.
+settings.register_profile("opsonin", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("opsonin")
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
