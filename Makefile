@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml uv.lock
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) \
 	  || { echo "Python's venv module is missing (Debian, Ubuntu: apt install python3-venv)" >&2; exit 2; }
 	@test -x $(UV) || $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(UV) sync --quiet --frozen --inexact
+	$(UV) sync --quiet --frozen --inexact --all-extras
 	@touch $(STAMP)
 
 run: install ## start the engine and play the recorded attack into it
@@ -48,7 +48,7 @@ wheel: install ## build the wheel and run the suite against it
 	rm -rf dist $(WHEEL_VENV)
 	$(UV) build --quiet --wheel
 	$(UV) venv --quiet --python $(BIN)/python $(WHEEL_VENV)
-	$(UV) export --quiet --frozen --no-emit-project --output-file $(VENV)/requirements.txt
+	$(UV) export --quiet --frozen --all-extras --no-emit-project --output-file $(VENV)/requirements.txt
 	$(UV) pip install --quiet --python $(WHEEL_VENV)/bin/python -r $(VENV)/requirements.txt dist/*.whl
 	$(WHEEL_VENV)/bin/pytest $(PYTEST_ARGS)
 

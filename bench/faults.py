@@ -134,6 +134,16 @@ def outcome(data: Path) -> dict[tuple[str, str], str]:
     return found
 
 
+def _difference(calm: str, wild: str | None) -> str:
+    if wild is None:
+        return "missing"
+    left, right = json.loads(calm), json.loads(wild)
+    changed = [name for name in left if left[name] != right.get(name)]
+    return "; ".join(
+        f"{name}: {str(left[name])[:300]} | {str(right.get(name))[:300]}" for name in changed
+    )
+
+
 def main() -> None:
     """Run the bench."""
     options = argparse.ArgumentParser(
@@ -163,14 +173,10 @@ def main() -> None:
         calm, wild = outcome(folder / "calm"), outcome(folder / "wild")
     lost = [place for place in calm if wild.get(place) != calm[place]]
     repeated = [place for place in wild if place not in calm]
-    for place in (*lost[:5], *repeated[:5]):
-        print(
-            place,
-            calm.get(place, "-")[:2000],
-            wild.get(place, "-")[:2000],
-            sep="\n  ",
-            file=sys.stderr,
-        )
+    for place in lost[:5]:
+        print(place, _difference(calm[place], wild.get(place)), file=sys.stderr)
+    for place in repeated[:5]:
+        print(place, "only after kills", file=sys.stderr)
     kinds = {
         kind: sum(1 for one, _ in calm if one == kind)
         for kind in ("event", "alert", "chain", "decision")
