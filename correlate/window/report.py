@@ -33,10 +33,6 @@ SILENT = "opsonin.silent"
 DISTINCT_ERROR = "opsonin.distinct_error"
 """Alert field: distinct values were estimated, with this standard error as a share."""
 
-MAX_EVIDENCE = 64
-"""Members, from the first on, whose entities an alert names; later ones repeat them."""
-
-
 _OWN = frozenset({FIRED, SILENT, DISTINCT_ERROR})
 
 
@@ -86,7 +82,8 @@ def _take_facts(
 ) -> None:
     fields = decode(facts)
     _agree(past, fields)
-    if past.evidence < MAX_EVIDENCE:
+    # Bounded by what is told, not by how many were read: then it does not matter in which portions members came.
+    if len(past.entities) < window.settings.max_alert_entities:
         past.evidence += 1
         for entity in _entities(facts) if entities is None else entities:
             past.entities.setdefault(entity)
