@@ -277,7 +277,7 @@ class Embedded:
         self.flow.respond(outcome)
         event = self.enforcement.event_of(outcome)
         if isinstance(event, Event):
-            self.flow.take(event, now)
+            self.flow.take(event, now, moves_time=False)
 
     def _is_full(self) -> bool:
         return self.flow.pending() >= self._settings.engine.epoch_records

@@ -54,15 +54,19 @@ class Flow:
         self.watermarks.restore(watermark_us)
         self.engine.restore(state, watermark_us)
 
-    def take(self, item: Event | DeadLetter, arrived_us: int) -> None:
-        """Take one event, or note one dead letter."""
+    def take(self, item: Event | DeadLetter, arrived_us: int, *, moves_time: bool = True) -> None:
+        """Take one event, or note one dead letter.
+
+        Our own answers do not move time: they bear the wall clock, which recorded logs do not follow.
+        """
         if self._watch:
             self._watch(item)
         if isinstance(item, DeadLetter):
             self._epoch.dead_letters.append(item)
             return
         self._epoch.events.append(item)
-        self.watermarks.saw(item.source, item.time_us, arrived_us)
+        if moves_time:
+            self.watermarks.saw(item.source, item.time_us, arrived_us)
         self.advance(arrived_us)
         self._gather(self.engine.take(item))
 
