@@ -5,53 +5,44 @@ Exit codes: 0 done, 1 the thing checked does not hold, 2 wrong use or configurat
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from importlib.metadata import version
 
 import click
-from typing_extensions import override
 
+from console.lazy import LazyGroup
 from contract.errors import InputError, OpsoninError
 
 _COMMANDS = {
-    "run": ("console.run", "the engine in one process: sources, detection, chains, policy"),
-    "replay": ("console.replay", "recorded logs through the same engine, on their own clock"),
-    "parse": ("console.parse", "normalization alone"),
-    "match": ("console.match", "Sigma detection alone, over JSON events"),
-    "rules": ("console.rules", "check, test, list, explain, backtest: what a rule author needs"),
-    "chains": ("console.chains", "list, show, export what was linked"),
-    "policy": ("console.policy", "list, show, approve, reject, revert decisions"),
-    "dead-letters": ("console.dead_letters", "list, show, replay what could not be read"),
-    "status": ("console.status", "what a running engine does"),
-    "play": ("console.play", "send recorded logs to a running engine's sockets"),
+    "run": ("console.run", "run", "the engine in one process: sources, detection, chains, policy"),
+    "replay": (
+        "console.replay",
+        "replay",
+        "recorded logs through the same engine, on their own clock",
+    ),
+    "parse": ("console.parse", "parse", "normalization alone"),
+    "match": ("console.match", "match", "Sigma detection alone, over JSON events"),
+    "rules": (
+        "console.rules",
+        "rules",
+        "check, test, list, explain, backtest: what a rule author needs",
+    ),
+    "chains": ("console.chains", "chains", "list, show, export what was linked"),
+    "policy": ("console.policy", "policy", "list, show, approve, reject, revert decisions"),
+    "dead-letters": (
+        "console.dead_letters",
+        "dead_letters",
+        "list, show, replay what could not be read",
+    ),
+    "status": ("console.status", "status", "what a running engine does"),
+    "play": ("console.play", "play", "send recorded logs to a running engine's sockets"),
 }
 
 
-class _Lazy(click.Group):
-    """A group that imports a command's module only to run it."""
-
-    @override
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    @override
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module = importlib.import_module(_COMMANDS[cmd_name][0])
-        command = getattr(module, cmd_name.replace("-", "_"))
-        assert isinstance(command, click.Command)  # noqa: S101 - a slip of ours, not of a user
-        return command
-
-    @override
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
-
-
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(version("opsonin"), prog_name="opsonin")
 def opsonin() -> None:
     """Opsonin: from sensors' logs to attack chains to verified policy updates.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
-from typing_extensions import override
+
+from console.lazy import LazyGroup
 
 _COMMANDS = {
     "check": "every fault of rules, with place and remedy (text, JSON, SARIF)",
@@ -17,28 +16,9 @@ _COMMANDS = {
 }
 
 
-class _Lazy(click.Group):
-    """A group whose commands live in `console.rules_<name>`."""
-
-    @override
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    @override
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module = importlib.import_module(f"console.rules_{cmd_name}")
-        command = module.command
-        assert isinstance(command, click.Command)  # noqa: S101 - a slip of ours, not of a user
-        return command
-
-    @override
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+_LAZY = {name: (f"console.rules_{name}", "command", text) for name, text in _COMMANDS.items()}
 
 
-@click.group(cls=_Lazy, epilog="Example: opsonin rules check rules/detection")
+@click.group(cls=LazyGroup, lazy=_LAZY, epilog="Example: opsonin rules check rules/detection")
 def rules() -> None:
     """Check, test, list, explain and backtest rules."""

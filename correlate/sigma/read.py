@@ -27,6 +27,7 @@ from sigma.types import SigmaNull, SigmaNumber, SigmaString, SigmaType, sigma_ty
 
 from contract.document import Document
 from correlate.sigma.modifiers import MODIFIERS, Re
+from correlate.sigma.rules import META_KEYS
 
 MAX_VALUES = 20_000
 """Values of one rule, lists counted through. The longest public list has some hundred; what needs more is a
@@ -35,31 +36,7 @@ MAX_VALUE_LENGTH = 65_536
 MAX_DEPTH = 16
 """Of lists and maps in one search identifier."""
 
-_KNOWN = frozenset(
-    [
-        "title",
-        "id",
-        "name",
-        "related",
-        "taxonomy",
-        "status",
-        "description",
-        "license",
-        "author",
-        "references",
-        "date",
-        "modified",
-        "logsource",
-        "detection",
-        "fields",
-        "falsepositives",
-        "level",
-        "tags",
-        "scope",
-        "filter",
-        "correlation",
-    ]
-)
+_KNOWN = META_KEYS | {"filter", "correlation"}
 
 _RESERVED = ("condition", "timeframe")
 

@@ -46,7 +46,7 @@ _TACTICS = frozenset(
         "stealth",
     ]
 )
-_META = frozenset(
+META_KEYS = frozenset(
     [
         "title",
         "id",
@@ -246,7 +246,7 @@ def meta_of(document: Document) -> dict[str, Any]:
             )
         ),
         "status": str(data.get("status", "")),
-        "custom": {key: value for key, value in data.items() if key not in _META},
+        "custom": {key: value for key, value in data.items() if key not in META_KEYS},
         "fields": tuple(_texts(data.get("fields"))),
         "falsepositives": tuple(_texts(data.get("falsepositives"))),
         "description": str(data.get("description", "")),
