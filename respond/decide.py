@@ -259,7 +259,17 @@ class Decider:
 
     def _command(self, command: Command) -> Iterator[Out]:
         after = obey(command, self._claims.get(command.decision), self._rails)
-        yield after if isinstance(after, Notice) else self._emit(after)
+        if isinstance(after, Notice):
+            yield after
+            return
+        yield self._emit(after)
+        if after.settled is None:
+            return
+        for claim in self._claims.of_heir(after.decision.chain):
+            # What the engine approved for a merged chain runs on beside the claim; a person's no ends it too.
+            if claim.key == after.key and claim.decision.state == "approved":
+                reason = f"as for decision {after.decision.id}"
+                yield self._emit(claim.revise(state="reverted", reason=reason, by=command.by))
 
     def _outcome(self, outcome: Outcome) -> Iterator[Out]:
         claim = self._claims.get(outcome.decision)

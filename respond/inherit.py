@@ -11,7 +11,8 @@ def inherit(taker: Claim, old: Claim, again: float, *, fresh: bool) -> Claim:
     """Return `taker`, at the same revision, with what was said of `old` applied; the same object when nothing is.
 
     A person's word on `taker` itself stands above. A no to `old` holds until the score has grown `again` times;
-    what is in force for `old` stays in force for `taker`, as long at least.
+    what is in force for `old` stays in force for `taker`, as long at least. What the engine approved by itself is no
+    approval of a `taker` of high impact, which a person alone may give: then `old` runs on by itself.
 
     Args:
         taker: of the chain that took the other in.
@@ -27,7 +28,7 @@ def inherit(taker: Claim, old: Claim, again: float, *, fresh: bool) -> Claim:
         changes: dict[str, Any] = {"state": state, "reason": f"as for decision {theirs.id}"}
         decision = mine.model_copy(update=changes | {"by": theirs.by})
         return taker.model_copy(update={"decision": decision, "settled": old.settled})
-    if theirs.state == "approved" and (mine.state == "proposed" or theirs.by):
+    if theirs.state == "approved" and (theirs.by or (mine.state == "proposed" and not taker.high)):
         lasts = theirs.expires if mine.state == "proposed" else max(theirs.expires, mine.expires)
         reason = f"{mine.reason.partition('; waits for')[0]}; approved as decision {theirs.id} was"
         changes = {"state": "approved", "by": theirs.by, "expires": lasts, "reason": reason}

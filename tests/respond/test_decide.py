@@ -30,6 +30,7 @@ impact: low
 """
 FIRST = DENY.replace("deny_source", "deny_first").replace("50", "10").replace("10,", "40,")
 HIGH = DENY.replace("impact: low", "impact: high")
+HIGH_FIRST = FIRST.replace("impact: low", "impact: high")
 
 MakeChain = Callable[..., Chain]
 
@@ -545,6 +546,19 @@ def test_a_proposal_of_a_merged_chain_is_withdrawn(make_chain: MakeChain) -> Non
     desk.take(make_chain("c1"))
     (back,) = desk.take(make_chain("c1", 2, alerts=(), score=0, merged_into="c2"))
     assert (back.state, back.reason) == ("reverted", "withdrawn: merged into chain c2")
+
+
+def test_what_the_engine_approved_is_no_approval_of_a_high_impact(make_chain: MakeChain) -> None:
+    desk = Desk(DENY, HIGH_FIRST)
+    (one,) = desk.take(make_chain("c1", score=20))
+    (two,) = desk.take(make_chain("c2", score=45, at=5))
+    assert (one.state, two.state) == ("approved", "proposed")
+    assert desk.take(make_chain("c1", 2, alerts=(), score=0, merged_into="c2")) == []
+    assert desk.denied() == {"203.0.113.9"}
+    no, end = desk.say("reject", two)
+    assert (no.id, no.state, no.by) == (two.id, "rejected", "ann")
+    assert (end.id, end.state, end.by) == (one.id, "reverted", "ann")
+    assert desk.denied() == set()
 
 
 def test_a_split_chain_asks_again(make_chain: MakeChain) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contract.document import read
@@ -183,6 +183,7 @@ def test_a_repeated_chain_changes_no_decision(script: list[Step], mode: str) -> 
 
 @settings(max_examples=150, deadline=None)
 @given(scripts(), MODES)
+@example([("chain", 2, 12, 0, (4,)), ("chain", 0, 45, 0, (1, 2, 4)), ("merge", 2, 0)], "enforce")
 def test_the_rails_hold_at_every_step(script: list[Step], mode: str) -> None:
     play = Play(mode).run(script)
     seen: dict[str, Decision] = {}
