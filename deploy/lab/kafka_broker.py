@@ -1,0 +1,303 @@
+"""A real Kafka broker on loopback, for tests, benchmarks and the lab: started, stopped, killed and started again.
+
+    with Broker() as broker: KafkaProducer(bootstrap_servers=broker.bootstrap)
+    python deploy/lab/kafka_broker.py            prints the address, runs until Ctrl-C
+
+One node that is broker and controller (KRaft). Settings and their measured reasons: a start takes 3 s, one after
+kill -9 6 to 7 s. With `users` it asks for SCRAM over TLS on one port and a client certificate on another, and
+allows nothing that no ACL allows.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from kafka_certificates import Authority, Pair
+from kafka_jars import jars, missing
+from state import LabError
+
+READY = b"Kafka Server started"
+START_LIMIT_S = 90
+STOP_LIMIT_S = 30
+ADMIN = "admin"
+BROKER = "broker"
+
+# One node: every copy is the only one. The short session lets a killed broker register again after 3 s, not 9.
+_SETTINGS: dict[str, Any] = {
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.listener.names": "CONTROLLER",
+    "auto.create.topics.enable": "false",
+    "broker.session.timeout.ms": 3_000,
+    "broker.heartbeat.interval.ms": 500,
+    "group.initial.rebalance.delay.ms": 0,
+    "log.cleaner.dedupe.buffer.size": 16 << 20,
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "transaction.state.log.num.partitions": 4,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+}
+
+
+class Broker:
+    """One broker and its data folder.
+
+    Args:
+        users: names that may log in, beside `admin` who may do everything; None: no security at all.
+        heap_mb: of the Java process.
+        settings: of `server.properties`, over the ones here.
+        place: folder in which its data folder is made; None: the system's temporary one.
+    """
+
+    def __init__(
+        self,
+        users: Iterable[str] | None = None,
+        *,
+        heap_mb: int = 512,
+        settings: Mapping[str, Any] | None = None,
+        place: Path | None = None,
+    ) -> None:
+        self.is_secure = users is not None
+        self._passwords = {name: secrets.token_hex(12) for name in (ADMIN, *(users or ()))}
+        self._heap_mb = heap_mb
+        self._extra = dict(settings or {})
+        self.folder = Path(tempfile.mkdtemp(prefix="opsonin-kafka-", dir=place))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ports: tuple[int, ...] = ()
+        self._log_read = 0
+        self.authority: Authority | None = None
+        self._pairs: dict[str, Pair] = {}
+
+    # -------------------------------------------------------------- what clients need
+
+    @property
+    def bootstrap(self) -> str:
+        """Address of the listener that takes passwords, or of the only one."""
+        return f"127.0.0.1:{self._ports[0]}"
+
+    @property
+    def certificate_bootstrap(self) -> str:
+        """Address of the listener that takes client certificates."""
+        return f"127.0.0.1:{self._ports[1]}"
+
+    def password(self, user: str) -> str:
+        """Return a user's password."""
+        return self._passwords[user]
+
+    def pair(self, user: str) -> Pair:
+        """Return a user's certificate and key."""
+        return self._pairs[user]
+
+    def arguments(self, user: str = ADMIN) -> dict[str, Any]:
+        """Return kafka-python's keyword arguments for this user."""
+        if not self.is_secure:
+            return {"bootstrap_servers": self.bootstrap}
+        assert self.authority is not None  # noqa: S101 - start() made it
+        return {
+            "bootstrap_servers": self.bootstrap,
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": user,
+            "sasl_plain_password": self.password(user),
+            "ssl_cafile": str(self.authority.file),
+        }
+
+    # -------------------------------------------------------------- life
+
+    def start(self) -> Self:
+        """Start and wait until it is ready; the first time, prepare its folder.
+
+        Raises:
+            LabError: Java or Kafka are missing, or the broker did not come up; its last words.
+        """
+        if reason := missing():
+            raise LabError(reason)
+        if not self._ports:
+            self._prepare()
+        log = self.folder / "broker.log"
+        self._log_read = log.stat().st_size if log.exists() else 0
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                self._java("kafka.Kafka", str(self.folder / "server.properties")),
+                stdout=out,
+                stderr=out,
+                cwd=self.folder,
+                start_new_session=True,  # Ctrl-C is for whoever holds it, who then stops it in order
+            )
+        self._wait(log)
+        return self
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """End it in order; its data stay."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def restart(self) -> None:
+        """End it in order where it still runs, and start it on the same address with the same data."""
+        self.stop()
+        self.start()
+
+    def freeze(self) -> None:
+        """Stop its clock: it accepts connections and never answers, as behind a dead link."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    @property
+    def pid(self) -> int:
+        """Its process, to read what it costs."""
+        assert self._process is not None  # noqa: S101 - only while it runs
+        return self._process.pid
+
+    def close(self) -> None:
+        """End it and delete its data."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def _wait(self, log: Path) -> None:
+        assert self._process is not None  # noqa: S101 - start() made it
+        end = time.monotonic() + START_LIMIT_S
+        while True:
+            text = log.read_bytes()[self._log_read :]
+            if READY in text:
+                return
+            is_over = self._process.poll() is not None
+            if is_over or time.monotonic() > end:
+                self.kill()
+                said = text[-3_000:].decode("utf-8", "replace")
+                raise LabError(f"Kafka {'ended' if is_over else 'is not ready'}:\n{said}")
+            time.sleep(0.05)
+
+    # -------------------------------------------------------------- its folder
+
+    def _prepare(self) -> None:
+        self._ports = _free_ports(3)
+        settings = {**_SETTINGS, "log.dirs": str(self.folder / "data")}
+        *clients, controller = self._ports
+        settings["controller.quorum.voters"] = f"1@127.0.0.1:{controller}"
+        settings |= self._secured(clients) if self.is_secure else _open(clients[0])
+        settings["listeners"] += f",CONTROLLER://127.0.0.1:{controller}"
+        settings |= self._extra
+        file = self.folder / "server.properties"
+        file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
+        words = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(file)]
+        if self.is_secure:
+            for name, password in self._passwords.items():
+                words += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
+        done = subprocess.run(self._java(*words), capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise LabError(f"Kafka could not format its folder:\n{done.stdout}{done.stderr}")
+
+    def _secured(self, ports: list[int]) -> dict[str, Any]:
+        self.authority = Authority(self.folder)
+        self._pairs = {name: self.authority.pair(name) for name in (*self._passwords, BROKER)}
+        keystore = self.folder / "keystore.pem"
+        keystore.touch(mode=0o600)
+        own = self._pairs[BROKER]
+        keystore.write_bytes(own.key.read_bytes() + own.certificate.read_bytes())
+        return {
+            "listeners": f"PASSWORD://127.0.0.1:{ports[0]},CERTIFICATE://127.0.0.1:{ports[1]}",
+            "listener.security.protocol.map": "PASSWORD:SASL_SSL,CERTIFICATE:SSL,CONTROLLER:SSL",
+            "inter.broker.listener.name": "CERTIFICATE",
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(keystore),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(self.authority.file),
+            "listener.name.certificate.ssl.client.auth": "required",
+            "listener.name.controller.ssl.client.auth": "required",
+            # A certificate's common name is the same user that a password proves.
+            "ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/",
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "listener.name.password.scram-sha-512.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": f"User:{ADMIN};User:{BROKER}",
+        }
+
+    def _java(self, *words: str) -> list[str]:
+        flags = [
+            "-Xms64m",
+            f"-Xmx{self._heap_mb}m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Xshare:auto",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Dorg.apache.logging.log4j.level=INFO",
+            "-Dlog4j2.disable.jmx=true",
+        ]
+        # Whoever started it may be killed: it must not outlive its tests.
+        tied = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        return [*tied, "java", *flags, "-cp", f"{jars()}/*", *words]
+
+
+def _open(port: int) -> dict[str, Any]:
+    return {
+        "listeners": f"OPEN://127.0.0.1:{port}",
+        "listener.security.protocol.map": "OPEN:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "OPEN",
+    }
+
+
+def _free_ports(count: int) -> tuple[int, ...]:
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return tuple(one.getsockname()[1] for one in held)
+
+
+def main() -> None:
+    """Run a broker until Ctrl-C; `--users NAME,…` for a secured one."""
+    users = sys.argv[2].split(",") if sys.argv[1:2] == ["--users"] else None
+    with Broker(users) as broker:
+        for user in (ADMIN, *(users or ())) if users else (ADMIN,):
+            print(broker.arguments(user), flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+
+
+if __name__ == "__main__":
+    main()
