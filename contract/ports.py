@@ -155,11 +155,15 @@ class Stage(Generic[In, Out]):
         name: also the name of its state; lower case.
         keys: the keys whose logic takes this item; none: the item does not concern the stage.
         open: makes the logic of a key, from all parts that its snapshots left (empty: new).
+        renew: takes over the logic of a key, at rest after its snapshot, that this stage's predecessor (earlier rules)
+            opened: the same one, made to follow this stage's rules, or another in its place, whose next snapshot lets
+            stored parts go that mean nothing any more. None: the stage cannot be replaced while it runs.
     """
 
     name: str
     keys: Callable[[In], Iterable[str]]
     open: Callable[[str, Mapping[str, bytes]], Logic[In, Out]]
+    renew: Callable[[str, Logic[In, Out]], Logic[In, Out]] | None = None
 
 
 # ------------------------------------------------------------------ enforcement points

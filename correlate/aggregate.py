@@ -12,7 +12,7 @@ the bound are counted and take no part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeAlias, cast
 
 from typing_extensions import override
@@ -21,7 +21,7 @@ from contract.errors import RuleError
 from contract.event import SENSOR_RULE, Match, Notice
 from contract.ports import Logic, Stage
 from contract.records import Alert
-from correlate.window import sensor, state
+from correlate.window import renewal, sensor, state
 from correlate.window.deadline import window_class
 from correlate.window.library import Library, Named, Rules, fold_plan, library
 from correlate.window.plan import SEPARATOR, Facts, Plan, alternatives, groups
@@ -56,12 +56,21 @@ def check(rules: Rules, settings: WindowSettings | None = None) -> tuple[RuleErr
     return tuple(library(rules, settings or WindowSettings()).errors)
 
 
-def aggregate(rules: Rules, settings: WindowSettings | None = None) -> Stage[Item, Output]:
-    """Return the stage for a rule set; correlations that are wrong are left out, and `check` lists them."""
+def aggregate(
+    rules: Rules, settings: WindowSettings | None = None, reset: Collection[str] = ()
+) -> Stage[Item, Output]:
+    """Return the stage for a rule set; correlations that are wrong are left out, and `check` lists them.
+
+    Args:
+        rules: all of them.
+        settings: bounds and defaults.
+        reset: ids of correlations whose state, of a stage that this one replaces, is not to be kept.
+    """
     settings = settings or WindowSettings()
     made = library(rules, settings)
     router = _Router(made, settings)
-    return Stage("aggregate", router.keys, _Opener(made, settings).open)
+    opener = _Opener(made, settings, frozenset(reset))
+    return Stage("aggregate", router.keys, opener.open, opener.renew)
 
 
 # ------------------------------------------------------------------ keys
@@ -226,9 +235,12 @@ class _SensorFold:
 class _Opener:
     """Makes the logic of a key."""
 
-    def __init__(self, made: Library, settings: WindowSettings) -> None:
+    def __init__(
+        self, made: Library, settings: WindowSettings, reset: frozenset[str] = frozenset()
+    ) -> None:
         self.made = made
         self.settings = settings
+        self.reset = reset
         self.facts = Facts(made.facts)
 
     def open(self, key: str, parts: Mapping[str, bytes]) -> Logic[Item, Output]:
@@ -249,15 +261,33 @@ class _Opener:
             fold = _SensorFold(key, self.settings, self.facts)
             fold.restore(parts)
             return fold
-        if kind == FOLD_KEY:
-            found = self.made.folds.get(rest.partition(SEPARATOR)[0])
-            plan = found[0] if found is not None else None
-        else:
-            plan = self.made.correlations.get(kind)
+        plan = self._plan(kind, rest)
         if plan is None:
             # The rule is gone since the state was written.
             return _Counted(Notice("correlation_unknown_rules", label=kind), parts)
         return _opened(plan, key, self.settings, self.facts, parts)
+
+    def _plan(self, kind: str, rest: str) -> Plan | None:
+        if kind == FOLD_KEY:
+            found = self.made.folds.get(rest.partition(SEPARATOR)[0])
+            return found[0] if found is not None else None
+        return self.made.correlations.get(kind)
+
+    def renew(self, key: str, logic: Logic[Item, Output]) -> Logic[Item, Output]:
+        """Take over a group of the stage before; see `contract.ports.Stage`."""
+        kind, _, rest = key.partition(SEPARATOR)
+        if isinstance(logic, _SensorFold):
+            logic.facts = self.facts
+            if logic.window is not None:
+                renewal.move(logic.window, logic.window.plan, self.facts)
+            return logic
+        if not isinstance(logic, Window):
+            return logic  # it only counts
+        plan = self._plan(kind, rest)
+        if plan is not None and kind not in self.reset and renewal.fits(logic, plan):
+            renewal.move(logic, plan, self.facts)
+            return logic
+        return _Counted(Notice("correlation_unknown_rules", label=kind), renewal.leave(logic))
 
     def _full(self, kind: str) -> Notice:
         return Notice(

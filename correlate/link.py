@@ -83,6 +83,10 @@ class Linker:
         if parts:
             self._restore(parts)
 
+    def renew(self, patterns: Sequence[Pattern]) -> None:
+        """Go on with other patterns: a chain bears their names from its next change on."""
+        self._patterns = patterns
+
     # -------------------------------------------------------------- Logic
 
     def on_item(self, item: Alert | Observation) -> Iterable[Output]:
@@ -399,4 +403,11 @@ def link(
     def open_(key: str, parts: Mapping[str, bytes]) -> Logic[Alert | Observation, Output]:
         return Linker(chosen, patterns, parts)
 
-    return Stage("link", keys, open_)
+    def renew(
+        _: str, logic: Logic[Alert | Observation, Output]
+    ) -> Logic[Alert | Observation, Output]:
+        if isinstance(logic, Linker):
+            logic.renew(patterns)
+        return logic
+
+    return Stage("link", keys, open_, renew)

@@ -43,7 +43,12 @@ def decide(
     def open(key: str, parts: Mapping[str, bytes]) -> Logic[In, Out]:
         return Decider(tuple(playbooks), guard, tuple(points), settings, parts)
 
-    return Stage("decide", lambda _: (KEY,), open)
+    def renew(_: str, logic: Logic[In, Out]) -> Logic[In, Out]:
+        if isinstance(logic, Decider):
+            logic.renew(tuple(playbooks))
+        return logic
+
+    return Stage("decide", lambda _: (KEY,), open, renew)
 
 
 class Decider:
@@ -69,6 +74,10 @@ class Decider:
             for claim in self._claims
             if claim.is_open and guard.refusal(claim.decision.target) is not None
         )
+
+    def renew(self, playbooks: tuple[Playbook, ...]) -> None:
+        """Go on with other playbooks; decisions made by the earlier ones stand until they expire or are taken back."""
+        self._playbooks = playbooks
 
     # -------------------------------------------------------------- the port
 

@@ -61,7 +61,13 @@ class _Revive:
     answer: asyncio.Future[tuple[int, int]]
 
 
-_Input: TypeAlias = _Read | _Ended | _Told | _Revive | Outcome
+@dataclass(slots=True)
+class _Renew:
+    pipeline: Pipeline
+    answer: asyncio.Future[dict[str, int]]
+
+
+_Input: TypeAlias = _Renew | _Read | _Ended | _Told | _Revive | Outcome
 
 
 class Embedded:
@@ -164,6 +170,12 @@ class Embedded:
         await self._queue.put(_Revive(answer), 1)
         return await answer
 
+    async def replace(self, pipeline: Pipeline) -> dict[str, int]:
+        """Go on with other rules, between two events; return by stage how many keys lost their state."""
+        answer: asyncio.Future[dict[str, int]] = asyncio.get_running_loop().create_future()
+        await self._queue.put(_Renew(pipeline, answer), 1)
+        return await answer
+
     # -------------------------------------------------------------- input
 
     def _restore(self) -> None:
@@ -220,6 +232,11 @@ class Embedded:
                 await self._obey(item)
             case _Revive():
                 await self._revive(item)
+            case _Renew():
+                await self._commit()  # stages are replaced at rest: nothing of this epoch is open
+                lost = self.flow.engine.replace(item.pipeline)
+                if not item.answer.done():
+                    item.answer.set_result(lost)
             case Outcome():
                 self._close_loop(item)
             case _Ended():

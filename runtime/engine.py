@@ -48,6 +48,16 @@ class Engine:
         self.link = StageRunner(pipeline.link)
         self.decide = StageRunner(pipeline.decide)
 
+    def replace(self, pipeline: Pipeline) -> dict[str, int]:
+        """Go on with a pipeline of other rules, at rest (right after `changes`); return by stage how many keys lost state."""
+        self._match = pipeline.match
+        self._observe = pipeline.observe
+        stages = (pipeline.aggregate, pipeline.link, pipeline.decide)
+        return {
+            stage.name: runner.replace(stage)
+            for runner, stage in zip(self.stages, stages, strict=True)
+        }
+
     @property
     def stages(self) -> tuple[StageRunner[Any, Any], ...]:
         """All stages with state, in order of flow."""

@@ -41,6 +41,25 @@ class StageRunner(Generic[In, Out]):
             self._open[key] = logic = self.stage.open(key, parts)
             self._rearm(key, logic)
 
+    def replace(self, stage: Stage[In, Out]) -> int:
+        """Go on with the stage of other rules, at rest (right after `changes`); return how many keys lost their state.
+
+        Raises:
+            AssertionError: the stage cannot be replaced, or changes are still to be collected.
+        """
+        if stage.renew is None or self._dirty:
+            raise AssertionError(f"stage {stage.name} cannot be replaced now")
+        lost = 0
+        for key, logic in list(self._open.items()):
+            renewed = stage.renew(key, logic)
+            if renewed is not logic:
+                self._open[key] = renewed
+                self._dirty.add(key)
+                self._set_timer(key, renewed.wake_at())
+                lost += 1
+        self.stage = stage
+        return lost
+
     def take(self, item: In) -> Iterator[Out]:
         """Give an item to the logic of each of its keys; yield what they say."""
         for key in self.stage.keys(item):

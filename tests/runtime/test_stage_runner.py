@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from contract.errors import ClockError
-from contract.ports import Parts, Stage
+from contract.ports import Logic, Parts, Stage
 from runtime.stage_runner import NEVER, StageRunner
 
 
@@ -97,3 +97,30 @@ def test_next_wake_is_never_late() -> None:
     assert one.next_wake() == NEVER
     list(one.take(("a", 1)))
     assert one.next_wake() <= 10
+
+
+def test_a_stage_of_other_rules_goes_on_with_what_is_open() -> None:
+    runner_, told = runner(), []
+
+    def renew(key: str, logic: Logic[tuple[str, int], str]) -> Logic[tuple[str, int], str]:
+        told.append(key)
+        return logic if key == "a" else Adder(key, {})
+
+    successor = Stage("sum", lambda item: (item[0],), Adder, renew)
+    list(runner_.take(("a", 1)))
+    list(runner_.take(("b", 1)))
+    runner_.changes()
+    assert runner_.replace(successor) == 1
+    assert told == ["a", "b"]
+    assert list(runner_.take(("a", 1))) == []
+    assert list(runner_.advance(10)) == ["a=2"]
+    assert len(runner_) == 2
+    runner_.changes()
+    assert len(runner_) == 0
+
+
+def test_a_stage_is_not_replaced_amid_an_epoch() -> None:
+    runner_ = runner()
+    list(runner_.take(("a", 1)))
+    with pytest.raises(AssertionError, match="cannot be replaced now"):
+        runner_.replace(Stage("sum", lambda item: (item[0],), Adder, lambda _, logic: logic))
