@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -74,10 +74,12 @@ class Batch:
 
     Attributes:
         source: the configured name.
-        records: without framing; never empty strings.
+        records: without framing; never empty strings. No record at all: only the rest is news.
         received_us: wall-clock arrival of the last.
         position: JSON value; where to go on after this batch, or None where a source cannot go back.
         sender: peer address, where all records share one.
+        adapter: name of the adapter that the transport itself asks for (a header); empty: the settings decide.
+        has_more: more that was written before is at hand behind this batch; only of sources that can wait.
     """
 
     source: str
@@ -85,6 +87,8 @@ class Batch:
     received_us: int
     position: Any = None
     sender: str = ""
+    has_more: bool = False
+    adapter: str = ""
 
 
 class Meter(Protocol):
@@ -107,6 +111,14 @@ class Source(Protocol):
         """Stop accepting; `batches` yields what was already received, then ends."""
 
 
+@runtime_checkable
+class Confirmed(Protocol):
+    """Optional beside `Source`: its senders wait for an acknowledgement, which it gives when it is told here."""
+
+    def confirm(self, position: Any) -> None:
+        """Note that the batch of this position and all before it are durable, with what they caused."""
+
+
 @dataclass(slots=True, frozen=True)
 class SourceType:
     """A transport. The module-level `SOURCE` of a file in `ingest/sources/`.
@@ -115,11 +127,14 @@ class SourceType:
         name: as in the settings, e.g. `syslog_udp`.
         settings: pydantic model of its own settings; unknown keys are refused.
         open: makes a source from name, settings, meter and the wall clock (`() -> microseconds`).
+        reads_back: it first reads what was written before, and says by `Batch.has_more` when it has caught up (by an
+            empty batch, where nothing is left).
     """
 
     name: str
     settings: type[BaseModel]
     open: Callable[[str, Any, Meter, Callable[[], int]], Source]
+    reads_back: bool = False
 
 
 # ------------------------------------------------------------------ stages: pure, keyed, timed
