@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeAlias
 
 import structlog
 
 from contract.event import Event
-from contract.ports import Batch, Meter, Source
+from contract.ports import Batch, Confirmed, Meter, Source
 from contract.records import Command, DeadLetter, Decision, Outcome
 from contract.timestamps import from_datetime, microseconds
 from runtime.enforcement import Enforcement
 from runtime.engine import Engine, Pipeline
 from runtime.flow import Flow, Watch
 from runtime.intake import Intake
+from runtime.pace import Pace
 from runtime.record_queue import RecordQueue
 from runtime.settings import Settings, SourceConfig
 from runtime.store import Epoch, Store
@@ -48,6 +50,15 @@ class _Read:
 @dataclass(slots=True)
 class _Ended:
     intake: Intake
+
+
+@dataclass(slots=True)
+class _Held:
+    """A batch in the middle of which its source has to wait, and the item that waits."""
+
+    read: _Read
+    items: Iterator[Event | DeadLetter]
+    item: Event
 
 
 @dataclass(slots=True)
@@ -99,7 +110,11 @@ class Embedded:
         marks = Watermarks(microseconds(engine.lateness), microseconds(engine.idle_after))
         self.flow = Flow(Engine(pipeline), marks, meter, watch)
         self._queue: RecordQueue[_Input] = RecordQueue(engine.queue_records)
+        self._pace = Pace(microseconds(engine.lateness), microseconds(engine.idle_after))
+        self._held: dict[str, _Held] = {}
+        self._reads_back = {one.name for one in settings.sources if one.type.reads_back}
         self._positions: dict[str, Any] = {}
+        self._unconfirmed: dict[str, Any] = {}
         self._writer = ThreadPoolExecutor(1, "writer")
         self._writing: asyncio.Task[None] | None = None
         self._sealed_us = 0
@@ -188,7 +203,9 @@ class Embedded:
             for config in self._settings.sources
         ]
         for intake in self._intakes:
-            self.flow.watermarks.open(intake.config.name, now, intake.reached_us)
+            name, reached_us = intake.config.name, intake.reached_us
+            self.flow.watermarks.open(name, now, reached_us)
+            self._pace.open(name, now, reached_us, has_more=name in self._reads_back)
 
     def _approved(self) -> list[Decision]:
         return [
@@ -214,10 +231,11 @@ class Embedded:
         while not self._is_finished:
             item = await self._queue.get(self._settings.engine.epoch.total_seconds())
             await self._dispatch(item)
+            await self._go_on()
             self._raise_failures()
             now = self._clock()
             if self.flow.decisions or self._is_full() or now - self._sealed_us >= epoch_us:
-                if self.flow.has_changed():
+                if self._unconfirmed or self.flow.has_changed():
                     await self._commit()
                 self._sealed_us = now
 
@@ -244,12 +262,52 @@ class Embedded:
 
     async def _take(self, item: _Read) -> None:
         name = item.intake.config.name
-        arrived = item.batch.received_us
-        for count, one in enumerate(item.intake.take(item.batch), 1):
+        now = self._clock()
+        self._pace.gave(name, now, has_more=item.batch.has_more)
+        waits = name in self._reads_back and self._pace.limit(name, now) is not None
+        items = item.intake.take(item.batch, may_stop=waits)
+        await (self._take_paced if waits else self._take_all)(item, items)
+
+    async def _take_all(self, read: _Read, items: Iterator[Event | DeadLetter]) -> None:
+        arrived = read.batch.received_us
+        for count, one in enumerate(items, 1):
             self.flow.take(one, arrived)
             if count % _SLICE == 0:
                 await asyncio.sleep(0)
-        self._positions[name] = item.intake.position(item.batch.position)
+        name = read.intake.config.name
+        self._pace.saw(name, read.intake.reached_us)
+        self._positions[name] = read.intake.position()
+
+    async def _take_paced(self, read: _Read, items: Iterator[Event | DeadLetter]) -> None:
+        """Take what the source's pace allows; what is left is held with its source."""
+        name = read.intake.config.name
+        limit = self._pace.limit(name, self._clock())
+        count = 0
+        for one in items:
+            if type(one) is Event and limit is not None and one.time_us > limit:
+                self._pace.saw(name, one.time_us)
+                self._held[name] = _Held(read, items, one)
+                self._queue.hold(name)
+                self._positions[name] = read.intake.position()
+                self._meter.add("sources_held_total", source=name)
+                return
+            self.flow.take(one, read.batch.received_us)
+            count += 1
+            if count % _SLICE == 0:
+                await asyncio.sleep(0)
+        self._pace.saw(name, read.intake.reached_us)
+        self._positions[name] = read.intake.position()
+
+    async def _go_on(self) -> None:
+        """Let go of sources that the others have come up with, the least advanced first."""
+        while self._held:
+            name, held = min(self._held.items(), key=lambda one: one[1].item.time_us)
+            limit = self._pace.limit(name, self._clock())
+            if limit is not None and held.item.time_us > limit:
+                return
+            del self._held[name]
+            self._queue.release(name)
+            await self._take_paced(held.read, chain((held.item,), held.items))
 
     def _end(self, intake: Intake) -> None:
         now = self._clock()
@@ -257,6 +315,7 @@ class Embedded:
         for one in intake.flush(now):
             self.flow.take(one, now)
         self.flow.watermarks.close(intake.config.name)
+        self._pace.close(intake.config.name)
         if not self._open_count and self._settings.engine.stop_at_end:
             self.flow.finish()
             self._is_finished = True
@@ -271,13 +330,17 @@ class Embedded:
             item.answer.set_result(changed)
 
     async def _revive(self, item: _Revive) -> None:
-        intakes = {one.config.name: one for one in self._intakes}
+        configs = {one.name: one for one in self._settings.sources}
         await self._written()
         read = dead = 0
         for letter in list(dead_letters(self._store)):
-            intake = intakes.get(letter.source)
-            batch = Batch(letter.source, [letter.raw], from_datetime(letter.time))
-            items = list(intake.take(batch)) if intake and not letter.truncated else [letter]
+            config = configs.get(letter.source)
+            items: list[Event | DeadLetter] = [letter]
+            if config and not letter.truncated:
+                # Not the source's own intake: that one may be in the middle of a batch.
+                intake = Intake(config, self._settings.normalize, self._meter)
+                batch = Batch(letter.source, [letter.raw], from_datetime(letter.time))
+                items = list(intake.take(batch))
             if any(isinstance(one, DeadLetter) for one in items):
                 dead += 1
                 continue
@@ -311,7 +374,8 @@ class Embedded:
         decisions, self.flow.decisions = self.flow.decisions, []
         epoch = self.flow.seal(dict(self._positions))
         epoch.arrived_us = self._clock()
-        self._writing = asyncio.create_task(self._write(epoch), name="write")
+        taken, self._unconfirmed = self._unconfirmed, {}
+        self._writing = asyncio.create_task(self._write(epoch, taken), name="write")
         # Not after it is durable: that costs milliseconds in which packets pass. Lost with the epoch, a decision is made
         # again with the same id, or its element, which has a timeout anyway, is removed by the next start's convergence.
         self.enforcement.submit(decisions)
@@ -320,9 +384,13 @@ class Embedded:
         if self._writing is not None:
             await self._writing
 
-    async def _write(self, epoch: Epoch) -> None:
+    async def _write(self, epoch: Epoch, taken: dict[str, Any]) -> None:
         loop = asyncio.get_running_loop()
         duplicates = await loop.run_in_executor(self._writer, self._store.commit, epoch)
+        for name, position in taken.items():
+            source: object = self._open_sources.get(name)
+            if isinstance(source, Confirmed):
+                source.confirm(position)
         if duplicates:
             self._meter.add("events_duplicate_total", duplicates)
         self._meter.add("epochs_total")
