@@ -2,7 +2,8 @@
 
 import msgspec
 
-from correlate.sigma.cache import VERSION, load_files
+from correlate.sigma.cache import load_files
+from correlate.sigma.cache_form import VERSION
 from correlate.sigma.lines import LineMatcher
 from correlate.sigma.pipelines import Pipeline
 from correlate.sigma.rules import Options
@@ -99,3 +100,55 @@ def test_correlations_are_read_each_time() -> None:
     warm = load_files(files(text), cache=cold.cache)
     assert list(warm.rules.correlations) == ["c"]
     assert list(warm.rules.detections) == ["good"]
+
+
+MIXED = (
+    GOOD
+    + b"""---
+title: often
+id: often
+correlation: {type: event_count, rules: [good], group-by: [A], timespan: 1m, condition: {gte: 2}}
+"""
+)
+
+
+def test_rules_beside_a_correlation_are_compiled_once() -> None:
+    cold = load_files(files(MIXED))
+    warm = load_files(files(MIXED), cache=cold.cache)
+    assert (cold.reused, warm.reused, warm.cache) == (0, 1, None)
+    assert list(warm.rules.correlations) == ["often"]
+    assert warm.rules.detections["good"].condition == cold.rules.detections["good"].condition
+
+
+def test_own_attributes_of_a_rule_and_their_places_are_kept() -> None:
+    text = GOOD + b"opsonin:\n  fold-by: [A]\n"
+    cold = load_files(files(text))
+    warm = load_files(files(text), cache=cold.cache)
+    before, after = (one.rules.detections["good"].document for one in (cold, warm))
+    assert after.data["opsonin"] == {"fold-by": ["A"]}
+    place = ("opsonin", "fold-by", 0)
+    assert after.place(*place) == before.place(*place) != (1, 1)
+
+
+def test_a_rule_refused_for_another_of_its_id_is_refused_again_and_stands_alone_later() -> None:
+    second = GOOD.replace(b"ab+", b"cd+")
+    cold = load_files(files(GOOD, second))
+    warm = load_files(files(GOOD, second), cache=cold.cache)
+    assert [str(e) for e in warm.rules.errors] == [str(e) for e in cold.rules.errors] != []
+    alone = load_files([("f1.yml", second)], cache=cold.cache)
+    assert list(alone.rules.detections) == ["good"]
+
+
+def test_a_file_that_is_no_yaml_is_named_at_each_start() -> None:
+    bad = b"title: [unclosed"
+    cold = load_files(files(GOOD, bad))
+    warm = load_files(files(GOOD, bad), cache=cold.cache)
+    assert [e.file for e in warm.rules.errors] == [e.file for e in cold.rules.errors] == ["f1.yml"]
+
+
+def test_a_damaged_cache_is_passed_over() -> None:
+    cold = load_files(files(GOOD)).cache
+    assert cold is not None
+    damaged = [cold.replace(b"10.0.0.0", b"20.0.0.0"), cold[:-20], cold[:50] + b"\xff" + cold[51:]]
+    for one in damaged:
+        assert load_files(files(GOOD), cache=one).reused == 0
