@@ -26,6 +26,7 @@ from respond.guard import GuardSettings
 from respond.target import network
 from respond.verdict import DecideSettings
 from runtime import toml_file
+from runtime.kafka.settings import KafkaSettings
 from runtime.settings_file import (
     EngineSettings,
     File,
@@ -80,6 +81,7 @@ class Settings:
     guard: GuardSettings
     log: LogSettings
     web: WebSettings
+    kafka: KafkaSettings
     sources: tuple[SourceConfig, ...]
     points: tuple[PointConfig, ...]
 
@@ -129,7 +131,12 @@ def resolve(
         SettingsError: as `load`.
     """
     file = _validate(File, tree, (), where)
-    file = file.model_copy(update={"normalize": _rooted(file.normalize, folder)})
+    file = file.model_copy(
+        update={
+            "normalize": _rooted(file.normalize, folder),
+            "kafka": _rooted(file.kafka, folder),
+        }
+    )
     engine = file.engine.model_copy(
         update={
             "data_dir": _absolute(folder, file.engine.data_dir),
@@ -145,6 +152,7 @@ def resolve(
         guard=file.guard,
         log=file.log,
         web=file.web,
+        kafka=file.kafka,
         sources=_sources(file.source, where, folder),
         points=_points(file.point, where, folder),
     )

@@ -18,6 +18,7 @@ from correlate.window.settings import WindowSettings
 from ingest.normalize import NormalizeSettings
 from respond.guard import GuardSettings
 from respond.verdict import DecideSettings
+from runtime.kafka.settings import KafkaSettings
 from runtime.log import Format, LogLevel
 
 
@@ -135,5 +136,6 @@ class File(Part):
     guard: GuardSettings = GuardSettings()
     log: LogSettings = LogSettings()
     web: WebSettings = WebSettings()
+    kafka: KafkaSettings = KafkaSettings()
     source: tuple[SourceEntry, ...] = ()
     point: tuple[PointEntry, ...] = ()

@@ -28,8 +28,17 @@ ms, s, m, h, d or w. Relative paths are relative to the file. This page is writt
 
 
 def described(model: type[BaseModel]) -> dict[str, str]:
-    """Return the docstring's words on each attribute."""
-    text = inspect.getdoc(model) or ""
+    """Return the docstrings' words on each attribute, inherited ones too."""
+    found: dict[str, str] = {}
+    for one in reversed(model.__mro__):
+        if one is not BaseModel and issubclass(one, BaseModel):
+            found |= described_here(one)
+    return found
+
+
+def described_here(model: type[BaseModel]) -> dict[str, str]:
+    """Return one docstring's words on each attribute."""
+    text = inspect.cleandoc(model.__doc__ or "")
     _, _, attributes = text.partition("Attributes:\n")
     found: dict[str, str] = {}
     names: list[str] = []
