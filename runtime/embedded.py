@@ -282,8 +282,7 @@ class Embedded:
         """Take what the source's pace allows; what is left is held with its source."""
         name = read.intake.config.name
         limit = self._pace.limit(name, self._clock())
-        count = 0
-        for one in items:
+        for count, one in enumerate(items):
             if type(one) is Event and limit is not None and one.time_us > limit:
                 self._pace.saw(name, one.time_us)
                 self._held[name] = _Held(read, items, one)
@@ -292,8 +291,7 @@ class Embedded:
                 self._meter.add("sources_held_total", source=name)
                 return
             self.flow.take(one, read.batch.received_us)
-            count += 1
-            if count % _SLICE == 0:
+            if count % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
         self._pace.saw(name, read.intake.reached_us)
         self._positions[name] = read.intake.position()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from contract.event import Event
@@ -36,22 +37,40 @@ class Intake:
         saved = saved or {}
         self.resume_at = saved.get("at")
         self.reached_us: int = saved.get("reached_us", 0)
+        self._skip: int = saved.get("skip", 0)
+        self._at = self.resume_at
+        self._before: dict[str, Any] | None = None
+        self._given = 0
         for sender, state in saved.get("streams", {}).items():
             self._context(sender, 0).state.update(state)
 
-    def take(self, batch: Batch) -> Iterator[Event | DeadLetter]:
-        """Yield what the batch holds, in order."""
+    def take(self, batch: Batch, *, may_stop: bool = False) -> Iterator[Event | DeadLetter]:
+        """Yield what the batch holds, in order.
+
+        An item counts as taken when the next one is asked for. With `may_stop`, the caller may ask for the position
+        in the middle, at the cost of a copy of the streams' memory a batch.
+        """
+        if may_stop:
+            self._before = deepcopy(self.position())
+        self._given = 0
         context = self._context(batch.sender, batch.received_us)
         take = self._normalizer.take
         events = dead = 0
         for raw in batch.records:
             for item in take(raw, context):
+                if self._skip:
+                    self._skip -= 1
+                    self._given += 1
+                    continue
+                yield item
+                self._given += 1
                 if type(item) is Event:
                     events += 1
                     self.reached_us = max(self.reached_us, item.time_us)
                 else:
                     dead += 1
-                yield item
+        self._before = None
+        self._at = batch.position
         self._count(len(batch.records), events, dead)
 
     def flush(self, received_us: int) -> Iterator[Event | DeadLetter]:
@@ -60,10 +79,16 @@ class Intake:
             context.received_us = received_us
             yield from self._normalizer.flush(context)
 
-    def position(self, at: Any) -> dict[str, Any]:
-        """Return what a restart needs: the source's position, the streams' memory, the time reached."""
+    def position(self) -> dict[str, Any]:
+        """Return what a restart needs: the source's position, the streams' memory, the time reached.
+
+        In the middle of a batch: those of its beginning, and how many of its items are to be passed over.
+        """
+        if self._before is not None:
+            return {**self._before, "reached_us": self.reached_us, "skip": self._given}
         streams = {sender: one.state for sender, one in self._contexts.items() if one.state}
-        return {"at": at, "reached_us": self.reached_us, "streams": streams}
+        position = {"at": self._at, "reached_us": self.reached_us, "streams": streams}
+        return position | ({"skip": self._skip} if self._skip else {})
 
     def _context(self, sender: str, received_us: int) -> Context:
         context = self._contexts.get(sender)

@@ -42,11 +42,12 @@ class EngineSettings(Part):
     Attributes:
         data_dir: folder of the store and the control socket; relative to the settings file.
         rules: folders or files of rules; empty: those that ship.
-        lateness: how much earlier than the latest an event of the same source may come.
+        lateness: how much earlier than the latest an event of the same source may come; and how far one source of
+            recorded input may run ahead of another.
         idle_after: a source silent for so long holds back nobody's time.
         epoch: longest time between two commits.
         epoch_records: most raw records between two commits.
-        queue_records: raw records read ahead of the engine, over all sources.
+        queue_records: raw records read ahead of the engine, over all sources but those that wait for another.
         stop_on_broken_rules: `opsonin run` refuses to start while a rule, pattern or playbook is broken; false leaves
             it out and goes on.
         stop_at_end: end when every source has ended (files that are not followed).

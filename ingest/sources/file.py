@@ -72,6 +72,8 @@ class FileSource:
         self._done: dict[tuple[int, int], Place] = {}
         self._leaving: dict[tuple[int, int], float] = {}
         self._is_closed = False
+        self._has_more = True
+        self._has_caught_up = False
         self._waiting: list[tuple[Path, int]] = []
         self._wake = asyncio.Event()
         self._next_look = 0.0
@@ -101,9 +103,12 @@ class FileSource:
                     if not self._waiting:
                         return
                     self._open(*self._waiting.pop(0))
-                elif quiet and await self._wait(watcher):
-                    for batch in self._look_around():
+                elif quiet:
+                    for batch in self._caught_up():
                         yield batch
+                    if await self._wait(watcher):
+                        for batch in self._look_around():
+                            yield batch
         finally:
             self._release(watcher)
 
@@ -236,8 +241,21 @@ class FileSource:
         if tail.cut:
             self._meter.add("dropped_bound", tail.cut, source=self._name)
             tail.cut = 0
+        self._has_more = not self._has_caught_up or len(lines) >= self._settings.batch_records
+        position = self._position()
+        sender = str(tail.path)
+        return Batch(self._name, lines, self._now_us(), position, sender, self._has_more)
+
+    def _caught_up(self) -> Iterable[Batch]:
+        """Say that nothing is left of what was written before, if the last batch did not."""
+        self._has_caught_up = True
+        if self._has_more:
+            self._has_more = False
+            yield Batch(self._name, [], self._now_us(), self._position())
+
+    def _position(self) -> Any:
         places = [*self._done.values(), *(one.place for one in self._tails.values())]
-        return Batch(self._name, lines, self._now_us(), to_position(places), str(tail.path))
+        return to_position(places)
 
     def _watcher(self) -> Inotify | None:
         try:
@@ -279,4 +297,4 @@ class FileSource:
         self._tails.clear()
 
 
-SOURCE = SourceType("file", FileSettings, FileSource)
+SOURCE = SourceType("file", FileSettings, FileSource, reads_back=True)

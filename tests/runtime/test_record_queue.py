@@ -39,7 +39,7 @@ def test_what_must_not_wait_passes_the_bound() -> None:
         for number in range(5):
             queue.put_now(number, 1)
         assert [await queue.get(1) for _ in range(5)] == [0, 1, 2, 3, 4]
-        assert len(queue) == 0
+        assert not queue
 
     asyncio.run(scene())
 
@@ -62,5 +62,25 @@ def test_lanes_take_turns() -> None:
         for item in ("a1", "a2", "b1", "a3", "b2"):
             await queue.put(item, 1, item[0])
         assert [await queue.get(1) for _ in range(5)] == ["a1", "b1", "a2", "b2", "a3"]
+
+    asyncio.run(scene())
+
+
+def test_a_held_lane_is_not_served_and_leaves_its_room_to_the_others() -> None:
+    async def scene() -> None:
+        queue: RecordQueue[str] = RecordQueue(10)
+        await queue.put("ahead 1", 6, "ahead")
+        await queue.put("ahead 2", 6, "ahead")
+        queue.hold("ahead")
+        assert not queue
+        blocked = asyncio.create_task(queue.put("ahead 3", 1, "ahead"))
+        await queue.put("behind", 9, "behind")
+        assert await queue.get(1) == "behind"
+        assert await queue.get(0.01) is None
+        assert not blocked.done()
+        queue.release("ahead")
+        assert await queue.get(1) == "ahead 1"
+        await blocked
+        assert [await queue.get(1), await queue.get(1)] == ["ahead 2", "ahead 3"]
 
     asyncio.run(scene())

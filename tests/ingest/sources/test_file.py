@@ -53,12 +53,17 @@ class Following:
         return found
 
     async def nothing(self, seconds: float = 0.15) -> None:
-        pulled = asyncio.ensure_future(anext(self._batches))
+        pulled = asyncio.ensure_future(self._next())
         await asyncio.sleep(seconds)
         assert not pulled.done(), pulled.result()
         await self._source.close()
         with pytest.raises(StopAsyncIteration):
             await pulled
+
+    async def _next(self) -> Batch:
+        while not (batch := await anext(self._batches)).records:
+            assert not batch.has_more  # without records, it only says that the source has caught up
+        return batch
 
     async def end(self) -> None:
         await self._source.close()
@@ -293,3 +298,22 @@ def test_a_position_that_cannot_be_read_is_refused(tmp_path: Path, position: Any
     (tmp_path / "a.log").write_bytes(b"1\n")
     with pytest.raises(StoreError, match="position"):
         read_once(tmp_path / "a.log", position)
+
+
+def test_a_followed_file_says_when_it_has_caught_up(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    add(path, b"one\ntwo\n")
+
+    async def run() -> list[tuple[list[bytes], bool]]:
+        one = source(path)
+        said = []
+        async with asyncio.timeout(10):
+            async for batch in one.batches(None):
+                said.append((batch.records, batch.has_more))
+                if not batch.has_more and not batch.records:
+                    add(path, b"three\n")
+                if batch.records == [b"three"]:
+                    await one.close()
+        return said
+
+    assert asyncio.run(run()) == [([b"one", b"two"], True), ([], False), ([b"three"], False)]
