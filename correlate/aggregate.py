@@ -210,7 +210,7 @@ class _SensorFold:
         return self.window.on_item(item)
 
     def _open(self, rule: Named) -> Window:
-        plan = fold_plan(rule, self.key, Policy(), self.settings)
+        plan = fold_plan(rule, self.key, Policy(), self.settings, sensor=True)
         return Window(plan, self.key, self.settings, self.facts)
 
     def restore(self, parts: Mapping[str, bytes]) -> None:

@@ -276,10 +276,13 @@ def _plan(
     )
 
 
-def fold_plan(rule: Named, key: str, policy: Policy, settings: WindowSettings) -> Plan:
+def fold_plan(
+    rule: Named, key: str, policy: Policy, settings: WindowSettings, *, sensor: bool = False
+) -> Plan:
     """Return the plan that folds the repetitions of one detection, or of a sensor's rule."""
     lateness = _or(policy.lateness_us, microseconds(settings.lateness))
-    gap = _or(policy.fold_us, microseconds(settings.fold))
+    quiet = settings.sensor_fold if sensor else settings.fold
+    gap = _or(policy.fold_us, microseconds(quiet))
     return Plan(
         rule=Rule(id=rule.id, name=rule.title, level=rule.level),
         tactics=rule.tactics,

@@ -16,6 +16,9 @@ class WindowSettings(BaseModel):
     Attributes:
         lateness: how much later than the watermark an event may come and still count as if in time.
         fold: quiet time after which a repeated detection is a new alert.
+        sensor_fold: the same for a sensor's own alert. An alert bears the time of its first event, so the order in which
+            an attack's steps began is told no finer than this; as long as the lateness, within which order is open
+            anyway. Chains gather what falls apart (`run_gap`).
         fold_by: fields that a detection's or a sensor alert's repetitions are folded by; those that an event
             lacks fold together.
         refire: an alert that goes on longer gives way to a new one.
@@ -33,6 +36,7 @@ class WindowSettings(BaseModel):
 
     lateness: Timespan = timedelta(seconds=10)
     fold: Timespan = timedelta(minutes=5)
+    sensor_fold: Timespan = timedelta(seconds=10)
     fold_by: tuple[str, ...] = ("source.ip", "destination.ip", "host.name", "user.name")
     refire: Timespan = timedelta(days=1)
     max_keys: Annotated[int, Field(ge=1)] = 2_000_000

@@ -176,3 +176,15 @@ def test_a_flood_of_one_sensor_alert_folds_per_pair_and_is_forgotten() -> None:
     run.host.store()
     assert not run.host.logics
     assert not run.host.stored
+
+
+def test_a_sensor_alert_after_a_pause_is_a_new_alert_so_that_its_time_is_told() -> None:
+    """Chains order the steps of an attack by the times of alerts; a fold of minutes would hide which began first."""
+    run = run_of(RULE)
+    fields = {
+        "event.kind": "alert", "rule.id": "1", "rule.name": "new event type", "host.name": "web01",
+    }  # fmt: skip
+    for at in (0, 9, 39):
+        run.take(match(at, at, SENSOR_RULE, **fields))
+    run.time(START_US + 10**9)
+    assert sorted(one.event_count for one in run.final()) == [1, 2]
