@@ -1,0 +1,195 @@
+"""Records to bytes and headers, and back. One record a Kafka record, so that others can read our topics.
+
+The value is JSON: an event's is its flat ECS document, unchanged. Headers say what it is: `kind` is name and version
+(`event/1`), `time` the event time in microseconds, `source` (of events and matches) the configured source. Kafka's own
+time stamp is the time of writing: retention counts by it, and old logs may be replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+
+from contract.errors import ParseError
+from contract.event import Event, Match, Observation
+from contract.ids import derive_id
+from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcome
+from contract.timestamps import from_datetime, to_datetime
+
+VERSION: Final = 1
+
+Headers: TypeAlias = list[tuple[str, bytes]]
+Wired: TypeAlias = tuple[bytes, Headers]
+
+
+@dataclass(slots=True, frozen=True)
+class Mark:
+    """How far event time is in one upstream partition, told to all downstream partitions.
+
+    Attributes:
+        of: which upstream partition, e.g. `events/3`.
+        time_us: nothing earlier follows from there, but what is late.
+    """
+
+    of: str
+    time_us: int
+
+
+Few: TypeAlias = Alert | Chain | Decision | Outcome | Command | DeadLetter
+Item: TypeAlias = Event | Match | Observation | Mark | Few
+
+_FEW: Final[dict[str, type[BaseModel]]] = {
+    "alert": Alert,
+    "chain": Chain,
+    "decision": Decision,
+    "outcome": Outcome,
+    "command": Command,
+    "dead_letter": DeadLetter,
+}
+_BULK: Final = ("event", "match", "observation", "mark")
+KINDS: Final = (*_BULK, *_FEW)
+
+
+class _Match(msgspec.Struct, forbid_unknown_fields=True):
+    rule: str
+    event: msgspec.Raw
+
+
+class _Observation(msgspec.Struct, forbid_unknown_fields=True):
+    event: str
+    time_us: int
+    fields: dict[str, Any]
+
+
+class _Mark(msgspec.Struct, forbid_unknown_fields=True):
+    of: str
+    time_us: int
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_match = msgspec.json.Decoder(_Match).decode
+_decode_observation = msgspec.json.Decoder(_Observation).decode
+_decode_mark = msgspec.json.Decoder(_Mark).decode
+_KIND: Final = {kind: f"{kind}/{VERSION}".encode() for kind in KINDS}
+_NAME: Final = {data: kind for kind, data in _KIND.items()}
+
+
+def encode(item: Item) -> Wired:
+    """Return value and headers of a record. O(its size); an event's JSON is not encoded again."""
+    match item:
+        case Event():
+            return item.json, _headers("event", item.time_us, item.source)
+        case Match():
+            event = item.event
+            value = b'{"rule":%b,"event":%b}' % (_encode(item.rule), event.json)
+            return value, _headers("match", event.time_us, event.source)
+        case Observation():
+            value = _encode({"event": item.event, "time_us": item.time_us, "fields": item.fields})
+            return value, _headers("observation", item.time_us)
+        case Mark():
+            value = _encode({"of": item.of, "time_us": item.time_us})
+            return value, _headers("mark", item.time_us)
+        case _:
+            return item.model_dump_json().encode(), _headers(item.kind, time_of(item))
+
+
+def decode(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Item:
+    """Return the record that `encode` made.
+
+    Raises:
+        ParseError: no kind, another version, or not such a record; the text is a dead letter's reason.
+    """
+    said = dict(headers)
+    kind = _NAME.get(said.get("kind", b""))
+    if kind is None:
+        raise ParseError(_unknown(said.get("kind")))
+    if value is None:
+        raise ParseError(f"{kind} without a value")
+    try:
+        match kind:
+            case "event":
+                return Event.decode(value, said["source"].decode())
+            case "match":
+                found = _decode_match(value)
+                return Match(found.rule, Event.decode(bytes(found.event), said["source"].decode()))
+            case "observation":
+                seen = _decode_observation(value)
+                return Observation(seen.event, seen.time_us, seen.fields)
+            case "mark":
+                mark = _decode_mark(value)
+                return Mark(mark.of, mark.time_us)
+            case _:
+                few: Any = _FEW[kind].model_validate_json(value)
+                return few  # type: ignore[no-any-return]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ParseError(f"not a version {VERSION} {kind}: {place} {first['msg']}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ParseError) as error:
+        raise ParseError(f"not a version {VERSION} {kind}: {error}") from error
+    except KeyError as error:
+        raise ParseError(f"{kind} without the header {error}") from error
+
+
+def dead(
+    stage: str,
+    place: str,
+    value: bytes | None,
+    reason: str,
+    *,
+    now_us: int,
+    kept_bytes: int,
+) -> DeadLetter:
+    """Return the dead letter of a record on a topic that cannot be used.
+
+    Args:
+        stage: which stage met it.
+        place: topic, partition and offset, e.g. `opsonin.matches/3@118`; makes the id, so a repeat collapses.
+        value: as it came.
+        reason: as a `ParseError` says.
+        now_us: when it came.
+        kept_bytes: most that is kept of it.
+    """
+    raw = value or b""
+    return DeadLetter(
+        id=derive_id("dead_letter", stage, place),
+        time=to_datetime(now_us),
+        stage=stage,
+        source=place,
+        adapter="",
+        reason=reason,
+        raw=raw[:kept_bytes],
+        size_bytes=len(raw),
+        truncated=len(raw) > kept_bytes,
+    )
+
+
+def time_of(item: Few) -> int:
+    """Return the event time of a record, microseconds: the latest that it speaks of."""
+    match item:
+        case Alert() | Chain():
+            return from_datetime(item.last)
+        case Decision():
+            return from_datetime(item.made)
+        case _:
+            return from_datetime(item.time)
+
+
+def _headers(kind: str, time_us: int, source: str | None = None) -> Headers:
+    headers = [("kind", _KIND[kind]), ("time", b"%d" % time_us)]
+    if source is not None:
+        headers.append(("source", source.encode()))
+    return headers
+
+
+def _unknown(said: bytes | None) -> str:
+    if said is None:
+        return "no header `kind`: not a record of this engine"
+    kind, _, version = said[:80].decode("utf-8", "replace").partition("/")
+    if kind in KINDS:
+        return f"{kind} of version {version}; this release reads version {VERSION}"
+    return f"kind {kind!r}; expected one of {', '.join(KINDS)}"
