@@ -2,9 +2,9 @@
 
     python bench/faults.py --host embedded --kills 50 --seed 1
 
-The recorded intrusion of `examples/`, as ECS events in order of time, is repeated against other hosts, from other addresses, at
-later times, until there is enough to do; one file of it feeds one `opsonin run`, which is ended by SIGKILL at random moments
-after it began to read and started again until it reaches the end. Prints one JSON object as its last line:
+The recorded intrusion of `examples/`, as ECS events, is repeated against other hosts, from other addresses, at later times, until
+there is enough to do; a file for each of the four sensors feeds one `opsonin run`, which is ended by SIGKILL at random
+moments after it began to read and started again until it reaches the end. Prints one JSON object as its last line:
 
     kills     SIGKILLs that hit a running engine
     lost      events, alerts, chains, decisions of the undisturbed run that are missing or differ
@@ -42,22 +42,26 @@ _START_LIMIT_S = 60
 
 
 def workload(folder: Path, rounds: int) -> int:
-    """Write the example as ECS events, in order of time, `rounds` times; return the lines.
+    """Write the example as ECS events, a file a sensor, each in order of time, `rounds` times; return the lines.
 
     The rounds are two minutes apart, each with an attacker and a target of its own.
     """
-    events: list[dict[str, object]] = []
-    for name, adapter in FILES.items():
-        command: list[str | Path] = [OPSONIN, "parse", "--adapter", adapter, EXAMPLE / name]
-        done = subprocess.run(command, capture_output=True, check=True)
-        events += [json.loads(line)["event"] for line in done.stdout.splitlines()]
+    return sum(
+        _write(folder / name, EXAMPLE / name, adapter, rounds) for name, adapter in FILES.items()
+    )
+
+
+def _write(path: Path, recorded: Path, adapter: str, rounds: int) -> int:
+    command: list[str | Path] = [OPSONIN, "parse", "--adapter", adapter, recorded]
+    done = subprocess.run(command, capture_output=True, check=True)
+    events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
     for event in events:
         # Both are derived anew from what a round changes.
         event.pop("event.id", None)
         event.pop("network.community_id", None)
     events.sort(key=lambda one: str(one["@timestamp"]))
     text = "".join(json.dumps(event) + "\n" for event in events)
-    with (folder / "events.ndjson").open("w") as out:
+    with path.open("w") as out:
         for number in range(rounds):
             shift = timedelta(minutes=2 * number)
 
@@ -76,8 +80,12 @@ def config(folder: Path, data: str) -> Path:
     path = folder / f"{data}.toml"
     path.write_text(
         f'[engine]\ndata_dir = "{data}"\nstop_at_end = true\nidle_after = "1h"\n[policy]\nmode = "enforce"\n'
-        f'[web]\nport = 0\n[log]\nformat = "json"\n[[source]]\nname = "events"\ntype = "file"\n'
-        f'adapter = "generic.ecs"\npath = "{folder}/events.ndjson"\nfollow = false\n[[point]]\nname = "memory"\ntype = "memory"\n'
+        f'[web]\nport = 0\n[log]\nformat = "json"\n[[point]]\nname = "memory"\ntype = "memory"\n'
+        + "".join(
+            f'[[source]]\nname = "{name}"\ntype = "file"\nadapter = "generic.ecs"\n'
+            f'path = "{folder}/{name}"\nfollow = false\n'
+            for name in FILES
+        )
     )
     return path
 

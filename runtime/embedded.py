@@ -274,9 +274,7 @@ class Embedded:
             self.flow.take(one, arrived)
             if count % _SLICE == 0:
                 await asyncio.sleep(0)
-        name = read.intake.config.name
-        self._pace.saw(name, read.intake.reached_us)
-        self._positions[name] = read.intake.position()
+        self._taken(read)
 
     async def _take_paced(self, read: _Read, items: Iterator[Event | DeadLetter]) -> None:
         """Take what the source's pace allows; what is left is held with its source."""
@@ -293,8 +291,14 @@ class Embedded:
             self.flow.take(one, read.batch.received_us)
             if count % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
+        self._taken(read)
+
+    def _taken(self, read: _Read) -> None:
+        name = read.intake.config.name
         self._pace.saw(name, read.intake.reached_us)
         self._positions[name] = read.intake.position()
+        if read.batch.position is not None:
+            self._unconfirmed[name] = read.batch.position
 
     async def _go_on(self) -> None:
         """Let go of sources that the others have come up with, the least advanced first."""
