@@ -8,7 +8,8 @@
     ├── ParseError          one raw record that its adapter cannot read; becomes a dead letter
     ├── ClockError          time given to a window went backwards
     ├── StoreError          state on disk cannot be read or written
-    └── PointError          an enforcement point refused, failed or cannot be reached
+    ├── PointError          an enforcement point refused, failed or cannot be reached
+    └── BrokerError         Kafka cannot be reached, or refuses; says which right is missing
 
 Bad input from the wire never crosses stages as an exception: it becomes a `DeadLetter`. Foreign
 exceptions are translated where they are met.
@@ -66,3 +67,16 @@ class StoreError(OpsoninError):
 
 class PointError(OpsoninError):
     """An enforcement point refused, failed, or cannot be reached."""
+
+
+class BrokerError(OpsoninError):
+    """Kafka cannot be reached, or refuses what was asked.
+
+    Args:
+        message: what was asked, what came, what to do.
+        passes: whether asking again may help, as in an outage; a missing right stays missing.
+    """
+
+    def __init__(self, message: str, *, passes: bool = False) -> None:
+        self.passes = passes
+        super().__init__(message)

@@ -17,24 +17,36 @@ class Topic:
     Attributes:
         name: without the deployment's prefix.
         key: which field keys it, so that what a stage must see together is in one partition.
-        record: the type of its values.
+        record: the type of its values; bytes: parts of a stage's state.
         compacted: true when only the newest value of a key matters.
+        scales: true when its partitions are work that several workers share; else one keeps the order of all.
+        bulk: true when it holds as many records as there are events, which are kept for a shorter time.
     """
 
     name: str
     key: str
-    record: type[BaseModel | Event | Match | Observation]
+    record: type[BaseModel | Event | Match | Observation | bytes]
     compacted: bool = False
+    scales: bool = False
+    bulk: bool = False
 
 
-EVENTS = Topic("events", "source", Event)
-MATCHES = Topic("matches", "stage key", Match)
-OBSERVATIONS = Topic("observations", "site", Observation)
+EVENTS = Topic("events", "source and sender", Event, scales=True, bulk=True)
+MATCHES = Topic("matches", "stage key", Match, scales=True, bulk=True)
+OBSERVATIONS = Topic("observations", "site", Observation, bulk=True)
 ALERTS = Topic("alerts", "site", Alert)
 CHAINS = Topic("chains", "site", Chain)
 POLICY = Topic("policy", "id", Decision, compacted=True)
 OUTCOMES = Topic("outcomes", "decision", Outcome)
 COMMANDS = Topic("commands", "decision", Command)
 DEAD_LETTERS = Topic("dead-letters", "source", DeadLetter)
+
+DETECT_STATE = Topic("detect-state", "state part", bytes, compacted=True, scales=True)
+AGGREGATE_STATE = Topic("aggregate-state", "state part", bytes, compacted=True, scales=True)
+LINK_STATE = Topic("link-state", "state part", bytes, compacted=True)
+DECIDE_STATE = Topic("decide-state", "state part", bytes, compacted=True)
+
+STATES = (DETECT_STATE, AGGREGATE_STATE, LINK_STATE, DECIDE_STATE)
+"""Changelogs: partition for partition the state of the stage that reads the stage's input."""
 
 TOPICS = (EVENTS, MATCHES, OBSERVATIONS, ALERTS, CHAINS, POLICY, OUTCOMES, COMMANDS, DEAD_LETTERS)
