@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from contract.errors import InputError
-from correlate.aggregate import aggregate, check
-from correlate.chain.patterns import load as load_patterns
+from correlate.aggregate import aggregate
 from correlate.detect import Detector
 from correlate.link import link
 from correlate.observe import observe
-from correlate.sigma.rules import load as load_sigma
+from correlate.sigma.changes import Changes
+from correlate.window.library import library
 from respond.decide import decide
 from respond.guard import Guard
-from respond.playbook import load as load_playbooks
 from respond.verdict import Point
 from runtime.engine import Pipeline
-from runtime.rule_files import read_rules, shipped
+from runtime.rule_files import shipped
+from runtime.rulebook import Rulebook, read_rulebook, renewed
 from runtime.settings import Settings
 
 log = structlog.get_logger()
+
+CACHE_NAME = "cache"
+"""Folder of compiled rules in the data folder."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -31,52 +34,97 @@ class Composition:
     """What was made of rules and settings.
 
     Attributes:
-        errors: every rule, pattern and playbook that was left out, and why.
+        errors: every rule, pattern and playbook that is wrong, and why.
         counts: how many of each kind are in use.
+        fresh: makes another pipeline of the same rules, which shares no state: one for each partition.
+        outer: ids of correlations that refer to other correlations.
+        rulebook: the rules.
+        roots: folders and files that they were read from.
+        cache_folder: where compiled rules are kept.
+        detector: of the pipeline.
     """
 
     pipeline: Pipeline
     errors: tuple[InputError, ...]
     counts: Mapping[str, int]
+    fresh: Callable[[], Pipeline]
+    outer: frozenset[str]
+    rulebook: Rulebook
+    roots: tuple[Path, ...]
+    cache_folder: Path | None
+    detector: Detector
 
 
-def compose(settings: Settings, rules: tuple[Path, ...] = ()) -> Composition:
+def compose(
+    settings: Settings, rules: tuple[Path, ...] = (), *, cache_folder: Path | None = None
+) -> Composition:
     """Compile everything; a broken rule is left out, named in the log and in `errors`.
 
     Args:
         settings: checked.
         rules: folders instead of the settings'.
+        cache_folder: where compiled rules are kept; None: in the data folder.
 
     Raises:
-        SettingsError: a rules folder is not there.
+        SettingsError: a rules folder or pipeline is not there.
+        RuleError: a pipeline is not one.
     """
-    files = read_rules(rules or settings.engine.rules or (shipped(),))
-    sigma = load_sigma(files.sigma)
-    playbooks = load_playbooks(files.playbooks)
-    patterns = load_patterns(files.patterns)
+    roots = rules or settings.engine.rules or (shipped(),)
+    folder = cache_folder or settings.engine.data_dir / CACHE_NAME
+    rulebook = read_rulebook(settings, roots, folder)
+    for error in rulebook.errors:
+        log.error("rule.refused", error=str(error))
+    composition = _composition(settings, rulebook, roots, folder)
+    log.info("rules.loaded", refused=len(rulebook.errors), **rulebook.counts)
+    return composition
+
+
+def recompose(settings: Settings, before: Composition) -> tuple[Composition, Changes]:
+    """Compile everything as its files are now, ready to take the place of `before`; may run in a thread beside it.
+
+    What is broken now keeps its last good version; `Composition.errors` names it.
+
+    Raises:
+        SettingsError: a rules folder or pipeline is not there any more.
+        RuleError: a pipeline is none any more.
+    """
+    now = read_rulebook(settings, before.roots, before.cache_folder)
+    rulebook, changes = renewed(before.rulebook, now, settings.correlate)
+    made = _composition(settings, rulebook, before.roots, before.cache_folder, changes.correlations)
+    made.detector.prepare(before.detector)
+    return made, changes
+
+
+def _composition(
+    settings: Settings,
+    rulebook: Rulebook,
+    roots: tuple[Path, ...],
+    cache_folder: Path | None,
+    reset: Collection[str] = (),
+) -> Composition:
+    sigma = rulebook.sigma
     points = [Point(one.name, one.type.name) for one in settings.points]
     detector = Detector(sigma)
-    pipeline = Pipeline(
-        match=detector.match,
-        observe=observe,
-        aggregate=aggregate(sigma, settings.correlate),
-        link=link(tuple(patterns.patterns.values()), settings.link),
-        decide=decide(playbooks.playbooks, Guard(settings.guard), points, settings.policy),
+
+    def fresh() -> Pipeline:
+        return Pipeline(
+            match=detector.match,
+            observe=observe,
+            aggregate=aggregate(sigma, settings.correlate, reset),
+            link=link(tuple(rulebook.patterns.values()), settings.link),
+            decide=decide(rulebook.playbooks, Guard(settings.guard), points, settings.policy),
+        )
+
+    made = library(sigma, settings.correlate)
+    outer = {one for inner in made.correlations for one in made.consumers.get(inner, ())}
+    return Composition(
+        fresh(),
+        rulebook.errors,
+        rulebook.counts,
+        fresh,
+        frozenset(outer),
+        rulebook,
+        roots,
+        cache_folder,
+        detector,
     )
-    errors: tuple[InputError, ...] = (
-        *files.errors,
-        *sigma.errors,
-        *check(sigma, settings.correlate),
-        *patterns.errors,
-        *playbooks.errors,
-    )
-    for error in errors:
-        log.error("rule.refused", error=str(error))
-    counts = {
-        "detections": len(sigma.detections),
-        "correlations": len(sigma.correlations),
-        "patterns": len(patterns.patterns),
-        "playbooks": len(playbooks.playbooks),
-    }
-    log.info("rules.loaded", refused=len(errors), **counts)
-    return Composition(pipeline, errors, counts)

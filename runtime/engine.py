@@ -52,7 +52,7 @@ class Engine:
         """Go on with a pipeline of other rules, at rest (right after `changes`); return by stage how many keys lost state."""
         self._match = pipeline.match
         self._observe = pipeline.observe
-        stages = (pipeline.aggregate, pipeline.link, pipeline.decide)
+        stages: tuple[Stage[Any, Any], ...] = (pipeline.aggregate, pipeline.link, pipeline.decide)
         return {
             stage.name: runner.replace(stage)
             for runner, stage in zip(self.stages, stages, strict=True)
@@ -67,10 +67,29 @@ class Engine:
         """Run one event through all stages; yield each record as it comes to be."""
         seen = self._observe(event)
         if seen is not None:
-            yield from self._linked(self.link.take(seen))
+            yield from self.observed(seen)
         for match in self._match(event):
             yield match
-            yield from self._aggregated(self.aggregate.take(match))
+            yield from self.matched(match)
+
+    def observed(self, seen: Observation) -> Iterator[Output]:
+        """Take what an event told of entities."""
+        yield from self._linked(self.link.take(seen))
+
+    def matched(self, match: Match) -> Iterator[Output]:
+        """Take a match that was found here or elsewhere."""
+        yield from self._aggregated(self.aggregate.take(match))
+
+    def alerted(self, alert: Alert) -> Iterator[Output]:
+        """Take an alert that was made elsewhere; what it causes is told, itself it is not."""
+        outputs = self._aggregated((alert,))
+        if SILENT not in alert.fields:
+            next(outputs)
+        yield from outputs
+
+    def chained(self, chain: Chain) -> Iterator[Output]:
+        """Take a chain that was linked elsewhere."""
+        yield from self.decide.take(chain)
 
     def respond(self, item: Outcome | Command) -> Iterator[Output]:
         """Take what an enforcement point answered, or what a person said."""
