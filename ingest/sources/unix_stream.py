@@ -11,6 +11,7 @@ import contextlib
 import socket
 import stat
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contract.errors import SettingsError
 from contract.ports import Batch, Meter, SourceType
 from ingest.streams.connection import Connection, Hall
+from ingest.streams.framing import Framer
 from ingest.streams.inbox import Inbox
 
 
@@ -51,9 +53,8 @@ class UnixStream:
         self._path = settings.path
         self._socket = _listen(name, settings)
         self._inbox = Inbox(settings.buffer_bytes)
-        self._hall = Hall(
-            name, self._inbox, meter, now_us, settings.max_record_bytes, settings.max_connections, counted=False
-        )  # fmt: skip
+        reader = partial(Framer, settings.max_record_bytes, counted=False)
+        self._hall = Hall(name, self._inbox, meter, now_us, settings.max_connections, reader)
         self._server: asyncio.Server | None = None
         self._is_bound = True
 

@@ -1,20 +1,69 @@
-"""One incoming stream connection: bytes to framed records to the inbox, paused while that is full."""
+"""One incoming stream connection: bytes to records to the inbox, paused while that is full or the peer is too fast.
+
+How bytes are cut into records is a `Reader`'s work, one a connection; a reader whose peer wants answers also
+`Answers`: a receipt is sent when the host has said that the records before it are durable.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Final, Protocol, runtime_checkable
 
 from typing_extensions import override
 
 from contract.errors import ParseError
 from contract.ports import Batch, Meter
-from ingest.streams.framing import Framer
 from ingest.streams.inbox import Inbox
-from ingest.streams.proxy_protocol import read_header
 from ingest.streams.senders import Senders
+
+KEEP_ALIVE_S: Final = 5.0
+"""How often a peer that waits for a receipt is told that we are still at it; half of what impatient clients wait."""
+FAREWELL_S: Final = 2.0
+"""How long peers that wait for receipts are kept when the source closes."""
+
+
+class Reader(Protocol):
+    """Cuts one peer's stream into records.
+
+    Attributes:
+        cut: how many records were cut at the bound since it was last set to 0.
+    """
+
+    cut: int
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take the next bytes; return the records that they complete.
+
+        Raises:
+            ParseError: the peer does not keep to the protocol; the connection ends.
+        """
+
+    def end(self) -> list[bytes]:
+        """Return what stands after the last complete record when the stream ends."""
+
+
+@runtime_checkable
+class Answers(Protocol):
+    """Of a reader whose peer waits for answers.
+
+    Attributes:
+        alive: what tells a waiting peer that we are still at it; empty: nothing does.
+        farewell: what is said before we hang up.
+        is_over: the peer has said that it will send no more.
+    """
+
+    alive: bytes
+    farewell: bytes
+    is_over: bool
+
+    def replies(self) -> bytes:
+        """Return what is to be said at once, since last asked."""
+
+    def receipt(self) -> bytes:
+        """Return what is to be said once the records returned since last asked are durable."""
 
 
 @dataclass(slots=True)
@@ -26,11 +75,11 @@ class Hall:
         inbox: where records go.
         meter: counts.
         now_us: the wall clock.
-        max_record_bytes: bound of one record.
         max_connections: further ones are closed at once and counted in `dropped_connections`.
-        counted: whether octet counting is recognized.
-        proxies: peers in these networks begin with a PROXY header.
-        senders: whose connections are kept; of a proxy, its own address counts.
+        reader: makes the reader of one connection.
+        senders: whose connections are kept, and how fast they may send; of a proxy, its own address counts.
+        answers: whether readers answer, so that batches are numbered for `confirm`.
+        is_welcome: whether a connection may stay, once its certificate is known.
         open: the connections that are open.
     """
 
@@ -38,13 +87,35 @@ class Hall:
     inbox: Inbox
     meter: Meter
     now_us: Callable[[], int]
-    max_record_bytes: int
     max_connections: int
-    counted: bool
-    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
-    senders: Senders | None = None
+    reader: Callable[[], Reader]
+    senders: Senders = field(default_factory=lambda: Senders((), None))
+    answers: bool = False
+    is_welcome: Callable[[asyncio.BaseTransport], bool] = lambda transport: True
     open: set[Connection] = field(default_factory=set)
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
+    _receipts: deque[tuple[int, Connection, bytes]] = field(default_factory=deque)
+    _count: int = 0
+
+    def put(self, records: list[bytes], sender: str) -> None:
+        """Hand records over; their receipt follows `confirm`."""
+        self.meter.add("records_read", len(records), source=self.source)
+        self._count += 1
+        position = self._count if self.answers else None
+        self.inbox.put(Batch(self.source, records, self.now_us(), position, sender))
+
+    def owe(self, connection: Connection, receipt: bytes) -> None:
+        """Note what a connection is to be told once all that was handed over is durable."""
+        self._receipts.append((self._count, connection, receipt))
+        connection.owed += 1
+
+    def confirm(self, position: int) -> None:
+        """Send the receipts of the batches up to this one."""
+        while self._receipts and self._receipts[0][0] <= position:
+            _, connection, receipt = self._receipts.popleft()
+            connection.tell(receipt)
+            if not self._receipts:
+                self._emptied.set()
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
@@ -54,90 +125,150 @@ class Hall:
             self._emptied.set()
 
     async def close(self) -> None:
-        """Hang up on all; what was received goes to the inbox, which then ends."""
-        self._emptied.clear()
+        """Hang up on all, who waits for a receipt a little later; what was received goes to the inbox, which then ends."""
+        for connection in list(self.open):
+            connection.pause("closing")
+        if self._receipts and self.open:
+            await self._until_empty(FAREWELL_S)
         for connection in list(self.open):
             connection.hang_up()
-        if self.open:
-            await self._emptied.wait()
+        while self.open:
+            await self._until_empty(None)
+        self._receipts.clear()
         self.inbox.close()
+
+    async def _until_empty(self, timeout_s: float | None) -> None:
+        """Wait until no receipt is owed or no connection is left."""
+        self._emptied.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._emptied.wait()
+        except TimeoutError:
+            return
 
 
 class Connection(asyncio.Protocol):
-    """Reads one peer until it closes."""
+    """Reads one peer until it closes.
 
-    def __init__(self, hall: Hall) -> None:
+    Args:
+        hall: what it shares with the others.
+        sender: address of the peer where a proxy has said it; empty: the transport's own word.
+
+    Attributes:
+        owed: how many receipts are outstanding.
+    """
+
+    def __init__(self, hall: Hall, sender: str = "") -> None:
+        self.owed = 0
         self._hall = hall
-        self._framer = Framer(hall.max_record_bytes, counted=hall.counted)
+        self._reader = hall.reader()
+        self._answers = self._reader if isinstance(self._reader, Answers) else None
         self._transport: asyncio.Transport | None = None
-        self._sender = ""
-        self._before: bytes | None = None
+        self._sender = sender
+        self._pauses: set[str] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server makes no other
         self._transport = transport
-        peer = transport.get_extra_info("peername")
-        self._sender = peer[0] if isinstance(peer, tuple) and peer else ""
-        senders = self._hall.senders
-        is_known = senders is None or senders.is_known(self._sender)
-        if not is_known or len(self._hall.open) >= self._hall.max_connections:
+        if not self._sender:
+            peer = transport.get_extra_info("peername")
+            self._sender = peer[0] if isinstance(peer, tuple) and peer else ""
+        is_full = len(self._hall.open) >= self._hall.max_connections
+        if is_full or not self._hall.is_welcome(transport):
             self._hall.meter.add("dropped_connections", source=self._hall.source)
             transport.abort()
             return
         self._hall.open.add(self)
-        if self._sender and any(ip_address(self._sender) in one for one in self._hall.proxies):
-            self._before = b""
         self._hall.meter.set("connections", len(self._hall.open), source=self._hall.source)
 
     @override
     def data_received(self, data: bytes) -> None:
-        if self._before is not None:
-            data = self._after_header(self._before + data)
+        if self not in self._hall.open:
+            return
         self._hall.meter.add("bytes_read", len(data), source=self._hall.source)
-        self._pass_on(self._framer.feed(data))
-        inbox = self._hall.inbox
-        if inbox.is_full and self._transport is not None and self._transport.is_reading():
-            self._transport.pause_reading()
-            inbox.when_free(self._resume)
+        try:
+            records = self._reader.feed(data)
+        except ParseError:
+            self._hall.meter.add("protocol_errors", source=self._hall.source)
+            self.hang_up()
+            return
+        self._pass_on(records)
+        if self._answers is not None:
+            self._answer(self._answers)
+        if self._hall.inbox.is_full and "full" not in self._pauses:
+            self.pause("full")
+            self._hall.inbox.when_free(lambda: self.resume("full"))
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self in self._hall.open:
-            self._pass_on(self._framer.end())
+            self._pass_on(self._reader.end())
             self._hall.leave(self)
 
-    def _after_header(self, data: bytes) -> bytes:
-        """Read the proxy's header; return what follows it. Without one the connection ends."""
-        try:
-            found = read_header(data)
-        except ParseError:
-            self._hall.meter.add("dropped_connections", source=self._hall.source)
-            self._before = b""
-            self.hang_up()
-            return b""
-        if found is None:
-            self._before = data
-            return b""
-        self._before = None
-        sender, start = found
-        self._sender = sender or self._sender
-        return data[start:]
+    def tell(self, receipt: bytes) -> None:
+        """Send a receipt."""
+        self.owed -= 1
+        if self in self._hall.open and self._transport is not None:
+            self._transport.write(receipt)
+            if not self.owed and self._answers is not None and self._answers.is_over:
+                self._transport.close()
 
     def hang_up(self) -> None:
         """Close at once: TLS's own farewell may take half a minute with a peer that is gone."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self._transport is None:
+            return
+        if self._answers is not None and self._answers.farewell:
+            self._transport.write(self._answers.farewell)
+        self._transport.abort()
 
-    def _resume(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+    def pause(self, reason: str) -> None:
+        """Read no more until each reason to pause is gone."""
+        self._pauses.add(reason)
+        if self._transport is not None and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume(self, reason: str) -> None:
+        """Let a reason to pause go."""
+        self._pauses.discard(reason)
+        if not self._pauses and self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def _pass_on(self, records: list[bytes]) -> None:
         hall = self._hall
-        if self._framer.cut:
-            hall.meter.add("dropped_bound", self._framer.cut, source=hall.source)
-            self._framer.cut = 0
-        if records:
-            hall.meter.add("records_read", len(records), source=hall.source)
-            hall.inbox.put(Batch(hall.source, records, hall.now_us(), sender=self._sender))
+        if self._reader.cut:
+            hall.meter.add("dropped_bound", self._reader.cut, source=hall.source)
+            self._reader.cut = 0
+        if not records:
+            return
+        hall.put(records, self._sender)
+        wait_s = hall.senders.delay_s(self._sender, len(records), hall.now_us())
+        if wait_s > 0:
+            hall.meter.add("paused_rate", source=hall.source)
+            self.pause("rate")
+            asyncio.get_running_loop().call_later(wait_s, self.resume, "rate")
+
+    def _answer(self, answers: Answers) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if said := answers.replies():
+            transport.write(said)
+        if receipt := answers.receipt():
+            self._hall.owe(self, receipt)
+            if self._timer is None and answers.alive:
+                self._say_alive(answers)
+        elif answers.is_over and not self.owed:
+            transport.close()
+
+    def _say_alive(self, answers: Answers) -> None:
+        """Tell the peer now and then that we are at it, as long as it waits."""
+        if self._timer is not None and self.owed and self._transport is not None:
+            self._transport.write(answers.alive)
+        self._timer = None
+        if self.owed:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(KEEP_ALIVE_S, self._say_alive, answers)

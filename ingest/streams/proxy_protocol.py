@@ -45,6 +45,18 @@ def read_header(data: bytes) -> tuple[str, int] | None:
     raise ParseError("expected a PROXY header")
 
 
+def wanted(data: bytes) -> int:
+    """Return how many bytes more may be read of a stream that begins so, without passing the header's end."""
+    start = len(_SIGNATURE)
+    if len(data) < start:
+        return start - len(data)
+    if not data.startswith(_SIGNATURE):
+        return 1
+    if len(data) < start + _V2.size:
+        return start + _V2.size - len(data)
+    return start + _V2.size + int(_V2.unpack_from(data, start)[2]) - len(data)
+
+
 def _read_v2(data: bytes) -> tuple[str, int] | None:
     start = len(_SIGNATURE)
     if len(data) < start + _V2.size:

@@ -5,10 +5,12 @@ Source: RFC 5425 (TLS transport for syslog), with RFC 9662's newer cipher policy
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from contract.errors import SettingsError
 
@@ -20,6 +22,8 @@ class TlsSettings(BaseModel):
         certificate: PEM file, the chain included.
         key: PEM file of its private key; None where it stands in the certificate's file.
         client_ca: PEM file; peers must then show a certificate that it signed.
+        client_names: of those peers, only certificates with one of these names (DNS name or address among the alternative
+            names, or the common name) are let in; `*.example.com` stands for one label; none: all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +31,13 @@ class TlsSettings(BaseModel):
     certificate: Path
     key: Path | None = None
     client_ca: Path | None = None
+    client_names: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_signed(self) -> Self:
+        if self.client_names and self.client_ca is None:
+            raise ValueError("client_names needs client_ca: an unsigned name proves nothing")
+        return self
 
 
 def server_context(settings: TlsSettings, source: str) -> ssl.SSLContext:
@@ -45,3 +56,16 @@ def server_context(settings: TlsSettings, source: str) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(f"source {source}: tls: {error}") from error
     return context
+
+
+def is_named(transport: asyncio.BaseTransport, settings: TlsSettings) -> bool:
+    """Whether the peer's certificate, which the handshake has verified, bears one of the names that are let in."""
+    if not settings.client_names:
+        return True
+    certificate = transport.get_extra_info("peercert") or {}
+    found = {str(value).lower() for _, value in certificate.get("subjectAltName", ())}
+    for part in certificate.get("subject", ()):
+        found |= {str(value).lower() for name, value in part if name == "commonName"}
+    # RFC 6125, 6.4.3: a star stands for the whole leftmost label.
+    found |= {f"*.{name.partition('.')[2]}" for name in found if "." in name}
+    return not found.isdisjoint(name.lower() for name in settings.client_names)

@@ -166,6 +166,59 @@ def test_tcp_believes_the_proxies_that_it_is_told_of() -> None:
     assert (records(batches)[1], batches[0].sender) == (b"<1>a", "127.0.0.1")
 
 
+def test_tcp_makes_a_sender_that_is_too_fast_wait_and_loses_nothing() -> None:
+    lines = b"".join(b"<1>%d\n" % number for number in range(60))
+    batches, meter = asyncio.run(
+        _tcp(lambda writer: writer.write(lines), 60, max_per_sender_per_s=50)
+    )
+    assert len(records(batches)) == 60
+    assert meter.total("paused_rate") == 1
+
+
+async def _strangers() -> MemoryMeter:
+    meter = MemoryMeter()
+    settings = SyslogTcpSettings.model_validate({"port": 0, "senders": ["192.0.2.0/24"]})
+    source = SyslogTcp("gw", settings, meter, now_us)
+
+    async def act() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.close()
+        await source.close()
+
+    assert await collect(source, 1, act) == []
+    return meter
+
+
+def test_tcp_hears_only_the_senders_named() -> None:
+    assert asyncio.run(_strangers()).total("dropped_connections") == 1
+
+
+async def _silent_proxy() -> MemoryMeter:
+    meter = MemoryMeter()
+    settings = SyslogTcpSettings.model_validate({"port": 0, "proxies": ["127.0.0.1/32"]})
+    source = SyslogTcp("gw", settings, meter, now_us)
+
+    async def act() -> None:
+        _, silent = await asyncio.open_connection("127.0.0.1", source.port)
+        silent.write(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c")  # and the addresses never come
+        reader, wrong = await asyncio.open_connection("127.0.0.1", source.port)
+        wrong.write(b"<1>no header\n")
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        await source.close()
+        silent.close()
+        wrong.close()
+
+    assert await collect(source, 1, act) == []
+    return meter
+
+
+def test_a_proxy_without_its_header_is_not_waited_for_when_the_source_closes() -> None:
+    assert asyncio.run(_silent_proxy()).total("dropped_connections") == 1
+
+
 async def _too_many() -> None:
     meter = MemoryMeter()
     source = SyslogTcp("gw", SyslogTcpSettings(port=0, max_connections=1), meter, now_us)

@@ -1,6 +1,7 @@
 """Syslog and HTTP over TLS, with and without client certificates."""
 
 import asyncio
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pydantic import ValidationError
 
 from contract.errors import SettingsError
 from contract.meter import MemoryMeter
@@ -95,6 +97,61 @@ def test_only_peers_of_the_named_authority_are_heard(
     tls = TlsSettings(certificate=folder / "server.pem", client_ca=folder / "ca.pem")
     settings = SyslogTcpSettings(port=0, tls=tls)
     assert asyncio.run(received(settings, client(folder, certificate))) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(("client",), 2), (("LOCALHOST",), 2), (("other", "*.example.com"), 0)],
+)
+def test_only_certificates_of_the_named_peers_are_heard(
+    folder: Path, names: tuple[str, ...], expected: int
+) -> None:
+    tls = TlsSettings(
+        certificate=folder / "server.pem", client_ca=folder / "ca.pem", client_names=names
+    )
+    settings = SyslogTcpSettings(port=0, tls=tls)
+    assert len(asyncio.run(received(settings, client(folder, "client")))) == expected
+
+
+def test_names_without_an_authority_are_refused(folder: Path) -> None:
+    with pytest.raises(ValidationError, match="client_names needs client_ca"):
+        TlsSettings(certificate=folder / "server.pem", client_names=("a",))
+
+
+async def _behind_a_proxy(folder: Path) -> list[tuple[str, list[bytes]]]:
+    tls = TlsSettings(certificate=folder / "server.pem")
+    settings = SyslogTcpSettings.model_validate({"port": 0, "tls": tls, "proxies": ["127.0.0.0/8"]})
+    source = SyslogTcp("gw", settings, MemoryMeter(), lambda: 0)
+    found: list[tuple[str, list[bytes]]] = []
+
+    async def pull() -> None:
+        async for batch in source.batches(None):
+            found.append((batch.sender, batch.records))  # noqa: PERF401 - read while it grows
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(pull())
+        await asyncio.sleep(0.05)
+        loop = asyncio.get_running_loop()
+        with socket.socket() as opened:
+            opened.setblocking(False)
+            await loop.sock_connect(opened, ("127.0.0.1", source.port))
+            # Header and the client's first TLS message in one piece, and the header in two.
+            await loop.sock_sendall(opened, b"PROXY TCP4 203.0.113.9 192.0.2.1")
+            await asyncio.sleep(0.05)
+            await loop.sock_sendall(opened, b" 1 2\r\n")
+            _, writer = await asyncio.open_connection(
+                sock=opened, ssl=client(folder), server_hostname="localhost"
+            )
+            writer.write(b"<1>a\n")
+            await writer.drain()
+            writer.close()
+            await asyncio.sleep(0.2)
+        await source.close()
+    return found
+
+
+def test_tls_begins_behind_the_proxy_s_header(folder: Path) -> None:
+    assert asyncio.run(_behind_a_proxy(folder)) == [("203.0.113.9", [b"<1>a"])]
 
 
 def test_versions_before_1_2_are_refused(folder: Path) -> None:

@@ -50,4 +50,14 @@ def test_the_number_of_senders_remembered_is_bounded() -> None:
     senders = Senders((), 1)
     for number in range(MAX_SENDERS + 10):
         senders.taken(str(number), 1, 0)
-    assert len(senders._buckets) == MAX_SENDERS
+    assert len(senders._stores) == MAX_SENDERS
+
+
+def test_a_sender_that_can_wait_is_told_for_how_long() -> None:
+    senders = Senders((), 100)
+    assert senders.delay_s("a", 100, 0) == 0
+    assert senders.delay_s("a", 50, 0) == 0.5
+    assert senders.delay_s("a", 50, SECOND) == 0
+    assert senders.delay_s("a", 1_050, SECOND) == 10.5
+    assert senders.delay_s("b", 1, SECOND) == 0
+    assert Senders((), None).delay_s("a", 1_000_000, 0) == 0
