@@ -35,6 +35,7 @@ _COMMANDS = {
         "dead_letters",
         "list, show, replay what could not be read",
     ),
+    "topics": ("console.topics", "topics", "Kafka topics: apply, check; the rights they take"),
     "status": ("console.status", "status", "what a running engine does"),
     "play": ("console.play", "play", "send recorded logs to a running engine's sockets"),
 }
