@@ -5,26 +5,19 @@ The live host and the replay drive this same code, so a recorded day gives what 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-import structlog
-
-from contract.event import Event, Match, Notice
+from contract.event import Event
 from contract.ports import Meter
 from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcome
 from runtime.engine import Engine, Output
 from runtime.store import Epoch, State
+from runtime.tally import Tally
 from runtime.watermark import Watermarks
-
-log = structlog.get_logger()
 
 Seen: TypeAlias = Event | DeadLetter | Outcome | Output
 Watch: TypeAlias = Callable[[Seen], None]
-
-_NOTICE_EVERY = 1_000
-"""A notice with text is logged the first time and then at every this many of the same name and label."""
 
 
 class Flow:
@@ -45,8 +38,7 @@ class Flow:
         self._meter = meter
         self._watch = watch
         self._epoch = Epoch()
-        self._counts: Counter[tuple[str, str, str]] = Counter()
-        self._notices: Counter[tuple[str, str]] = Counter()
+        self._tally = Tally(meter)
         self.decisions: list[Decision] = []
 
     def restore(self, state: State, watermark_us: int) -> None:
@@ -74,7 +66,7 @@ class Flow:
         """Take an enforcement point's answer or a person's word."""
         if isinstance(item, Outcome):
             self._epoch.records.append(item)
-            self._counts["outcomes_total", "result", item.result] += 1
+            self._tally.count(item)
             if self._watch:
                 self._watch(item)
         self._gather(self.engine.respond(item))
@@ -100,9 +92,7 @@ class Flow:
         epoch.positions = positions
         epoch.watermark_us = self.watermarks.low(0)
         self._epoch = Epoch()
-        for (name, label, value), amount in self._counts.items():
-            self._meter.add(name, amount, **{label: value})
-        self._counts.clear()
+        self._tally.flush()
         for stage in self.engine.stages:
             self._meter.set("stage_keys", len(stage), stage=stage.stage.name)
         self._meter.set("watermark_seconds", epoch.watermark_us / 1e6)
@@ -119,34 +109,12 @@ class Flow:
     def _gather(self, outputs: Iterable[Output]) -> None:
         watch = self._watch
         for output in outputs:
+            self._tally.count(output)
             match output:
-                case Match():
-                    self._counts["matches_total", "rule", output.rule] += 1
                 case Alert() | Chain():
                     self._epoch.records.append(output)
-                    self._counts[
-                        f"{output.kind}s_total", "new", str(output.revision == 1).lower()
-                    ] += 1
                 case Decision():
                     self._epoch.records.append(output)
                     self.decisions.append(output)
-                    self._counts["decisions_total", "state", output.state] += 1
-                case Notice():
-                    self._note(output)
             if watch:
                 watch(output)
-
-    def _note(self, notice: Notice) -> None:
-        self._counts[notice.name, "label", notice.label] += notice.amount
-        if not notice.text:
-            return
-        seen = self._notices[notice.name, notice.label]
-        self._notices[notice.name, notice.label] += notice.amount
-        if seen == 0 or seen // _NOTICE_EVERY != (seen + notice.amount) // _NOTICE_EVERY:
-            log.warning(
-                "stage.noticed",
-                notice=notice.name,
-                label=notice.label,
-                text=notice.text,
-                count=seen + 1,
-            )
