@@ -31,16 +31,31 @@ class Mark:
     """How far event time is in one upstream partition, told to all downstream partitions.
 
     Attributes:
-        of: which upstream partition, e.g. `events/3`.
-        time_us: nothing earlier follows from there, but what is late.
+        of: which upstream partition, e.g. `detect/3`, or source.
+        time_us: the latest event time that was taken there; what was sent before the mark is not later.
+        low_us: its watermark: nothing earlier follows from there, but what is late. Sources have none.
+        ended: nothing follows at all.
     """
 
     of: str
     time_us: int
+    low_us: int = 0
+    ended: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Canary:
+    """Travels the whole path beside the records; its age tells how long they take.
+
+    Attributes:
+        sent_us: wall clock of its start.
+    """
+
+    sent_us: int
 
 
 Few: TypeAlias = Alert | Chain | Decision | Outcome | Command | DeadLetter
-Item: TypeAlias = Event | Match | Observation | Mark | Few
+Item: TypeAlias = Event | Match | Observation | Mark | Canary | Few
 
 _FEW: Final[dict[str, type[BaseModel]]] = {
     "alert": Alert,
@@ -50,7 +65,7 @@ _FEW: Final[dict[str, type[BaseModel]]] = {
     "command": Command,
     "dead_letter": DeadLetter,
 }
-_BULK: Final = ("event", "match", "observation", "mark")
+_BULK: Final = ("event", "match", "observation", "mark", "canary")
 KINDS: Final = (*_BULK, *_FEW)
 
 
@@ -65,15 +80,22 @@ class _Observation(msgspec.Struct, forbid_unknown_fields=True):
     fields: dict[str, Any]
 
 
-class _Mark(msgspec.Struct, forbid_unknown_fields=True):
+class _Mark(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     of: str
     time_us: int
+    low_us: int = 0
+    ended: bool = False
+
+
+class _Canary(msgspec.Struct, forbid_unknown_fields=True):
+    sent_us: int
 
 
 _encode = msgspec.json.Encoder().encode
 _decode_match = msgspec.json.Decoder(_Match).decode
 _decode_observation = msgspec.json.Decoder(_Observation).decode
 _decode_mark = msgspec.json.Decoder(_Mark).decode
+_decode_canary = msgspec.json.Decoder(_Canary).decode
 _KIND: Final = {kind: f"{kind}/{VERSION}".encode() for kind in KINDS}
 _NAME: Final = {data: kind for kind, data in _KIND.items()}
 
@@ -91,8 +113,10 @@ def encode(item: Item) -> Wired:
             value = _encode({"event": item.event, "time_us": item.time_us, "fields": item.fields})
             return value, _headers("observation", item.time_us)
         case Mark():
-            value = _encode({"of": item.of, "time_us": item.time_us})
+            value = _encode(_Mark(item.of, item.time_us, item.low_us, item.ended))
             return value, _headers("mark", item.time_us)
+        case Canary():
+            return _encode(_Canary(item.sent_us)), _headers("canary", item.sent_us)
         case _:
             return item.model_dump_json().encode(), _headers(item.kind, time_of(item))
 
@@ -121,7 +145,9 @@ def decode(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Item:
                 return Observation(seen.event, seen.time_us, seen.fields)
             case "mark":
                 mark = _decode_mark(value)
-                return Mark(mark.of, mark.time_us)
+                return Mark(mark.of, mark.time_us, mark.low_us, mark.ended)
+            case "canary":
+                return Canary(_decode_canary(value).sent_us)
             case _:
                 few: Any = _FEW[kind].model_validate_json(value)
                 return few  # type: ignore[no-any-return]

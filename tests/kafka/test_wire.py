@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contract.errors import ParseError
 from contract.event import Event, Match, Observation
 from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcome, Rule, Target
-from runtime.kafka.wire import KINDS, VERSION, Item, Mark, dead, decode, encode
+from runtime.kafka.wire import KINDS, VERSION, Canary, Item, Mark, dead, decode, encode
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 NOW_US = 1_772_366_400_250_000
@@ -27,7 +27,8 @@ ITEMS: dict[str, Item] = {
     "event": event(),
     "match": Match('rule "7"', event()),
     "observation": Observation("e1", NOW_US, {"host.name": "a", "host.ip": ["10.0.0.1"]}),
-    "mark": Mark("events/3", NOW_US),
+    "mark": Mark("detect/3", NOW_US, NOW_US - 30_000_000, ended=True),
+    "canary": Canary(NOW_US),
     "alert": Alert(
         id="a", revision=2, rule=Rule(id="r", name="R", level="high"), time=NOW, last=NOW,
         events=("e1",), event_count=1, fields={"source.ip": "10.0.0.1"},
