@@ -9,7 +9,8 @@
     ├── ClockError          time given to a window went backwards
     ├── StoreError          state on disk cannot be read or written
     ├── PointError          an enforcement point refused, failed or cannot be reached
-    └── BrokerError         Kafka cannot be reached, or refuses; says which right is missing
+    ├── BrokerError         Kafka cannot be reached, or refuses; says which right is missing
+    └── IndexingError       Elasticsearch cannot be reached, refuses us, or did not acknowledge in time
 
 Bad input from the wire never crosses stages as an exception: it becomes a `DeadLetter`. Foreign
 exceptions are translated where they are met.
@@ -80,3 +81,7 @@ class BrokerError(OpsoninError):
     def __init__(self, message: str, *, passes: bool = False) -> None:
         self.passes = passes
         super().__init__(message)
+
+
+class IndexingError(OpsoninError):
+    """Elasticsearch cannot be reached, refuses us as a whole, or did not acknowledge everything in time."""
