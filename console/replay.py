@@ -21,6 +21,7 @@ from runtime.compose import compose
 from runtime.flow import Seen
 from runtime.replay import Recording
 from runtime.replay import replay as run_replay
+from runtime.rule_cache import default_cache_folder
 from runtime.settings import Reading, load
 
 _KINDS = ("event", "match", "alert", "chain", "decision", "outcome", "dead_letter")
@@ -80,7 +81,8 @@ def replay(
         )
     settings = load(config, os.environ)
     log.configure(settings.log.level, settings.log.format)
-    pipeline = compose(settings, tuple(one.absolute() for one in rules)).pipeline
+    roots = tuple(one.absolute() for one in rules)
+    pipeline = compose(settings, roots, cache_folder=default_cache_folder()).pipeline
     recordings = [
         _recording(one, adapter, ZoneInfo(zone), received, number)
         for number, one in enumerate(files or ("-",))

@@ -16,9 +16,10 @@ from console.play import Line, read_lines, send
 from console.view import View
 from contract.errors import OpsoninError, SettingsError
 from runtime import clock, log
-from runtime.compose import compose
+from runtime.compose import Composition, compose, engine_cache
 from runtime.embedded import Embedded
 from runtime.metrics import PrometheusMeter
+from runtime.reload import Reloader
 from runtime.settings import Settings
 from runtime.surroundings import detect
 from runtime.web import SOCKET_NAME, Faces, control_app, observe_app
@@ -50,7 +51,7 @@ def run(config: Path | None, recordings: tuple[str, ...], speed: float, quiet: b
         "error" if screen and settings.log.level != "debug" else settings.log.level,
         settings.log.format,
     )
-    composition = compose(settings)
+    composition = compose(settings, cache_folder=engine_cache(settings))
     if composition.errors and settings.engine.stop_on_broken_rules:
         for error in composition.errors:
             click.echo(f"opsonin: {error}", err=True)
@@ -64,7 +65,7 @@ def run(config: Path | None, recordings: tuple[str, ...], speed: float, quiet: b
         settings, composition.pipeline, store, meter, clock.now_us, view.watch if view else None
     )
     try:
-        asyncio.run(_run(host, meter, settings, view, lines, speed))
+        asyncio.run(_run(host, composition, meter, settings, view, lines, speed))
     except OSError as error:
         raise OpsoninError(f"cannot start: {error}") from error
     finally:
@@ -73,6 +74,7 @@ def run(config: Path | None, recordings: tuple[str, ...], speed: float, quiet: b
 
 async def _run(
     host: Embedded,
+    composition: Composition,
     meter: PrometheusMeter,
     settings: Settings,
     view: View | None,
@@ -84,11 +86,14 @@ async def _run(
     stop_requested = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop_requested.set)
+    reloader = Reloader(settings, composition, host.replace, meter, clock.now_us)
+    loop.add_signal_handler(signal.SIGHUP, reloader.request)
     faces = Faces()
     side: list[asyncio.Task[object]] = []
     try:
         await faces.listen_unix(
-            control_app(host, meter, clock.now_us), settings.engine.data_dir / SOCKET_NAME
+            control_app(host, meter, clock.now_us, reloader.status),
+            settings.engine.data_dir / SOCKET_NAME,
         )
         port = await faces.listen_tcp(
             observe_app(host, meter), settings.web.host, settings.web.port
@@ -104,11 +109,15 @@ async def _run(
         elif view:
             view.say_notes()
         waiting = asyncio.create_task(stop_requested.wait(), name="signal")
-        await asyncio.wait({engine, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        reloads = asyncio.create_task(reloader.run(), name="reload")
+        side.append(reloads)
+        await asyncio.wait({engine, waiting, reloads}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if not engine.done():
             await host.stop()
         await asyncio.wait_for(engine, _STOP_LIMIT_S)
+        if reloads.done():
+            await reloads  # only a bug ends it; it must not pass for a stop that was asked for
     finally:
         for task in side:
             task.cancel()

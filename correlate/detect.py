@@ -18,6 +18,10 @@ class Detector:
         # Fields are flat but for rare objects that adapters keep as they came.
         self._engine = Engine(rules.detections.values(), nested=True)
 
+    def prepare(self, before: Detector) -> None:
+        """Get ready for the events that the detector of earlier rules sees; it may run in another thread."""
+        self._engine.prepare(before._engine)
+
     def match(self, event: Event) -> list[Match]:
         """Return the sensor's own alert, if the event is one, then rules in order of their set."""
         matches = [Match(rule.id, event) for rule in self._engine.match(event.fields, event.json)]

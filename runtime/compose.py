@@ -55,6 +55,11 @@ class Composition:
     detector: Detector
 
 
+def engine_cache(settings: Settings) -> Path:
+    """Return the folder of an engine's compiled rules: in its data folder, which nobody else writes."""
+    return settings.engine.data_dir / CACHE_NAME
+
+
 def compose(
     settings: Settings, rules: tuple[Path, ...] = (), *, cache_folder: Path | None = None
 ) -> Composition:
@@ -63,18 +68,17 @@ def compose(
     Args:
         settings: checked.
         rules: folders instead of the settings'.
-        cache_folder: where compiled rules are kept; None: in the data folder.
+        cache_folder: where compiled rules are kept, see `engine_cache`; None: nowhere.
 
     Raises:
         SettingsError: a rules folder or pipeline is not there.
         RuleError: a pipeline is not one.
     """
     roots = rules or settings.engine.rules or (shipped(),)
-    folder = cache_folder or settings.engine.data_dir / CACHE_NAME
-    rulebook = read_rulebook(settings, roots, folder)
+    rulebook = read_rulebook(settings, roots, cache_folder)
     for error in rulebook.errors:
         log.error("rule.refused", error=str(error))
-    composition = _composition(settings, rulebook, roots, folder)
+    composition = _composition(settings, rulebook, roots, cache_folder)
     log.info("rules.loaded", refused=len(rulebook.errors), **rulebook.counts)
     return composition
 

@@ -61,17 +61,26 @@ def pipelines_of(names: Iterable[str]) -> list[Pipeline]:
     """
     made = []
     for name in names:
-        file = Path(name)
-        if not file.is_file():
-            file = shipped() / PIPELINE_FOLDER / f"{name}.yml"
-        if not file.is_file() or "\0" in name:
-            known = ", ".join(sorted(one.stem for one in file.parent.glob("*.yml")))
+        file = pipeline_file(name)
+        if file is None:
+            folder = shipped() / PIPELINE_FOLDER
+            known = ", ".join(sorted(one.stem for one in folder.glob("*.yml")))
             raise SettingsError(f"no pipeline {name!r}: no such file; shipped are: {known}")
         try:
             made.append(Pipeline(name, file.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"cannot be read: {error}", file=str(file)) from error
     return made
+
+
+def pipeline_file(name: str) -> Path | None:
+    """Return the file of a pipeline, its own or that which ships under this name; None: there is none."""
+    if "\0" in name:
+        return None
+    for file in (Path(name), shipped() / PIPELINE_FOLDER / f"{name}.yml"):
+        if file.is_file():
+            return file
+    return None
 
 
 def default_cache_folder() -> Path | None:
@@ -113,7 +122,11 @@ def _read(file: Path | None) -> bytes | None:
 def _write(file: Path, data: bytes) -> None:
     """Put the new cache in place of the old at once, so that no reader sees half of it."""
     with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as made:
-            made.write(data)
-        Path(made.name).replace(file)
+            try:
+                made.write(data)
+                made.flush()
+                Path(made.name).replace(file)
+            except OSError:
+                Path(made.name).unlink(missing_ok=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +31,27 @@ class RuleFiles:
     patterns: list[Document] = field(default_factory=list)
     playbooks: list[Document] = field(default_factory=list)
     errors: list[InputError] = field(default_factory=list)
+
+    def add(self, document: Document) -> None:
+        """Sort a document in, by what it says; pipelines, which are read elsewhere, are passed over."""
+        data = document.data
+        if (
+            "detection" in data
+            or "correlation" in data
+            or "filter" in data
+            or data.get("action") in ("global", "repeat", "reset")
+        ):
+            self.sigma.append(document)
+        elif "when" in data:
+            self.playbooks.append(document)
+        elif "pattern" in data:
+            self.patterns.append(document)
+        elif "transformations" not in data and "postprocessing" not in data and "vars" not in data:
+            self.errors.append(
+                document.error(
+                    "expected a Sigma rule (detection, correlation or filter), a playbook (when) or a chain pattern (pattern)"
+                )
+            )
 
 
 def shipped() -> Path:
@@ -61,6 +85,25 @@ def paths(roots: Iterable[Path]) -> list[Path]:
     return found
 
 
+def stamps(roots: Iterable[Path]) -> dict[str, tuple[int, int, int]]:
+    """Return what tells whether rule files changed, by path: time of change, size, inode. What is not there has none."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for root in roots:
+        _stamp(str(root), found)
+        for folder, _, names in os.walk(root):
+            for name in names:
+                if name.endswith(_ENDINGS) and not name.endswith(_TEST_ENDINGS):
+                    _stamp(os.path.join(folder, name), found)  # noqa: PTH118  # half the time of a Path
+    return found
+
+
+def _stamp(path: str, found: dict[str, tuple[int, int, int]]) -> None:
+    with suppress(OSError):
+        status = os.stat(path)  # noqa: PTH116
+        if stat.S_ISREG(status.st_mode):
+            found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+
+
 def read_rules(roots: Iterable[Path]) -> RuleFiles:
     """Read every rule file; faults are collected, not raised.
 
@@ -71,30 +114,9 @@ def read_rules(roots: Iterable[Path]) -> RuleFiles:
     for path in paths(roots):
         try:
             for document in read(path.read_text(encoding="utf-8"), str(path)):
-                _sort_in(document, files)
+                files.add(document)
         except RuleError as error:
             files.errors.append(error)
         except (OSError, UnicodeDecodeError) as error:
             files.errors.append(RuleError(f"cannot be read: {error}", file=str(path)))
     return files
-
-
-def _sort_in(document: Document, files: RuleFiles) -> None:
-    data = document.data
-    if (
-        "detection" in data
-        or "correlation" in data
-        or "filter" in data
-        or data.get("action") in ("global", "repeat", "reset")
-    ):
-        files.sigma.append(document)
-    elif "when" in data:
-        files.playbooks.append(document)
-    elif "pattern" in data:
-        files.patterns.append(document)
-    elif "transformations" not in data and "postprocessing" not in data and "vars" not in data:
-        files.errors.append(
-            document.error(
-                "expected a Sigma rule (detection, correlation or filter), a playbook (when) or a chain pattern (pattern)"
-            )
-        )

@@ -28,6 +28,7 @@ from respond.verdict import DecideSettings
 from runtime import toml_file
 from runtime.kafka.settings import KafkaSettings
 from runtime.settings_file import (
+    DetectSettings,
     EngineSettings,
     File,
     LogSettings,
@@ -75,6 +76,7 @@ class Settings:
 
     engine: EngineSettings
     normalize: NormalizeSettings
+    detect: DetectSettings
     correlate: WindowSettings
     link: LinkSettings
     policy: DecideSettings
@@ -146,6 +148,9 @@ def resolve(
     return Settings(
         engine=engine,
         normalize=file.normalize,
+        detect=file.detect.model_copy(
+            update={"pipelines": tuple(_pipeline(folder, one) for one in file.detect.pipelines)}
+        ),
         correlate=file.correlate,
         link=file.link,
         policy=file.policy,
@@ -192,6 +197,12 @@ def _points(entries: tuple[PointEntry, ...], where: Where, folder: Path) -> tupl
             )
         )
     return tuple(found)
+
+
+def _pipeline(folder: Path, name: str) -> str:
+    """Return the name of a shipped pipeline as it is, a file's made absolute."""
+    is_file = "/" in name or name.endswith((".yml", ".yaml"))
+    return str(_absolute(folder, Path(name))) if is_file else name
 
 
 def _absolute(folder: Path, path: Path) -> Path:

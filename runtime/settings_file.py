@@ -68,6 +68,23 @@ class EngineSettings(Part):
     converge_every: Timespan = timedelta(seconds=30)
 
 
+class DetectSettings(Part):
+    """How the Sigma rules of `engine.rules` are read.
+
+    Attributes:
+        pipelines: processing pipelines, by name (of those that ship) or file, applied in order of their priorities.
+        placeholders: values of `%name%` in rules with the modifier `expand`: a list by name.
+        slow_patterns: take patterns with look-around and back-references too; each search has a time limit.
+        reload_every: how often rule and pipeline files are looked at; what changed is put in force between two events.
+            `0s`: only on SIGHUP.
+    """
+
+    pipelines: tuple[str, ...] = ()
+    placeholders: dict[str, tuple[str, ...]] = {}
+    slow_patterns: bool = False
+    reload_every: Timespan = timedelta(seconds=2)
+
+
 class LogSettings(Part):
     """What the engine says of itself, on standard error.
 
@@ -131,6 +148,7 @@ class File(Part):
 
     engine: EngineSettings = EngineSettings()
     normalize: NormalizeSettings = NormalizeSettings()
+    detect: DetectSettings = DetectSettings()
     correlate: WindowSettings = WindowSettings()
     link: LinkSettings = LinkSettings()
     policy: DecideSettings = DecideSettings()

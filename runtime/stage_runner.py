@@ -30,6 +30,7 @@ class StageRunner(Generic[In, Out]):
         self._timers: list[tuple[int, str]] = []
         self._wake: dict[str, int] = {}
         self._now_us = 0
+        self._left: Changes = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -53,9 +54,9 @@ class StageRunner(Generic[In, Out]):
         for key, logic in list(self._open.items()):
             renewed = stage.renew(key, logic)
             if renewed is not logic:
+                # At once, so that the next item of this key finds a new logic.
                 self._open[key] = renewed
-                self._dirty.add(key)
-                self._set_timer(key, renewed.wake_at())
+                self._collect(key, renewed, self._left)
                 lost += 1
         self.stage = stage
         return lost
@@ -104,21 +105,22 @@ class StageRunner(Generic[In, Out]):
 
     def is_dirty(self) -> bool:
         """Tell whether a logic was touched since the last `changes`."""
-        return bool(self._dirty)
+        return bool(self._dirty or self._left)
 
     def changes(self) -> Changes:
         """Return what changed since the last call, and forget empty keys. O(changed keys)."""
-        changed: Changes = {}
-        name = self.stage.name
+        changed, self._left = self._left, {}
         for key in sorted(self._dirty):
-            logic = self._open[key]
-            for part, data in logic.snapshot().items():
-                changed[name, key, part] = data
-            if logic.is_empty():
-                del self._open[key]
-                self._wake.pop(key, None)
+            self._collect(key, self._open[key], changed)
         self._dirty.clear()
         return changed
+
+    def _collect(self, key: str, logic: Logic[In, Out], changed: Changes) -> None:
+        for part, data in logic.snapshot().items():
+            changed[self.stage.name, key, part] = data
+        if logic.is_empty():
+            del self._open[key]
+            self._wake.pop(key, None)
 
     def _rearm(self, key: str, logic: Logic[In, Out]) -> None:
         self._set_timer(key, logic.wake_at())

@@ -41,9 +41,19 @@ def observe_app(host: Embedded, meter: PrometheusMeter) -> web.Application:
 
 
 def control_app(
-    host: Embedded, meter: PrometheusMeter, clock: Callable[[], int]
+    host: Embedded,
+    meter: PrometheusMeter,
+    clock: Callable[[], int],
+    rules: Callable[[], dict[str, Any]] = dict,
 ) -> web.Application:
-    """Return the application for commands: policy, dead letters, status."""
+    """Return the application for commands: policy, dead letters, status.
+
+    Args:
+        host: that runs.
+        meter: its counts.
+        clock: wall clock, microseconds.
+        rules: says which rules are in force.
+    """
 
     async def command(request: web.Request) -> web.Response:
         verb, decision = request.match_info["verb"], request.match_info["decision"]
@@ -71,8 +81,9 @@ def control_app(
         return web.json_response([one.model_dump(mode="json") for one in changed])
 
     async def status(_: web.Request) -> web.Response:
+        ready = host.ready.is_set()
         return web.json_response(
-            {"ready": host.ready.is_set(), "pid": os.getpid(), "metrics": meter.values()}
+            {"ready": ready, "pid": os.getpid(), "rules": rules(), "metrics": meter.values()}
         )
 
     async def revive(_: web.Request) -> web.Response:

@@ -49,6 +49,7 @@ class Engine:
         self._catalogue = Catalogue(self.rules)
         self._by_key: dict[Any, RuleClass] = {}
         self._classes: dict[Any, RuleClass] = {}
+        self._examples: dict[Any, dict[str, Any]] = {}
         self._routes: dict[Route, Routed] = {}
 
     def match(  # noqa: C901, PLR0912  # in the path of every event: one frame
@@ -128,7 +129,7 @@ class Engine:
         rules = self.rules
         return [rules[number] for number in hits]
 
-    def _open(self, key: Any, event: Mapping[str, Any]) -> RuleClass:
+    def _open(self, key: Any, event: dict[str, Any]) -> RuleClass:
         """Find or make the class of an event whose routing fields were not seen together before."""
         route = self._router.route(event)
         routed = self._routes.get(route)
@@ -141,10 +142,23 @@ class Engine:
                 self._forget()
             chosen = RuleClass(routed.remaining(event), self.budget, plain=self._plain)
             self._classes[signature] = chosen
+            self._examples[signature] = event
         if len(self._by_key) >= MAX_KEYS:
             self._by_key.clear()
         self._by_key[key] = chosen
         return chosen
+
+    def prepare(self, before: Engine) -> None:
+        """Compile what the events of another engine needed, so that the first ones of this one do not wait for it.
+
+        May run in another thread than that of the engine before, which goes on.
+        """
+        for event in before.examples():
+            self.match(event)
+
+    def examples(self) -> list[dict[str, Any]]:
+        """Return an event of each class."""
+        return list(self._examples.values())
 
     def forget_values(self) -> None:
         """Drop what is remembered of values; classes and what was learnt stay."""
@@ -154,6 +168,7 @@ class Engine:
 
     def _forget(self) -> None:
         self._classes.clear()
+        self._examples.clear()
         self._by_key.clear()
         self.budget.memos.clear()
         self.budget.used = 0

@@ -58,16 +58,17 @@ class LastKeywords:
     """All values of the last event as one folded text; the keyword rules of an event ask in turn."""
 
     def __init__(self) -> None:
-        self._event: Event | None = None
-        self._text = ""
+        # One attribute, so that two threads, each with an engine of its own, do not see half of it.
+        self._last: tuple[Event | None, str] = (None, "")
 
     def __call__(self, event: Event) -> str:
         """Return the values, folded, with a separator between that no keyword holds."""
-        if event is not self._event:
-            texts = [text for value in scalars(event) if (text := text_of(value)) is not None]
-            self._text = fold(_SEPARATOR.join(texts))
-            self._event = event
-        return self._text
+        known, text = self._last
+        if event is not known:
+            texts = [one for value in scalars(event) if (one := text_of(value)) is not None]
+            text = fold(_SEPARATOR.join(texts))
+            self._last = event, text
+        return text
 
 
 def _keywords(wanted: tuple[str, ...], *, is_and: bool) -> Test:

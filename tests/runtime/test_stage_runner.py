@@ -104,7 +104,7 @@ def test_a_stage_of_other_rules_goes_on_with_what_is_open() -> None:
 
     def renew(key: str, logic: Logic[tuple[str, int], str]) -> Logic[tuple[str, int], str]:
         told.append(key)
-        return logic if key == "a" else Adder(key, {})
+        return logic if key == "a" else Adder(key, {})  # empty
 
     successor = Stage("sum", lambda item: (item[0],), Adder, renew)
     list(runner_.take(("a", 1)))
@@ -114,9 +114,9 @@ def test_a_stage_of_other_rules_goes_on_with_what_is_open() -> None:
     assert told == ["a", "b"]
     assert list(runner_.take(("a", 1))) == []
     assert list(runner_.advance(10)) == ["a=2"]
-    assert len(runner_) == 2
-    runner_.changes()
-    assert len(runner_) == 0
+    assert list(runner_.take(("b", 5))) == []
+    assert len(runner_) == 2, "the key whose state went begins anew with its next item"
+    assert runner_.changes()["sum", "b", "sum"] == b"[5,10]"
 
 
 def test_a_stage_is_not_replaced_amid_an_epoch() -> None:
