@@ -5,6 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from runtime.metric_help import HELP
+
 PREFIX = "opsonin_"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -21,8 +23,7 @@ class PrometheusMeter:
         """Count."""
         counter = self._counters.get(name)
         if counter is None:
-            title = name.replace("_", " ").removesuffix(" total")
-            counter = Counter(PREFIX + name, title, list(labels), registry=self.registry)
+            counter = Counter(PREFIX + name, _help(name), list(labels), registry=self.registry)
             self._counters[name] = counter
         (counter.labels(**labels) if labels else counter).inc(amount)
 
@@ -30,9 +31,7 @@ class PrometheusMeter:
         """Set a gauge."""
         gauge = self._gauges.get(name)
         if gauge is None:
-            gauge = Gauge(
-                PREFIX + name, name.replace("_", " "), list(labels), registry=self.registry
-            )
+            gauge = Gauge(PREFIX + name, _help(name), list(labels), registry=self.registry)
             self._gauges[name] = gauge
         (gauge.labels(**labels) if labels else gauge).set(value)
 
@@ -53,3 +52,8 @@ class PrometheusMeter:
                 )
                 found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
         return found
+
+
+def _help(name: str) -> str:
+    """Return what a metric means; of a plugin's, its name in words."""
+    return HELP.get(name) or name.replace("_", " ").removesuffix(" total")

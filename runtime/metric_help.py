@@ -1,0 +1,80 @@
+"""What each metric means: the help text of the exposition, and of docs/metrics.md. Without the `opsonin_` prefix.
+
+A counter's name ends in `_total` in the exposition, whether or not it does here. `label` is what a stage's notice is about:
+a rule's id, a point's name, or the bound that was passed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+HELP: Final[dict[str, str]] = {
+    # ------------------------------------------------------------ sources
+    "records_read": "Records received, before normalization.",
+    "bytes_read": "Bytes received.",
+    "connections": "Connections open now.",
+    "dropped_bound": "Records longer than the source's bound: cut, then refused by the normalizer.",
+    "dropped_connections": "Connections refused: too many at once, or too many of one sender.",
+    "dropped_kernel": "Datagrams that the kernel dropped because its buffer was full.",
+    "empty_datagrams": "Datagrams without content.",
+    "paused_rate": "Times a sender was made to wait because it passed its rate.",
+    "protocol_errors": "Connections ended because what came was not the protocol.",
+    "accept_errors": "Connections that could not be accepted.",
+    "http_refused": "Requests refused, by status.",
+    "file_errors": "Files that could not be opened or read.",
+    "files_open": "Files open now.",
+    "files_truncated": "Files truncated while they were read.",
+    "files_waiting": "Whether files wait because too many are open.",
+    "journal_errors": "Journal entries that could not be read.",
+    "sources_held_total": "Times a source of recorded input waited for another one to come up in event time.",
+    # ------------------------------------------------------------ normalization
+    "records_total": "Records normalized.",
+    "events_total": "Events that came of them.",
+    "dead_letters_total": "Records that could not be read; see `opsonin dead-letters`.",
+    "events_duplicate_total": "Events stored before with the same id, and not again.",
+    "field_misfits": "Values that are not of their field's ECS type; kept under the vendor's name.",
+    "streams_forgotten_total": "Streams whose memory was given up because a source has too many.",
+    "inventory_reloads": "Times the inventory was read anew.",
+    "inventory_errors": "Times the inventory could not be read; the last good one stays.",
+    # ------------------------------------------------------------ rules
+    "rules": "Rules in use, by kind.",
+    "rules_refused": "Rules that could not be compiled.",
+    "rule_files_kept": "Rule files that are broken and whose last good version stays in use.",
+    "rule_reloads_total": "Times rules were read anew, by result.",
+    "state_dropped_total": "Keys of correlations whose state went with their rule.",
+    "matches_total": "Rules that held for an event, by rule.",
+    # ------------------------------------------------------------ correlation and linking
+    "alerts_total": "Alerts told, new ones and revisions.",
+    "chains_total": "Attack chains told, new ones and revisions.",
+    "correlation_events_dropped": "Events not kept because a group was full, by rule.",
+    "correlation_groups_refused": "Groups not opened because a rule has too many, by rule.",
+    "correlation_late_events": "Events too late for their window, by rule.",
+    "correlation_ungrouped_events": "Events without the fields that a rule groups by, by rule.",
+    "correlation_unknown_rules": "State of correlations that are no longer among the rules.",
+    "correlation_unusable_values": "Events whose value could not be counted, by rule.",
+    "correlation_values_estimated": "Distinct values counted by estimate, by rule.",
+    "link_left_out": "What the entity graph left out because a bound was passed, by bound.",
+    # ------------------------------------------------------------ decisions and enforcement
+    "decisions_total": "Decisions told, by state.",
+    "outcomes_total": "Answers of enforcement points, by result.",
+    "decide_claims_full_total": "Chains not decided on because too many decisions are remembered.",
+    "decide_commands_refused_total": "Commands of people that did not fit, by verb.",
+    "decide_outcomes_unknown_total": "Answers on decisions that are not remembered, by point.",
+    "decide_over_limit_total": "Targets beyond a playbook's limit, by playbook.",
+    "decide_targets_unusable_total": "Targets that no enforcement point could take, by playbook.",
+    "decide_unenforced_total": "Approved decisions that a point could not carry out, by point.",
+    "point_elements": "Elements a point holds for us now.",
+    "point_writes_total": "Changes written to a point.",
+    "point_failures_total": "Changes that a point refused or that could not reach it.",
+    "point_drift_total": "Elements found changed by others, and put right.",
+    "point_foreign_total": "Elements found that are not ours, left alone.",
+    "point_rebuilds_total": "Times a point's own table was gone and was built anew.",
+    "point_outcomes_total": "Answers given by a point, by result.",
+    # ------------------------------------------------------------ Elasticsearch
+    "index_documents_total": "Documents sent to Elasticsearch, by result.",
+    "index_retries_total": "Times a request was sent to Elasticsearch again.",
+    # ------------------------------------------------------------ the host
+    "epochs_total": "Epochs committed.",
+    "stage_keys": "Keys whose state a stage holds.",
+    "watermark_seconds": "Event time reached, seconds since 1970.",
+}
