@@ -96,6 +96,7 @@ class Hall:
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
     _receipts: deque[tuple[int, Connection, bytes]] = field(default_factory=deque)
     _count: int = 0
+    _confirmed: int = 0
 
     def put(self, records: list[bytes], sender: str) -> None:
         """Hand records over; their receipt follows `confirm`."""
@@ -106,11 +107,15 @@ class Hall:
 
     def owe(self, connection: Connection, receipt: bytes) -> None:
         """Note what a connection is to be told once all that was handed over is durable."""
-        self._receipts.append((self._count, connection, receipt))
         connection.owed += 1
+        if self._confirmed == self._count:
+            connection.tell(receipt)
+        else:
+            self._receipts.append((self._count, connection, receipt))
 
     def confirm(self, position: int) -> None:
         """Send the receipts of the batches up to this one."""
+        self._confirmed = position
         while self._receipts and self._receipts[0][0] <= position:
             _, connection, receipt = self._receipts.popleft()
             connection.tell(receipt)
