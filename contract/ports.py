@@ -129,12 +129,14 @@ class SourceType:
         open: makes a source from name, settings, meter and the wall clock (`() -> microseconds`).
         reads_back: it first reads what was written before, and says by `Batch.has_more` when it has caught up (by an
             empty batch, where nothing is left).
+        waits: its senders wait while nothing is read; false: what is not taken at once is lost (datagrams).
     """
 
     name: str
     settings: type[BaseModel]
     open: Callable[[str, Any, Meter, Callable[[], int]], Source]
     reads_back: bool = False
+    waits: bool = True
 
 
 # ------------------------------------------------------------------ stages: pure, keyed, timed

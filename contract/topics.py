@@ -41,12 +41,13 @@ OUTCOMES = Topic("outcomes", "decision", Outcome)
 COMMANDS = Topic("commands", "decision", Command)
 DEAD_LETTERS = Topic("dead-letters", "source", DeadLetter)
 
+INGEST_STATE = Topic("ingest-state", "member and source", bytes, compacted=True)
 DETECT_STATE = Topic("detect-state", "state part", bytes, compacted=True, scales=True)
 AGGREGATE_STATE = Topic("aggregate-state", "state part", bytes, compacted=True, scales=True)
 LINK_STATE = Topic("link-state", "state part", bytes, compacted=True)
 DECIDE_STATE = Topic("decide-state", "state part", bytes, compacted=True)
 
-STATES = (DETECT_STATE, AGGREGATE_STATE, LINK_STATE, DECIDE_STATE)
-"""Changelogs: partition for partition the state of the stage that reads the stage's input."""
+STATES = (INGEST_STATE, DETECT_STATE, AGGREGATE_STATE, LINK_STATE, DECIDE_STATE)
+"""Changelogs: partition for partition the state of the stage that reads the stage's input; positions of sources."""
 
 TOPICS = (EVENTS, MATCHES, OBSERVATIONS, ALERTS, CHAINS, POLICY, OUTCOMES, COMMANDS, DEAD_LETTERS)
