@@ -1,0 +1,113 @@
+"""A real Elasticsearch for the tests of this folder: one a session, a namespace of its own each test.
+
+`OPSONIN_ELASTIC=http://host:port` names a running one (9.x, without security) instead; tests that kill theirs then skip.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from contract.meter import MemoryMeter
+from runtime.elastic import setup
+from runtime.elastic.bulk import BulkWriter
+from runtime.elastic.client import connect
+from runtime.elastic.settings import ElasticSettings
+
+LAB = Path(__file__).parents[2] / "deploy" / "lab"
+sys.path.append(str(LAB))
+
+from elastic_package import missing  # noqa: E402 - after the path to it
+from elastic_server import ElasticServer  # noqa: E402
+
+GIVEN = os.environ.get("OPSONIN_ELASTIC", "")
+_NEEDING = {"elastic_url", "own_server", "secure_server", "index"}
+_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder that ask for a server are marked."""
+    for item in items:
+        if _NEEDING & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.elastic)
+
+
+def require_server() -> None:
+    """Skip, or fail where everything is required, when no server can be made."""
+    if not (reason := missing()):
+        return
+    if os.environ.get("OPSONIN_REQUIRE") == "all":
+        pytest.fail(f"required by OPSONIN_REQUIRE=all: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def elastic_url() -> Iterator[str]:
+    """The address of a server that all tests share; nobody stops it."""
+    if GIVEN:
+        yield GIVEN
+        return
+    require_server()
+    with ElasticServer() as server:
+        yield server.url
+
+
+@pytest.fixture
+def own_server() -> Iterator[ElasticServer]:
+    """A server that the test may kill."""
+    require_server()
+    with ElasticServer() as server:
+        yield server
+
+
+def settings_for(url: str, **more: object) -> ElasticSettings:
+    """Return settings with a namespace that no other test uses; the test server knows the core's types alone."""
+    values: dict[str, object] = {
+        "urls": [url],
+        "namespace": f"t{os.getpid()}.{next(_numbers)}",
+        "plain_types": True,
+        "replicas": 0,
+        "patience": "60s",
+        "retry_most": "500ms",
+    }
+    return ElasticSettings.model_validate(values | more)
+
+
+class Index:
+    """One namespace of a server: templates in place, a writer, and questions to it."""
+
+    def __init__(self, settings: ElasticSettings) -> None:
+        self.settings = settings
+        self.client: Elasticsearch = connect(settings)
+        self.meter = MemoryMeter()
+        setup.apply(self.client, settings)
+        self.writer = BulkWriter(connect(settings), settings, self.meter)
+
+    @property
+    def names(self) -> str:
+        return f"logs-opsonin.*-{self.settings.namespace}"
+
+    def all(self, kind: str = "*") -> dict[str, dict[str, object]]:
+        """Return every document by id, after a refresh."""
+        name = f"logs-opsonin.{kind}-{self.settings.namespace}"
+        self.client.indices.refresh(index=name, ignore_unavailable=True)
+        found = self.client.search(index=name, size=10_000, ignore_unavailable=True)
+        return {hit["_id"]: hit["_source"] for hit in found["hits"]["hits"]}
+
+    def close(self) -> None:
+        self.writer.close()
+        self.client.close()
+
+
+@pytest.fixture
+def index(elastic_url: str) -> Iterator[Index]:
+    """A fresh namespace of the shared server."""
+    made = Index(settings_for(elastic_url))
+    yield made
+    made.close()
