@@ -94,6 +94,9 @@ def mac(text: str) -> str | None:
 def user(name: str, domain: str, host_name: str) -> str | None:
     r"""Return `domain\name` for a domain account, `name@realm` for a cloud one, `host\name` for a local one.
 
+    One domain is written `CORP` by NTLM and `corp.example.com` by Kerberos: the first label stands for it, which is the
+    NetBIOS name unless somebody chose another.
+
     Args:
         name: as logged; may itself be `domain\name` or `name@realm`.
         domain: as logged; empty, or the host's own name for a local account.
@@ -109,7 +112,7 @@ def user(name: str, domain: str, host_name: str) -> str | None:
     short = host_name.partition(".")[0]
     if realm in NOTHING or realm in _BUILTIN_DOMAINS or realm in (short, host_name):
         return bounded(f"{host_name}\\{account}" if host_name else account)
-    return bounded(f"{realm}\\{account}")
+    return bounded(f"{realm.partition('.')[0]}\\{account}")
 
 
 @lru_cache(_CACHE)

@@ -17,6 +17,9 @@ from contract.records import EntityType, Role
 SIDES: Final[dict[Role, str]] = {"source": "a", "subject": "s", "target": "v", "object": "o"}
 """Observers have no side: who merely watched joins nothing."""
 
+THIEF: Final = "t"
+"""Side of an account under which credentials were stolen: what it does next elsewhere is the thief's doing."""
+
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
 HOUR_US = 60 * MINUTE_US
@@ -80,6 +83,13 @@ _THEN_CHANGED = _then("address", 0.75, 2 * HOUR_US, "address", "{it} was attacke
 _HOST = _both("host", 0.3, HOUR_US, "host", "both on host {it}")
 _USER = _both("user", 0.3, 2 * HOUR_US, "host", "account {it} is in both")
 _USER_REACHED = _then("user", 0.5, 2 * HOUR_US, "user", "account {it} was taken, then acted")
+_CREDENTIAL = _then(
+    "credential",
+    0.75,
+    2 * HOUR_US,
+    "user",
+    "account {it} was behind a theft of credentials, then acted elsewhere",
+)
 _THING = {
     "service": "service {it} is in both",
     "task": "scheduled task {it} is in both",
@@ -120,6 +130,8 @@ EDGES: Final[dict[tuple[EntityType, str, str], Edge]] = {
     ("user", "s", "a"): _USER,
     ("user", "v", "s"): _USER_REACHED,
     ("user", "v", "a"): _USER_REACHED,
+    ("user", THIEF, "s"): _CREDENTIAL,
+    ("user", THIEF, "a"): _CREDENTIAL,
     **{
         (kind, "o", "o"): _both(kind, 0.8, DAY_US, kind, words)  # type: ignore[misc]
         for kind, words in _THING.items()

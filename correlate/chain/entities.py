@@ -121,6 +121,10 @@ def _users(fields: Fields, host: str) -> Found:
             known = canonical.user(text(value), text(fields.get(domain)), host)
             if known:
                 yield "user", known, role
+    for name, role in _PRINCIPALS:
+        # The directory's own name of an account in the cloud (UPN); with the other it says that both are one.
+        if (value := fields.get(name)) is not None and "@" in (one := text(value).strip().lower()):
+            yield "user", canonical.bounded(one), role
     for name, role in _LOGONS:
         if (value := fields.get(name)) is not None and (logon := canonical.logon(text(value))):
             yield "session", f"{host}|{logon}", role
@@ -182,6 +186,9 @@ _USERS: tuple[tuple[str, str, Role], ...] = (
     ("winlog.event_data.SubjectUserName", "winlog.event_data.SubjectDomainName", "source"),
     ("winlog.event_data.TargetUserName", "winlog.event_data.TargetDomainName", "target"),
 )  # fmt: skip
+_PRINCIPALS: tuple[tuple[str, Role], ...] = (
+    ("user.email", "subject"), ("user.target.email", "target"), ("source.user.email", "source"),
+)  # fmt: skip
 _LOGONS: tuple[tuple[str, Role], ...] = (
     ("winlog.logon.id", "subject"), ("winlog.event_data.LogonId", "subject"),
     ("winlog.event_data.SubjectLogonId", "source"), ("winlog.event_data.TargetLogonId", "target"),
@@ -220,7 +227,7 @@ _NAMES: tuple[tuple[str, EntityType, Role], ...] = (
 _Reader = Callable[[Fields, str], Found]
 _READERS: tuple[tuple[_Reader, frozenset[str]], ...] = (
     (_addresses, frozenset(name for name, _ in (*_IPS, *_MACS))),
-    (_users, frozenset(name for name, *_ in (*_USERS, *_LOGONS))),
+    (_users, frozenset(name for name, *_ in (*_USERS, *_PRINCIPALS, *_LOGONS))),
     (_processes, frozenset(name for both in _PROCESSES for name in both[:2])),
     (_files, frozenset(name for name, _ in (*_PATHS, *_HASHES))),
     (_flows, frozenset({"network.community_id", "destination.port"})),

@@ -100,6 +100,20 @@ class Identity:
         self._rows[ip] = [Binding(*row) for row in rows]
 
 
+_OWN_END: Final = {
+    "egress": "source.ip", "outbound": "source.ip", "ingress": "destination.ip", "inbound": "destination.ip",
+}  # fmt: skip
+
+
+def _own_end(fields: Fields, host: str) -> Iterator[tuple[str, str, str]]:
+    """A connection that a host tells of with the process at its end: that end is the host."""
+    if not host or ("process.entity_id" not in fields and "process.pid" not in fields):
+        return
+    end = _OWN_END.get(text(fields.get("network.direction")))
+    if end and (ip := canonical.ip(text(fields.get(end)))) and not canonical.is_link_local(ip):
+        yield ip, host, "connection"
+
+
 def claims(fields: Fields) -> Iterator[tuple[str, str, str]]:
     """Yield (address, host, source) of each binding that a document states."""
     host = host_of(fields)
@@ -107,6 +121,7 @@ def claims(fields: Fields) -> Iterator[tuple[str, str, str]]:
         for one in texts(value):
             if (ip := canonical.ip(one)) and not canonical.is_link_local(ip):
                 yield ip, host, "host"
+    yield from _own_end(fields, host)
     leased = canonical.ip(text(fields.get("dhcp.assigned_ip") or fields.get("client.ip")))
     if leased and fields.get("network.protocol") == "dhcp":
         named = canonical.host(text(fields.get("client.domain") or fields.get("host.hostname")))

@@ -12,14 +12,24 @@ from itertools import islice
 from typing import Final, TypeAlias
 
 from contract.records import EntityType
-from correlate.chain.edges import EDGES, MEDIUM, SKEW_US, Edge, Tie, aged, gap_us, strongest
+from correlate.chain.edges import (
+    EDGES,
+    MEDIUM,
+    SKEW_US,
+    THIEF,
+    Edge,
+    Tie,
+    aged,
+    gap_us,
+    strongest,
+)
 from correlate.chain.hubs import Hubs
 from correlate.chain.runs import Reach, Run
 from correlate.chain.stages import only_looks
 
 _CROWDED: Final = frozenset(
     {("ip", "v"), ("host", "v"), ("user", "v"), ("process", "v"), ("domain", "o"), ("domain", "v"),
-     ("hash", "o"), ("url", "o"), ("key", "s")}
+     ("user", THIEF), ("hash", "o"), ("url", "o"), ("key", "s")}
 )  # fmt: skip
 """Where many runs of one rule mean a flood. Many from one actor are its doing, and join."""
 
@@ -137,6 +147,8 @@ class Postings:
         early, late = (run, other) if is_first else (other, run)
         if edge.ordered and early.first_us > late.last_us + SKEW_US:
             return
+        if edge.name == "credential" and early.host and early.host == late.host:
+            return  # on one host an account says no more than the host does
         gap = gap_us(run.first_us, run.last_us, other.first_us, other.last_us)
         weight = aged(edge, gap) * reach.weight * there.weight
         if self._hubs.holds(reach.key):

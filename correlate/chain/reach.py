@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from contract.records import Entity
-from correlate.chain.edges import SIDES
+from correlate.chain.edges import SIDES, THIEF
 from correlate.chain.hubs import Hubs
 from correlate.chain.identity import Identity
 from correlate.chain.relations import ROOTS, Relations, program
 from correlate.chain.runs import Reach, Run
+from correlate.chain.stages import steals
 
 ROOT_WEIGHT: Final = 0.4
 """What a process that starts everything on its host leaves of an edge: less than any that joins alone."""
@@ -53,6 +54,7 @@ def _own(run: Run, identity: Identity, hubs: Hubs) -> Iterator[Reach]:
     """Yield what the run's alerts name themselves."""
     named = run.entities()
     roots = _roots(named)
+    is_thief = steals(run)
     many: Counter[tuple[str, str]] = Counter()
     if len(named) > MANY:
         many.update((one.type, one.role) for one in named)
@@ -68,6 +70,8 @@ def _own(run: Run, identity: Identity, hubs: Hubs) -> Iterator[Reach]:
         if many[one.type, one.role] > MANY and one.type in _SINGLE:
             weight *= MANY_WEIGHT
         yield Reach(key, side, weight, via)
+        if is_thief and one.type == "user" and side in ("s", "a"):
+            yield Reach(key, THIEF, weight, via)
 
 
 def _put(found: dict[tuple[str, str], Reach], reach: Reach) -> None:

@@ -35,13 +35,16 @@ ACTORS: Final = frozenset({"ip", "host", "user"})
 """Kinds of entities that a response may act on."""
 MAX_STAGE_ENTITIES: Final = 32
 
+_RENAMED: Final = {"stealth": "defense-evasion", "defense-impairment": "defense-evasion"}
+"""Tactics into which ATT&CK 19 parts an earlier one, as newer rules tag them; the older name is the one we rank."""
+
 Step = tuple[str, str]
 
 
 def steps_of(run: Run) -> tuple[Step, ...]:
     """Return the (tactic, technique) pairs of a run; a tactic alone has an empty technique."""
     found: dict[Step, None] = {}
-    stated = [one.lower().replace("_", "-") for one in run.tactics]
+    stated = [_RENAMED.get(one, one) for one in map(_plain, run.tactics)]
     for technique in run.techniques:
         own = tactics_of(technique)
         fitting = [one for one in stated if one in own] or list(own[:1]) or stated[:1]
@@ -52,6 +55,18 @@ def steps_of(run: Run) -> tuple[Step, ...]:
         evidence = str(run.facts.get("opsonin.attestation.evidence", ""))
         found[_ATTESTED.get(evidence, _ATTESTATION)] = None
     return tuple(found)
+
+
+def _plain(tactic: str) -> str:
+    return tactic.lower().replace("_", "-")
+
+
+def steals(run: Run) -> bool:
+    """Tell whether a run is a theft of credentials; guessing them is none, for it names whom it is aimed at."""
+    steps = steps_of(run)
+    return any(tactic == "credential-access" for tactic, _ in steps) and not any(
+        technique.startswith("T1110") for _, technique in steps
+    )
 
 
 def only_looks(run: Run) -> bool:

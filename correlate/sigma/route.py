@@ -86,7 +86,15 @@ def fits(wanted: Source, source: Source) -> bool:
     )
 
 
+_SYSMON = "microsoft-windows-sysmon/operational"
+_LINUX_SYSMON = "linux-sysmon/operational"
+
+
 def _windows_sources(channel: str, code: str, names: Names) -> Sources:
+    if channel == _LINUX_SYSMON:  # the same events of another system
+        kinds = taxonomy.CATEGORIES.get((_SYSMON, code), ())
+        sources = [(Source("linux"), names), (Source("linux", "", "sysmon"), names)]
+        return [*sources, *((Source("linux", kind, "sysmon"), names) for kind in kinds)]
     services = taxonomy.SERVICES.get(channel, ())
     categories = taxonomy.CATEGORIES.get((channel, code), ())
     if channel.startswith(taxonomy.KERNEL_FILE):

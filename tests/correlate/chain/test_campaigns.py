@@ -1,4 +1,4 @@
-"""Recorded intrusions, host and network logs of one run, by the public rules and two of ours: one chain each.
+"""Recorded intrusions, several sensors' logs of one run, by the public rules and ours: one chain each.
 
 The data stand beside the checkout (OTRF Security Datasets, MIT) and are never part of it. The host's records carry the
 collector's clock and Zeek its own, 7 to 19 hours apart: only the connections that both saw join them.
@@ -6,38 +6,16 @@ collector's clock and Zeek its own, 7 to 19 hours apart: only the connections th
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
-from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from contract.document import Document, read
-from contract.event import Event, Observation
-from contract.ports import Adapter, Context
+from contract.event import Observation
 from contract.records import Alert, Chain
 from contract.timestamps import from_iso
-from correlate.aggregate import aggregate
-from correlate.detect import Detector
 from correlate.link import link
-from correlate.observe import observe
-from correlate.sigma.rules import RuleSet, load
-from ingest.adapters.windows_eventlog import ADAPTER as WINDOWS
-from ingest.adapters.zeek_log import ADAPTER as ZEEK
-from ingest.normalize import Normalizer
-from runtime.stage_runner import StageRunner
-
-HERE = Path(__file__).parents[3]
-SETS = HERE / "../shared/data/chain/otrf"
-RULES = HERE / "../shared/data/sigmahq/rules"
-OURS = HERE / "tests/data/chain/lsass"
-RECEIVED_US = from_iso("2023-08-20T00:00:00Z")
-END_US = from_iso("2023-09-20T00:00:00Z")
-LATENESS_US = 10_000_000
+from tests.correlate.chain.playing import END_US, SETS, Play, recorded
 
 pytestmark = [
     pytest.mark.shared,
@@ -45,95 +23,6 @@ pytestmark = [
         not SETS.is_dir(), reason="the recorded campaigns are not beside the checkout"
     ),
 ]
-
-
-@lru_cache(maxsize=1)
-def rules() -> RuleSet:
-    paths = [
-        *(RULES / "windows").rglob("*.yml"),
-        *(RULES / "network/zeek").rglob("*.yml"),
-        *OURS.glob("*.yml"),
-    ]
-    documents: list[Document] = []
-    for path in sorted(paths):
-        documents += read(path.read_text(encoding="utf-8"), str(path))
-    return load(documents)
-
-
-def events(adapter: Adapter, stream: Any) -> Iterator[Event]:
-    normalizer, context = Normalizer(adapter, adapter.name), Context(received_us=RECEIVED_US)
-    for line in stream:
-        for one in normalizer.take(line.rstrip(b"\n"), context):
-            if isinstance(one, Event):
-                yield _by_collector(one)
-
-
-def _by_collector(event: Event) -> Event:
-    """Sysmon's own clock was days off on one of these hosts: all its records are put on the collector's."""
-    created = event.fields.get("event.created")
-    if created is None:
-        return event
-    fields = {**event.fields, "@timestamp": created}
-    return Event.of(fields, id=event.id, time_us=from_iso(created), source=event.source)
-
-
-def recorded(name: str, files: str = "*.zip") -> list[Event]:
-    found: list[Event] = []
-    for path in sorted((SETS / name).glob(files)):
-        with zipfile.ZipFile(path) as archive:
-            for member in sorted(archive.namelist()):
-                adapter = ZEEK if member.endswith(".log") else WINDOWS
-                with archive.open(member) as stream:
-                    found.extend(events(adapter, io.BufferedReader(stream)))
-    return sorted(found, key=lambda one: one.time_us)
-
-
-class Play:
-    """The stages from events to chains, as a host runs them; `linked` are the items that reached `link`."""
-
-    def __init__(self) -> None:
-        self.alerts: dict[str, Alert] = {}
-        self.chains: dict[str, Chain] = {}
-        self.linked: list[Alert | Observation] = []
-        self._detector = Detector(rules())
-        self._aggregate = StageRunner(aggregate(rules()))
-        self._link = StageRunner(link())
-
-    def run(self, items: list[Event]) -> Play:
-        for event in items:
-            seen = observe(event)
-            if seen is not None:
-                self._to_link(seen)
-            for match in self._detector.match(event):
-                self._take(self._aggregate.take(match))
-            self.advance(event.time_us - LATENESS_US)
-        self.advance(END_US)
-        return self
-
-    def advance(self, now_us: int) -> None:
-        self._take(self._aggregate.advance(now_us))
-        self._keep(self._link.advance(now_us))
-
-    def _take(self, outputs: Any) -> None:
-        for one in outputs:
-            if isinstance(one, Alert):
-                self.alerts[one.id] = one
-                self._to_link(one)
-                self._take(self._aggregate.take(one))
-
-    def _to_link(self, item: Alert | Observation) -> None:
-        self.linked.append(item)
-        self._keep(self._link.take(item))
-
-    def _keep(self, outputs: Any) -> None:
-        for one in outputs:
-            if isinstance(one, Chain):
-                self.chains[one.id] = one
-
-    def ranked(self) -> list[Chain]:
-        return sorted(
-            (one for one in self.chains.values() if one.alerts), key=lambda one: -one.score
-        )
 
 
 @lru_cache(maxsize=3)
@@ -171,7 +60,7 @@ def test_network_sensor_is_joined_by_the_connection_that_the_host_opened(name: s
     seen = {
         one
         for one in top.alerts
-        if play.alerts[one].rule.name == "Large Download Over an Uncommon Port"
+        if play.alerts[one].rule.name == "Download in a protocol that the sensor does not know"
     }
     joins = [one for one in top.links if one.to in seen and one.edge != "repeat"]
     assert joins

@@ -157,3 +157,19 @@ def test_no_document_crashes_and_order_of_fields_does_not_matter(fields: dict[st
     assert found == again
     assert len(found) <= MAX_ENTITIES
     assert all(isinstance(one, Entity) and one.value for one in found)
+
+
+def test_one_account_is_one_whether_its_domain_is_written_short_or_long() -> None:
+    assert canonical.user("Wanda", "CORP", "") == canonical.user("wanda", "corp.example.com", "")
+    assert canonical.user("wanda", "WEB01", "web01.example.com") == "web01.example.com\\wanda"
+
+
+def test_a_name_in_the_cloud_is_a_second_name_of_the_account() -> None:
+    fields = {
+        "user.name": "pia",
+        "user.domain": "corp.example.com",
+        "user.email": "Pia@example.com",
+    }
+    named = {one.value for one in entities_of(fields) if one.type == "user"}
+    assert named == {"corp\\pia", "pia@example.com"}
+    assert not entities_of({"user.email": "nobody"})
