@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -12,12 +14,13 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class PrometheusMeter:
-    """Makes each series at its first use; a name keeps the label names it was first used with."""
+    """Makes each series at its first use; a name keeps the label names it was first used with. For any thread."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
+        self._making = Lock()
 
     def add(self, name: str, amount: float = 1, **labels: str) -> None:
         """Count."""
@@ -34,6 +37,20 @@ class PrometheusMeter:
             gauge = Gauge(PREFIX + name, _help(name), list(labels), registry=self.registry)
             self._gauges[name] = gauge
         (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def _counter(self, name: str, labels: list[str]) -> Counter:
+        with self._making:
+            if name not in self._counters:
+                title = name.replace("_", " ").removesuffix(" total")
+                self._counters[name] = Counter(PREFIX + name, title, labels, registry=self.registry)
+            return self._counters[name]
+
+    def _gauge(self, name: str, labels: list[str]) -> Gauge:
+        with self._making:
+            if name not in self._gauges:
+                title = name.replace("_", " ")
+                self._gauges[name] = Gauge(PREFIX + name, title, labels, registry=self.registry)
+            return self._gauges[name]
 
     def text(self) -> bytes:
         """Return all series in the OpenMetrics text format."""

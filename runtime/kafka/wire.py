@@ -7,7 +7,7 @@ time stamp is the time of writing: retention counts by it, and old logs may be r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -134,23 +134,8 @@ def decode(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Item:
     if value is None:
         raise ParseError(f"{kind} without a value")
     try:
-        match kind:
-            case "event":
-                return Event.decode(value, said["source"].decode())
-            case "match":
-                found = _decode_match(value)
-                return Match(found.rule, Event.decode(bytes(found.event), said["source"].decode()))
-            case "observation":
-                seen = _decode_observation(value)
-                return Observation(seen.event, seen.time_us, seen.fields)
-            case "mark":
-                mark = _decode_mark(value)
-                return Mark(mark.of, mark.time_us, mark.low_us, mark.ended)
-            case "canary":
-                return Canary(_decode_canary(value).sent_us)
-            case _:
-                few: Any = _FEW[kind].model_validate_json(value)
-                return few  # type: ignore[no-any-return]
+        read = _READ.get(kind)
+        return read(value, said) if read else _record(kind, value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -159,6 +144,35 @@ def decode(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Item:
         raise ParseError(f"not a version {VERSION} {kind}: {error}") from error
     except KeyError as error:
         raise ParseError(f"{kind} without the header {error}") from error
+
+
+def _match_of(value: bytes, said: Mapping[str, bytes]) -> Match:
+    found = _decode_match(value)
+    return Match(found.rule, Event.decode(bytes(found.event), said["source"].decode()))
+
+
+def _observation_of(value: bytes, _: Mapping[str, bytes]) -> Observation:
+    seen = _decode_observation(value)
+    return Observation(seen.event, seen.time_us, seen.fields)
+
+
+def _mark_of(value: bytes, _: Mapping[str, bytes]) -> Mark:
+    mark = _decode_mark(value)
+    return Mark(mark.of, mark.time_us, mark.low_us, mark.ended)
+
+
+_READ: Final[dict[str, Callable[[bytes, Mapping[str, bytes]], Item]]] = {
+    "event": lambda value, said: Event.decode(value, said["source"].decode()),
+    "match": _match_of,
+    "observation": _observation_of,
+    "mark": _mark_of,
+    "canary": lambda value, _: Canary(_decode_canary(value).sent_us),
+}
+
+
+def _record(kind: str, value: bytes) -> Item:
+    found: Any = _FEW[kind].model_validate_json(value)
+    return found  # type: ignore[no-any-return]
 
 
 def dead(

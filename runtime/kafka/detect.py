@@ -1,0 +1,200 @@
+"""One partition of the role `detect`: events in; matches and observations out, each to where its keys live.
+
+Detection itself has no state. What is kept is how far each source is, since marks tell that to the stages behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+
+from contract.errors import StoreError
+from contract.event import Event
+from contract.topics import MATCHES, OBSERVATIONS, Topic
+from correlate.window.plan import SEPARATOR
+from runtime.enforcement import SOURCE as ANSWERS
+from runtime.engine import Pipeline
+from runtime.kafka.outlet import At, Outlet, Read, Sent, partition_of
+from runtime.kafka.state import State
+from runtime.kafka.task import HOST, MARK_EVERY_US
+from runtime.kafka.wire import Canary, Mark
+from runtime.stage_runner import Changes
+from runtime.tally import Tally
+from runtime.watermark import Watermarks
+
+_VERSION: Final = 1
+
+
+class DetectTask:
+    """A `runtime.kafka.task.Task`.
+
+    Args:
+        name: e.g. `detect/0`.
+        pipeline: rules and what events tell; of `aggregate`, only the keys.
+        outer: rule ids whose keys live where alerts are linked.
+        partitions: of matches.
+        watermarks: of this partition's sources.
+        expected: sources whose events may come; until one comes, or is idle, time stands.
+        outlet: makes records.
+        tally: counts matches.
+        watch: is told each canary's age.
+        ends: the input ends when all expected sources have ended.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pipeline: Pipeline,
+        outer: frozenset[str],
+        partitions: int,
+        watermarks: Watermarks,
+        expected: Iterable[str],
+        outlet: Outlet,
+        tally: Tally,
+        watch: Callable[[int, int], None],
+        *,
+        ends: bool = False,
+    ) -> None:
+        self.name = name
+        self.low_us = 0
+        self.origin_ms = 0
+        self._match = pipeline.match
+        self._observe = pipeline.observe
+        self._keys = pipeline.aggregate.keys
+        self._outer = outer
+        self._partitions = partitions
+        self._marks = watermarks
+        self._expected = frozenset(expected)
+        self._ends = ends
+        self._outlet = outlet
+        self._tally = tally
+        self._watch = watch
+        self._marks_to: tuple[tuple[Topic, int], ...] = (
+            *((MATCHES, one) for one in range(partitions)),
+            (OBSERVATIONS, 0),
+        )
+        self._sent: list[Sent] = []
+        self._reached: dict[str, int] = {}
+        self._ended: set[str] = set()
+        self._front_us = 0
+        self._told = Mark(name, 0)
+        self._told_at_us = 0
+        self._has_changed = False
+
+    # -------------------------------------------------------------- the port
+
+    def restore(self, state: State, now_us: int) -> None:
+        """See the port."""
+        part = state.get(HOST, {}).get("sources", {}).get("")
+        if part is not None:
+            row: dict[str, Any] = msgspec.json.decode(part)
+            if row["version"] != _VERSION:
+                raise StoreError(f"{self.name}: state of version {row['version']}")
+            self._reached, self._ended = row["reached"], set(row["ended"])
+            self._front_us = row["front"]
+            self._told = Mark(self.name, 0, 0, ended=row["told_end"])
+            self._marks.restore(row["low"])
+        for source in self._expected | self._reached.keys():
+            if source not in self._ended:
+                self._marks.open(source, now_us, self._reached.get(source, 0))
+        self.low_us = self._marks.low(now_us)
+
+    def take(self, read: Read, now_us: int) -> None:
+        """See the port."""
+        taken = self._outlet.taken(read, now_us)
+        if isinstance(taken, Sent):
+            self._sent.append(taken)
+            return
+        match taken.item:
+            case Event():
+                self.origin_ms = taken.origin_ms
+                self._event(taken.item, taken.origin_ms, now_us)
+            case Mark():
+                self._source(taken.item, now_us)
+            case Canary():
+                self._watch(taken.item.sent_us, now_us)
+                to = ((MATCHES, read.offset % self._partitions),)
+                self._sent += self._outlet.send(taken.item, to, "", None)
+            case _:
+                reason = f"a {type(taken.item).__name__} is no input of detect"
+                place = f"{read.topic}/{read.partition}@{read.offset}"
+                self._sent.append(self._outlet.dead(place, read.value, reason, now_us))
+
+    def step(self, now_us: int, *, is_drained: bool) -> list[Sent]:
+        """See the port."""
+        has_ended = self._ends and self._expected <= self._ended
+        if not has_ended:
+            self.low_us = max(self.low_us, self._marks.low(now_us))
+            if is_drained:
+                self._front_us = max(self._front_us, self.low_us)  # idle: it holds nobody back
+        mark = Mark(self.name, self._front_us, self.low_us, ended=has_ended)
+        is_due = self._sent or has_ended or now_us - self._told_at_us >= MARK_EVERY_US
+        if mark != self._told and is_due:
+            self._sent += self._outlet.send(mark, self._marks_to, "", None)
+            self._told, self._told_at_us, self._has_changed = mark, now_us, True
+        self._tally.flush()
+        sent, self._sent = self._sent, []
+        return sent
+
+    def changes(self) -> Changes:
+        """See the port."""
+        if not self._has_changed:
+            return {}
+        self._has_changed = False
+        row = {
+            "version": _VERSION,
+            "reached": self._reached,
+            "ended": sorted(self._ended),
+            "front": self._front_us,
+            "low": self.low_us,
+            "told_end": self._told.ended,
+        }
+        return {(HOST, "sources", ""): msgspec.json.encode(row)}
+
+    # -------------------------------------------------------------- inside
+
+    def _event(self, event: Event, origin_ms: int, now_us: int) -> None:
+        if event.source == ANSWERS:
+            cause_us = self._front_us  # they bear the wall clock, which recorded logs do not follow
+        else:
+            self._saw(event.source, event.time_us, now_us)
+            # No clock ahead of ours makes the others' records wait.
+            cause_us = min(event.time_us, now_us)
+        at = At(self.name, cause_us, self._marks.low(now_us), origin_ms)
+        seen = self._observe(event)
+        if seen is not None:
+            self._sent += self._outlet.send(seen, ((OBSERVATIONS, 0),), "", at)
+        for match in self._match(event):
+            self._tally.count(match)
+            keys = tuple(self._keys(match))
+            if keys:
+                self._sent += self._outlet.send(match, self._places(keys), match.rule, at)
+
+    def _places(self, keys: tuple[str, ...]) -> list[tuple[Topic, int]]:
+        """Return where the keys live, each place once."""
+        places: dict[tuple[str, int], tuple[Topic, int]] = {}
+        for key in keys:
+            if key.partition(SEPARATOR)[0] in self._outer:
+                places[OBSERVATIONS.name, 0] = (OBSERVATIONS, 0)
+            else:
+                partition = partition_of(key, self._partitions)
+                places[MATCHES.name, partition] = (MATCHES, partition)
+        return list(places.values())
+
+    def _saw(self, source: str, time_us: int, now_us: int) -> None:
+        self._marks.saw(source, time_us, now_us)
+        if time_us > self._reached.get(source, -1):
+            self._reached[source] = time_us
+            self._front_us = max(self._front_us, min(time_us, now_us))
+            self._has_changed = True
+
+    def _source(self, mark: Mark, now_us: int) -> None:
+        """A source tells how far it is, also by events in other partitions, or that it has ended."""
+        if mark.of not in self._ended:
+            self._saw(mark.of, mark.time_us, now_us)
+        if mark.ended and mark.of not in self._ended:
+            self._marks.close(mark.of)
+            self._ended.add(mark.of)
+            self._has_changed = True

@@ -1,0 +1,144 @@
+"""Order of event time across partitions: what an upstream partition sent early waits for the others to come as far.
+
+Each upstream partition tells by marks how far it is. An item is released when every upstream has come to the time at
+which it was caused, and items that are released together go in order of that time. So a stage sees what one process
+would have seen, however the partitions' workers were delayed, moved or killed; and what is late was late at its source.
+
+Source: watermarks as in "The Dataflow Model" (VLDB 2015); alignment as in Kafka Streams' task idling, but by marks.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from contract.event import Observation
+from runtime.kafka.wire import Headers, Item, Mark
+from runtime.stage_runner import NEVER
+
+_OBSERVED_FIRST = 0
+_THEN = 1
+
+
+@dataclass(slots=True, order=True)
+class Taken:
+    """One record of an upstream partition, as it waits for its turn; ordered by it.
+
+    Attributes:
+        cause_us: event time of what caused it, here and in every stage before.
+        rank: what an event tells of entities goes before what it makes of them.
+        of: upstream that sent it, e.g. `detect/3`.
+        offset: in the partition that it was read from.
+        low_us: watermark of its upstream when it was caused.
+        origin_ms: wall-clock time at which the record that caused it was written by ingest.
+        value: as read, and `headers`: what waits is kept as it came.
+    """
+
+    cause_us: int
+    rank: int
+    of: str
+    offset: int
+    item: Item = field(compare=False)
+    low_us: int = field(compare=False)
+    origin_ms: int = field(compare=False)
+    value: bytes = field(compare=False)
+    headers: Headers = field(compare=False)
+
+
+def rank_of(item: Item) -> int:
+    """Return the place of an item among those caused at the same time."""
+    return _OBSERVED_FIRST if isinstance(item, Observation) else _THEN
+
+
+class Upstreams:
+    """How far each upstream partition is.
+
+    Args:
+        names: of all that will send marks; none is passed over, so a stage stands until each was heard once.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.marks = {name: Mark(name, 0) for name in names}
+
+    def heard(self, mark: Mark) -> bool:
+        """Take a mark; return whether it is of an upstream, and news."""
+        known = self.marks.get(mark.of)
+        if known is None or known == mark:
+            return False
+        self.marks[mark.of] = Mark(
+            mark.of,
+            max(mark.time_us, known.time_us),
+            max(mark.low_us, known.low_us),
+            ended=mark.ended or known.ended,
+        )
+        return True
+
+    def front_us(self) -> int:
+        """Return the time that every upstream has come to; `NEVER` when all have ended."""
+        return min((one.time_us for one in self.marks.values() if not one.ended), default=NEVER)
+
+    def low_us(self) -> int:
+        """Return the least watermark; when all have ended, the latest of any."""
+        live = [one.low_us for one in self.marks.values() if not one.ended]
+        return min(live) if live else max(one.low_us for one in self.marks.values())
+
+    def latest_us(self) -> int:
+        """Return the latest event time of any upstream."""
+        return max(one.time_us for one in self.marks.values())
+
+    def have_ended(self) -> bool:
+        """Tell whether nothing will follow."""
+        return all(one.ended for one in self.marks.values())
+
+    def slowest(self) -> str:
+        """Return the upstream that holds the others back; for people."""
+        return min(self.marks.values(), key=lambda one: (one.ended, one.time_us)).of
+
+
+class Waiting:
+    """What was read and not yet released.
+
+    Args:
+        bound: most records that wait; beyond it the earliest go on, out of order, and are counted.
+    """
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._heap: list[Taken] = []
+        self._kept: set[int] = set()
+        self._new: dict[int, Taken] = {}
+        self._gone: list[int] = []
+        self.forced = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, taken: Taken) -> None:
+        """Let a record wait."""
+        heapq.heappush(self._heap, taken)
+        self._new[taken.offset] = taken
+
+    def restore(self, taken: Taken) -> None:
+        """Let a record wait that is in the changelog already."""
+        heapq.heappush(self._heap, taken)
+        self._kept.add(taken.offset)
+
+    def ready(self, front_us: int) -> Iterator[Taken]:
+        """Yield, in order, what need not wait any longer."""
+        heap = self._heap
+        while heap and (heap[0].cause_us <= front_us or len(heap) > self._bound):
+            taken = heapq.heappop(heap)
+            if taken.cause_us > front_us:
+                self.forced += 1
+            if self._new.pop(taken.offset, None) is None:
+                self._kept.discard(taken.offset)
+                self._gone.append(taken.offset)
+            yield taken
+
+    def changes(self) -> tuple[list[Taken], list[int]]:
+        """Return what waits and is not in the changelog yet, and the offsets of what is there and waits no more."""
+        new, gone = list(self._new.values()), self._gone
+        self._kept.update(self._new)
+        self._new, self._gone = {}, []
+        return new, gone

@@ -1,0 +1,140 @@
+"""What a partition's task sends: to which topic, which partition, with what it says about time and cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+from zlib import crc32
+
+from contract.errors import ParseError
+from contract.event import Event
+from contract.records import Decision
+from contract.topics import DEAD_LETTERS, Topic
+from runtime.kafka.order import Taken, rank_of
+from runtime.kafka.wire import Canary, Headers, Item, Mark, dead, decode, encode
+
+AT: Final = "at"
+"""Header of what flows between stages: upstream, cause and watermark, e.g. `detect/3 1772366400250000 1772366370250000`."""
+_HEADERS_BYTES: Final = 512
+
+
+class Read(Protocol):
+    """A record as a client read it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+@dataclass(slots=True, frozen=True)
+class At:
+    """When and by what something was caused.
+
+    Attributes:
+        of: the task that sends it, e.g. `aggregate/2`.
+        cause_us: event time.
+        low_us: the task's watermark then.
+        origin_ms: wall-clock time at which ingest wrote what caused it.
+    """
+
+    of: str
+    cause_us: int
+    low_us: int
+    origin_ms: int
+
+
+@dataclass(slots=True)
+class Sent:
+    """One record to be sent in the next transaction."""
+
+    topic: Topic
+    partition: int
+    key: bytes
+    value: bytes | None
+    headers: Headers = field(default_factory=list)
+    timestamp_ms: int | None = None
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Return the partition of a stage's key; the same everywhere and for ever (CRC-32)."""
+    return crc32(key.encode("utf-8", "surrogatepass")) % partitions
+
+
+class Outlet:
+    """Makes records to send, none over the size limit.
+
+    Args:
+        name: of the task, e.g. `detect/0`.
+        stage: of the task, for dead letters.
+        max_bytes: of one record; a larger one becomes a dead letter.
+        kept_bytes: most that a dead letter keeps.
+    """
+
+    def __init__(self, name: str, max_bytes: int, kept_bytes: int) -> None:
+        self.name = name
+        self.stage = name.partition("/")[0]
+        self._max_bytes = max_bytes - _HEADERS_BYTES
+        self._kept_bytes = min(kept_bytes, self._max_bytes // 2)
+        self.refused = 0
+
+    def send(
+        self, item: Item, to: Iterable[tuple[Topic, int]], key: str, at: At | None
+    ) -> Iterator[Sent]:
+        """Yield a record for each place; a record too large once as a dead letter."""
+        value, headers = encode(item)
+        if len(value) + len(key) > self._max_bytes:
+            reason = f"{headers[0][1].decode()} of {len(value)} bytes; kafka.max_record_bytes allows {self._max_bytes}"
+            name = key or getattr(item, "id", "")
+            yield self.dead(f"{self.name} {name}", value, reason, at.cause_us if at else 0)
+            return
+        if at is not None:
+            headers.append((AT, f"{at.of} {at.cause_us} {at.low_us}".encode()))
+        data = key.encode("utf-8", "surrogatepass")
+        for topic, partition in to:
+            yield Sent(
+                topic, partition, data, value, headers, at.origin_ms if at is not None else None
+            )
+
+    def dead(self, place: str, value: bytes | None, reason: str, now_us: int) -> Sent:
+        """Return the dead letter of what cannot be used or sent."""
+        self.refused += 1
+        letter = dead(self.stage, place, value, reason, now_us=now_us, kept_bytes=self._kept_bytes)
+        body, headers = encode(letter)
+        return Sent(DEAD_LETTERS, 0, letter.id.encode(), body, headers)
+
+    def taken(self, read: Read, now_us: int) -> Taken | Sent:
+        """Return what was read, with its cause; or its dead letter, when it cannot be."""
+        try:
+            item = decode(read.value, read.headers)
+            of, cause_us, low_us = _at(item, read.headers)
+        except (ParseError, ValueError) as error:
+            place = f"{read.topic}/{read.partition}@{read.offset}"
+            return self.dead(place, read.value, str(error), now_us)
+        return Taken(
+            cause_us, rank_of(item), of, read.offset, item, low_us, read.timestamp,
+            read.value or b"", read.headers,
+        )  # fmt: skip
+
+
+def _at(item: Item, headers: Headers) -> tuple[str, int, int]:
+    for name, data in headers:
+        if name == AT:
+            of, cause, low = data.decode().split(" ")
+            return of, int(cause), int(low)
+    if isinstance(item, Event):
+        return "", item.time_us, 0
+    if isinstance(item, Mark):
+        return item.of, item.time_us, item.low_us
+    if isinstance(item, Canary):
+        return "", item.sent_us, 0
+    return "", 0, 0  # what people and enforcement points say is taken at once
+
+
+def key_of(item: object) -> str:
+    """Return the key of a record on a topic that people and others read."""
+    return item.id if isinstance(item, Decision) else ""

@@ -1,0 +1,221 @@
+"""The roles of the distributed engine: what each reads, keeps and sends, and with which stages of the engine.
+
+    events ─▶ detect ─▶ matches ─▶ aggregate ─▶ observations ─▶ link ─▶ chains ─▶ decide ─▶ policy ─▶ enforce
+                 └──────────────────────────────────▲  └▶ alerts          ▲ outcomes, commands ◀────────┘
+
+`detect` and `aggregate` scale by partitions. The state of `link` is one graph and that of `decide` one ledger, so each runs
+on one partition, in one process at a time; another takes over. Correlations of correlations run with `link`: their inputs
+come from all partitions. What `link` takes (observations, alerts, some matches) shares a topic, so that one mark orders all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeAlias
+
+from contract.ports import Meter, Stage
+from contract.records import Alert, Chain, Decision
+from contract.timestamps import microseconds
+from contract.topics import (
+    AGGREGATE_STATE,
+    ALERTS,
+    CHAINS,
+    COMMANDS,
+    DECIDE_STATE,
+    DETECT_STATE,
+    EVENTS,
+    LINK_STATE,
+    MATCHES,
+    OBSERVATIONS,
+    OUTCOMES,
+    POLICY,
+    Topic,
+)
+from correlate.aggregate import SILENT
+from correlate.window.plan import SEPARATOR
+from runtime.compose import Composition
+from runtime.engine import Engine, Output, Pipeline
+from runtime.kafka.detect import DetectTask
+from runtime.kafka.order import Upstreams
+from runtime.kafka.outlet import At, Outlet, Sent, partition_of
+from runtime.kafka.task import StageTask, Task
+from runtime.settings import Settings
+from runtime.tally import Tally
+from runtime.watermark import Watermarks
+
+RoleName: TypeAlias = Literal["detect", "aggregate", "link", "decide"]
+ROLES: Final[tuple[RoleName, ...]] = ("detect", "aggregate", "link", "decide")
+MAX_WAITING: Final = 200_000
+"""Records that wait in one partition for upstreams that are behind; beyond it the earliest go on."""
+
+
+@dataclass(slots=True, frozen=True)
+class Role:
+    """One kind of work.
+
+    Attributes:
+        inputs: topics; partition p of each is read by the same task.
+        state: its changelog.
+        make: makes the task of a partition.
+    """
+
+    name: RoleName
+    inputs: tuple[Topic, ...]
+    state: Topic
+    make: Callable[[int], Task]
+
+
+class Roles:
+    """Makes the roles' tasks.
+
+    Args:
+        settings: checked, with `[kafka]`.
+        composition: rules, compiled.
+        meter: is told what each task counts.
+    """
+
+    def __init__(self, settings: Settings, composition: Composition, meter: Meter) -> None:
+        self._settings = settings
+        self._rules = composition
+        self._meter = meter
+        self._kafka = settings.kafka
+        self._partitions = self._kafka.partitions
+        self._sources = tuple(one.name for one in settings.sources)
+
+    def role(self, name: RoleName) -> Role:
+        """Return the role of this name."""
+        match name:
+            case "detect":
+                return Role(name, (EVENTS,), DETECT_STATE, self._detect)
+            case "aggregate":
+                return Role(name, (MATCHES,), AGGREGATE_STATE, self._aggregate)
+            case "link":
+                return Role(name, (OBSERVATIONS,), LINK_STATE, self._link)
+            case "decide":
+                return Role(name, (CHAINS, OUTCOMES, COMMANDS), DECIDE_STATE, self._decide)
+
+    # -------------------------------------------------------------- tasks
+
+    def _detect(self, partition: int) -> Task:
+        engine = self._settings.engine
+        marks = Watermarks(microseconds(engine.lateness), microseconds(engine.idle_after))
+        name = f"detect/{partition}"
+        return DetectTask(
+            name,
+            self._rules.fresh(),
+            self._rules.outer,
+            self._partitions,
+            marks,
+            self._sources,
+            self._outlet(name),
+            Tally(self._meter),
+            self._canary("detect"),
+            ends=engine.stop_at_end,
+        )
+
+    def _aggregate(self, partition: int) -> Task:
+        outer, partitions = self._rules.outer, self._partitions
+
+        def is_here(key: str) -> bool:
+            rule = key.partition(SEPARATOR)[0]
+            return rule not in outer and partition_of(key, partitions) == partition
+
+        rules = self._rules.fresh()
+        parts = replace(
+            rules,
+            aggregate=_only(rules.aggregate, is_here),
+            link=_none(rules.link),
+            decide=_none(rules.decide),
+        )
+        name = f"aggregate/{partition}"
+        outlet = self._outlet(name)
+
+        def route(output: Output, at: At) -> Iterator[Sent]:
+            if isinstance(output, Alert):
+                yield from outlet.send(output, _places_of(output), "", at)
+
+        upstreams = Upstreams(f"detect/{one}" for one in range(partitions))
+        return self._task(name, parts, upstreams, outlet, route, ((OBSERVATIONS, 0),))
+
+    def _link(self, partition: int) -> Task:
+        outer = self._rules.outer
+
+        def is_here(key: str) -> bool:
+            return key.partition(SEPARATOR)[0] in outer
+
+        rules = self._rules.fresh()
+        parts = replace(
+            rules, aggregate=_only(rules.aggregate, is_here), decide=_none(rules.decide)
+        )
+        name = f"link/{partition}"
+        outlet = self._outlet(name)
+
+        def route(output: Output, at: At) -> Iterator[Sent]:
+            if isinstance(output, Chain):
+                yield from outlet.send(output, ((CHAINS, 0),), "", at)
+            elif isinstance(output, Alert):  # of correlations of correlations
+                yield from outlet.send(output, ((ALERTS, 0),), "", at)
+
+        upstreams = Upstreams(
+            f"{role}/{one}" for role in ("detect", "aggregate") for one in range(self._partitions)
+        )
+        return self._task(name, parts, upstreams, outlet, route, ((CHAINS, 0),))
+
+    def _decide(self, partition: int) -> Task:
+        rules = self._rules.fresh()
+        parts = replace(rules, aggregate=_none(rules.aggregate), link=_none(rules.link))
+        name = f"decide/{partition}"
+        outlet = self._outlet(name)
+
+        def route(output: Output, at: At) -> Iterator[Sent]:
+            if isinstance(output, Decision):
+                yield from outlet.send(output, ((POLICY, 0),), output.id, at)
+
+        return self._task(name, parts, Upstreams(("link/0",)), outlet, route, ())
+
+    # -------------------------------------------------------------- parts
+
+    def _task(
+        self,
+        name: str,
+        parts: Pipeline,
+        upstreams: Upstreams,
+        outlet: Outlet,
+        route: Callable[[Output, At], Iterator[Sent]],
+        marks_to: Iterable[tuple[Topic, int]],
+    ) -> Task:
+        watch = self._canary(name.partition("/")[0])
+        tally = Tally(self._meter)
+        engine = Engine(parts)
+        return StageTask(
+            name, engine, upstreams, outlet, route, marks_to, tally, MAX_WAITING, watch
+        )
+
+    def _outlet(self, name: str) -> Outlet:
+        kept = self._settings.normalize.dead_letter_bytes
+        return Outlet(name, self._kafka.max_record_bytes, kept)
+
+    def _canary(self, role: str) -> Callable[[int, int], None]:
+        def watch(sent_us: int, now_us: int) -> None:
+            self._meter.set("canary_age_seconds", (now_us - sent_us) / 1e6, role=role)
+            self._meter.set("canary_seen_timestamp_seconds", now_us / 1e6, role=role)
+
+        return watch
+
+
+def _places_of(alert: Alert) -> tuple[tuple[Topic, int], ...]:
+    """Return where an alert goes: what only outer correlations hear of is told to nobody else."""
+    inside = (OBSERVATIONS, 0)
+    return (inside,) if SILENT in alert.fields else ((ALERTS, 0), inside)
+
+
+def _only(stage: Stage[Any, Any], is_here: Callable[[str], bool]) -> Stage[Any, Any]:
+    """Return the stage for those keys alone."""
+    keys = stage.keys
+    return Stage(stage.name, lambda item: [key for key in keys(item) if is_here(key)], stage.open)
+
+
+def _none(stage: Stage[Any, Any]) -> Stage[Any, Any]:
+    """Return the stage for no key: another role runs it."""
+    return Stage(stage.name, lambda _: (), stage.open)

@@ -1,0 +1,276 @@
+"""One partition of a stage with state: what comes in waits for its turn, goes through the engine, and is sent on.
+
+The engine is the embedded host's own, with the stages of the other roles taken out; see `roles`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
+
+from contract.errors import ParseError, StoreError
+from contract.event import Event, Match, Observation
+from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcome
+from contract.topics import Topic
+from runtime.engine import Engine, Output
+from runtime.kafka.order import Taken, Upstreams, Waiting
+from runtime.kafka.outlet import At, Outlet, Read, Sent
+from runtime.kafka.state import State
+from runtime.kafka.wire import Canary, Item, Mark, decode, encode
+from runtime.stage_runner import NEVER, Changes
+from runtime.tally import Tally
+
+HOST: Final = "host"
+"""Name of the state that is the host's own: marks and what waits."""
+MARK_EVERY_US: Final = 200_000
+"""Wall-clock time between two marks that nothing else goes with."""
+_VERSION: Final = 1
+
+Route: TypeAlias = Callable[[Output, At], Iterator[Sent]]
+
+
+class Task(Protocol):
+    """What the loop does with one partition.
+
+    Attributes:
+        name: e.g. `aggregate/3`.
+        low_us: its watermark.
+        origin_ms: wall-clock time at which ingest wrote what was processed last; 0: nothing yet.
+    """
+
+    name: str
+    low_us: int
+    origin_ms: int
+
+    def restore(self, state: State, now_us: int) -> None:
+        """Go on from the changelog."""
+
+    def take(self, read: Read, now_us: int) -> None:
+        """Take one record."""
+
+    def step(self, now_us: int, *, is_drained: bool) -> list[Sent]:
+        """Do what can be done; return what is to be sent. Wall clock; no record is left to read now."""
+
+    def changes(self) -> Changes:
+        """Return what changed in the state since the last call."""
+
+
+class StageTask:
+    """A `Task` over stages of the engine.
+
+    Args:
+        name: e.g. `aggregate/3`.
+        engine: with the stages of this role.
+        upstreams: whose marks it waits for.
+        outlet: makes records.
+        route: where each output goes.
+        marks_to: who is told how far this task is.
+        tally: counts outputs.
+        bound: of waiting records.
+        watch: is told each canary's age, seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        upstreams: Upstreams,
+        outlet: Outlet,
+        route: Route,
+        marks_to: Iterable[tuple[Topic, int]],
+        tally: Tally,
+        bound: int,
+        watch: Callable[[int, int], None],
+    ) -> None:
+        self.name = name
+        self.engine = engine
+        self.upstreams = upstreams
+        self.waiting = Waiting(bound)
+        self.low_us = 0
+        self.origin_ms = 0
+        self._outlet = outlet
+        self._route = route
+        self._marks_to = tuple(marks_to)
+        self._tally = tally
+        self._watch = watch
+        self._sent: list[Sent] = []
+        self._told = Mark(name, 0)
+        self._told_at_us = 0
+        self._heard: set[str] = set()
+        self._saved_low_us = -1
+        self._has_ended = False
+
+    # -------------------------------------------------------------- the port
+
+    def restore(self, state: State, now_us: int) -> None:
+        """See the port."""
+        host = state.pop(HOST, {})
+        for part in host.get("marks", {}).values():
+            mark = _mark(part)
+            if mark.of == self.name:
+                self._told = Mark(self.name, 0, 0, ended=mark.ended)  # told again
+                self.low_us = self._saved_low_us = mark.low_us
+            else:
+                self.upstreams.heard(mark)
+        for part in host.get("waiting", {}).values():
+            self.waiting.restore(_waiting(part))
+        self.engine.restore(state, self.low_us)
+
+    def take(self, read: Read, now_us: int) -> None:
+        """See the port."""
+        taken = self._outlet.taken(read, now_us)
+        if isinstance(taken, Sent):
+            self._sent.append(taken)
+            return
+        match taken.item:
+            case Mark():
+                if self.upstreams.heard(taken.item):
+                    self._heard.add(taken.item.of)
+            case Canary():
+                self._watch(taken.item.sent_us, now_us)
+                self._sent += self._outlet.send(taken.item, self._marks_to[:1], "", None)
+            case Outcome() | Command():
+                self._say(self.engine.respond(taken.item), self._at(taken.origin_ms))
+            case Event() | DeadLetter() | Decision():
+                reason = f"a {type(taken.item).__name__} is no input of {self._outlet.stage}"
+                place = f"{read.topic}/{read.partition}@{read.offset}"
+                self._sent.append(self._outlet.dead(place, read.value, reason, now_us))
+            case _:
+                self.waiting.add(taken)
+
+    def step(self, now_us: int, *, is_drained: bool) -> list[Sent]:
+        """See the port."""
+        if not self._told.ended:
+            front, low = self.upstreams.front_us(), self.upstreams.low_us()
+            for taken in self.waiting.ready(front):
+                self._process(taken, low)
+            if self.upstreams.have_ended():
+                self._finish()
+            else:
+                self._advance(low, At(self.name, front, self.low_us, now_us // 1_000))
+            self._mark(now_us)
+        else:
+            for taken in self.waiting.ready(NEVER):  # our own answers, after the end of a recording
+                self._say(self._engine_takes(taken.item), self._at(taken.origin_ms))
+        self._tally.flush()
+        sent, self._sent = self._sent, []
+        return sent
+
+    def changes(self) -> Changes:
+        """See the port."""
+        changed = self.engine.changes()
+        for of in self._heard:
+            changed[HOST, "marks", of] = encode(self.upstreams.marks[of])[0]
+        if self._saved_low_us != self.low_us or self._has_ended:
+            own = Mark(self.name, 0, self.low_us, ended=self._told.ended)
+            changed[HOST, "marks", self.name] = encode(own)[0]
+            self._saved_low_us, self._has_ended = self.low_us, False
+        self._heard.clear()
+        new, gone = self.waiting.changes()
+        for one in new:
+            changed[HOST, "waiting", str(one.offset)] = _kept(one)
+        for offset in gone:
+            changed[HOST, "waiting", str(offset)] = None
+        return changed
+
+    # -------------------------------------------------------------- inside
+
+    def _process(self, taken: Taken, low_us: int) -> None:
+        self.origin_ms = taken.origin_ms
+        at = At(self.name, taken.cause_us, self.low_us, taken.origin_ms)
+        self._advance(min(taken.low_us, low_us), at)
+        at = At(self.name, taken.cause_us, self.low_us, taken.origin_ms)
+        self._say(self._engine_takes(taken.item), at)
+
+    def _engine_takes(self, item: Item) -> Iterator[Output]:
+        match item:
+            case Match():
+                return self.engine.matched(item)
+            case Observation():
+                return self.engine.observed(item)
+            case Alert():
+                return self.engine.alerted(item)
+            case Chain():
+                return self.engine.chained(item)
+        raise TypeError(f"{type(item).__name__} passed `take`")
+
+    def _advance(self, low_us: int, at: At) -> None:
+        """Take the watermark; what it brings about was caused before it was reached, so it bears the earlier one."""
+        if low_us <= self.low_us:
+            return
+        if low_us >= self.engine.next_wake():
+            self._say(self.engine.advance(low_us), at)
+        self.low_us = low_us
+
+    def _finish(self) -> None:
+        latest = max(self.upstreams.latest_us(), self.low_us)
+        at = At(self.name, latest, self.low_us, self.origin_ms)
+        self._advance(latest, at)
+        at = At(self.name, latest, self.low_us, self.origin_ms)
+        self._say(self.engine.finish(latest), at)
+
+    def _say(self, outputs: Iterable[Output], at: At) -> None:
+        for output in outputs:
+            self._tally.count(output)
+            self._sent += self._route(output, at)
+
+    def _at(self, origin_ms: int) -> At:
+        return At(self.name, self.upstreams.front_us(), self.low_us, origin_ms)
+
+    def _mark(self, now_us: int) -> None:
+        if self.upstreams.have_ended():
+            mark = Mark(self.name, self.upstreams.latest_us(), self.low_us, ended=True)
+        else:
+            mark = Mark(self.name, self.upstreams.front_us(), self.low_us)
+        if mark == self._told:
+            return
+        if not (self._sent or mark.ended or now_us - self._told_at_us >= MARK_EVERY_US):
+            return
+        self._sent += self._outlet.send(mark, self._marks_to, "", None)
+        self._told, self._told_at_us, self._has_ended = mark, now_us, mark.ended
+
+
+def _mark(part: bytes) -> Mark:
+    try:
+        found = decode(part, encode(Mark("", 0))[1])
+    except ParseError as error:
+        raise StoreError(f"a mark in the changelog: {error}") from error
+    if not isinstance(found, Mark):
+        raise StoreError(f"expected a mark in the changelog, came {type(found).__name__}")
+    return found
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack: Callable[[bytes], Any] = msgspec.msgpack.Decoder().decode
+
+
+def _kept(taken: Taken) -> bytes:
+    row: Mapping[str, Any] = {
+        "version": _VERSION,
+        "cause": taken.cause_us,
+        "rank": taken.rank,
+        "of": taken.of,
+        "offset": taken.offset,
+        "low": taken.low_us,
+        "origin": taken.origin_ms,
+        "value": taken.value,
+        "headers": taken.headers,
+    }
+    return _pack(row)
+
+
+def _waiting(part: bytes) -> Taken:
+    row = _unpack(part)
+    if row["version"] != _VERSION:
+        raise StoreError(f"a waiting record of version {row['version']}; expected {_VERSION}")
+    headers = [(name, data) for name, data in row["headers"]]
+    try:
+        item = decode(row["value"], headers)
+    except ParseError as error:
+        raise StoreError(f"a waiting record in the changelog: {error}") from error
+    return Taken(
+        row["cause"], row["rank"], row["of"], row["offset"], item, row["low"], row["origin"],
+        row["value"], headers,
+    )  # fmt: skip
