@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -116,6 +116,15 @@ def consumer(settings: KafkaAccess, **more: Any) -> KafkaConsumer:
         **more,
     }
     return _made(settings, lambda: KafkaConsumer(**made))
+
+
+def abandon(client: KafkaProducer) -> None:
+    """Close a producer at once, whatever it has not sent; who waits for it gets an error. From any thread."""
+    with suppress(KafkaError):
+        # With something unsent this raises before it has ended the client's thread.
+        client.close(timeout=0)
+    client._sender.force_close()  # noqa: SLF001 - there is no public way
+    client._closed = True  # noqa: SLF001 - or its destructor would wait for it again
 
 
 def admin(settings: KafkaAccess) -> KafkaAdminClient:

@@ -5,6 +5,8 @@ Secrets come by file, never as a value: a settings file is shown and copied, a s
 
 from __future__ import annotations
 
+import re
+import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias
@@ -71,6 +73,7 @@ class KafkaSettings(KafkaAccess):
 
     Attributes:
         prefix: of all topics, groups and transactional ids of this deployment.
+        member: name of this process among all of the deployment, the same after a restart; empty: the host's name.
         partitions: of topics that several workers share.
         replication: copies of each topic; a single broker needs 1.
         min_in_sync: copies that must hold a record before it counts as written; a single broker needs 1.
@@ -85,6 +88,7 @@ class KafkaSettings(KafkaAccess):
     """
 
     prefix: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = "opsonin."
+    member: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9._-]*$")] = ""
     partitions: Annotated[int, Field(ge=1, le=1_000)] = 4
     replication: Annotated[int, Field(ge=1, le=32)] = 3
     min_in_sync: Annotated[int, Field(ge=1, le=32)] = 2
@@ -95,6 +99,11 @@ class KafkaSettings(KafkaAccess):
     spread: Literal["sender", "event"] = "sender"
     linger: Timespan = timedelta(milliseconds=20)
     udp_queue_bytes: Annotated[int, Field(ge=1 << 20, le=1 << 40)] = 1 << 28
+
+    @property
+    def member_name(self) -> str:
+        """The member's name, whether given or the host's."""
+        return self.member or re.sub(r"[^A-Za-z0-9._-]", "_", socket.gethostname())
 
     @model_validator(mode="after")
     def _can_be_written(self) -> Self:

@@ -1,0 +1,205 @@
+"""What ingest writes: events and the positions of their sources, in one transaction; over a kill, each exactly once.
+
+A transaction that may or may not have come through is looked up by its number, which it writes beside the positions,
+before it is tried again. The broker away is waited for; a missing right is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import structlog
+from kafka import KafkaProducer
+from kafka.errors import AuthorizationError, KafkaError, KafkaTimeoutError
+
+from contract.errors import BrokerError
+from contract.ports import Meter
+from contract.topics import INGEST_STATE
+from runtime.kafka import state
+from runtime.kafka.client import abandon, consumer, explain, producer, translated
+from runtime.kafka.outlet import Sent
+from runtime.kafka.settings import KafkaSettings
+from runtime.kafka.topics import name_of
+from runtime.stage_runner import Changes
+
+log = structlog.get_logger()
+
+STAGE: Final = "ingest"
+_EPOCH: Final = "epoch"
+_POSITION: Final = "position "
+_DELIVERY_MS: Final = 60_000
+"""After so long a transaction is given up and tried anew; what it held is kept until it is written."""
+_BLOCK_MS: Final = 15_000
+_RESTORE_LIMIT_S: Final = 90  # longer than other ingests' open transactions can last
+_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class Sink:
+    """The writing end of one ingest process; its calls block and belong to one thread.
+
+    Args:
+        settings: of Kafka.
+        member: name of this process among all that ingest; positions are kept by it.
+        meter: counts `kafka_transactions_total` and `kafka_repeats_total`.
+        gives_up: asked while the broker is away; true ends the waiting.
+    """
+
+    def __init__(
+        self, settings: KafkaSettings, member: str, meter: Meter, gives_up: Callable[[], bool]
+    ) -> None:
+        self._settings = settings
+        self._member = member
+        self._meter = meter
+        self._gives_up = gives_up
+        self._id = f"{settings.prefix}{STAGE}.{member}"
+        self._names: dict[str, str] = {}
+        self._state_topic = name_of(settings, INGEST_STATE)
+        self._producer: KafkaProducer | None = None
+        self._epoch = 0
+
+    def open(self) -> dict[str, Any]:
+        """Take over from an earlier process of this name; return the positions that it came to, by source.
+
+        Raises:
+            BrokerError: a right is missing, or the broker is away and `gives_up` says so.
+            StoreError: what stands in the topic of positions is none.
+        """
+        found = self._renew()
+        self._epoch = _epoch_of(found)
+        return {
+            part.removeprefix(_POSITION): _decode(data)
+            for part, data in found.items()
+            if part.startswith(_POSITION)
+        }
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has.
+
+        Raises:
+            BrokerError: it is not there, or the right to see it.
+        """
+        assert self._producer is not None  # noqa: S101 - opened
+        with translated(
+            f"see the topic {topic}; `opsonin topics apply` makes it", f"Describe on topic {topic}"
+        ):
+            return len(self._producer.partitions_for(topic))
+
+    def write(self, records: Sequence[Sent], positions: Mapping[str, Any]) -> None:
+        """Write records and positions, all or none; returns when they are durable.
+
+        Raises:
+            BrokerError: a right is missing, another process has this member's name, or `gives_up` says so.
+        """
+        self._epoch += 1
+        parts = {f"{_POSITION}{name}": _encode(one) for name, one in positions.items()}
+        parts[_EPOCH] = b"%d" % self._epoch
+        changes: Changes = {(STAGE, self._member, part): data for part, data in parts.items()}
+        half = self._settings.max_record_bytes // 2
+        sent = [*records, *state.records_of(changes, INGEST_STATE, 0, half)]
+        while True:
+            try:
+                self._transact(sent)
+            except KafkaError as error:
+                if self._came_through(error):
+                    break
+                self._meter.add("kafka_repeats_total", role=STAGE)
+            else:
+                break
+        self._meter.add("kafka_transactions_total", role=STAGE)
+
+    def close(self) -> None:
+        """Let go, from any thread; what is being written is left to the next process."""
+        client, self._producer = self._producer, None
+        if client is not None:
+            abandon(client)
+
+    # -------------------------------------------------------------- its own
+
+    def _transact(self, sent: Sequence[Sent]) -> None:
+        client = self._producer
+        if client is None:
+            raise BrokerError("gave up waiting for Kafka", passes=True)
+        client.begin_transaction()
+        send, names = client.send, self._names
+        futures = []
+        for one in sent:
+            topic = names.get(one.topic.name)
+            if topic is None:
+                topic = names[one.topic.name] = name_of(self._settings, one.topic)
+            futures.append(
+                send(topic, one.value, one.key, one.headers, one.partition, one.timestamp_ms)
+            )
+        client.flush(_DELIVERY_MS / 1_000)
+        for future in futures:
+            # A record that was refused at once is in no batch: the commit would not tell of it.
+            if not future.succeeded():
+                raise future.exception or KafkaTimeoutError("a record was not acknowledged")
+        client.commit_transaction()
+
+    def _came_through(self, error: KafkaError) -> bool:
+        """Start anew after a failed transaction; tell whether it was written after all.
+
+        Raises:
+            BrokerError: trying again does not help.
+        """
+        if isinstance(error, AuthorizationError):
+            topics = ", ".join(sorted(self._names.values()))
+            raise explain(error, f"write to {topics}", f"Write on topics {topics}") from error
+        log.warning("kafka.transaction_failed", member=self._member, error=str(error))
+        epoch = _epoch_of(self._renew())
+        if epoch > self._epoch:
+            raise BrokerError(
+                f"another process ingests as {self._member!r}; give each its own kafka.member"
+            ) from error
+        return epoch == self._epoch
+
+    def _renew(self) -> dict[str, bytes]:
+        """Make a producer that fences off all earlier ones; return what stands of this member."""
+        pauses = iter(_PAUSES_S)
+        while True:
+            self.close()
+            if self._gives_up():
+                raise BrokerError("gave up waiting for Kafka", passes=True)
+            try:
+                self._producer = producer(
+                    self._settings,
+                    transactional_id=self._id,
+                    delivery_timeout_ms=_DELIVERY_MS,
+                    transaction_timeout_ms=_DELIVERY_MS,
+                    max_block_ms=_BLOCK_MS,
+                )
+                doing = f"begin as transactional id {self._id}"
+                with translated(doing, f"Describe and Write on transactional id {self._id}"):
+                    self._producer.init_transactions()
+                return self._restored()
+            except BrokerError as error:
+                if not error.passes:
+                    raise
+                log.warning("kafka.away", member=self._member, error=str(error))
+                time.sleep(next(pauses, _PAUSES_S[-1]))
+
+    def _restored(self) -> dict[str, bytes]:
+        end = time.monotonic() + _RESTORE_LIMIT_S
+        topic = self._state_topic
+
+        def limit() -> None:
+            if time.monotonic() > end or self._gives_up():
+                raise BrokerError(f"cannot read {topic}: its end was not reached", passes=True)
+
+        with translated(f"read {topic}", f"Read on topic {topic}"), contextlib.ExitStack() as stack:
+            reader = stack.enter_context(contextlib.closing(consumer(self._settings)))
+            everything = consumer(self._settings, isolation_level="read_uncommitted")
+            ends = stack.enter_context(contextlib.closing(everything))
+            found = state.restore(reader, ends, topic, 0, limit)
+        return found.get(STAGE, {}).get(self._member, {})
+
+
+def _epoch_of(found: Mapping[str, bytes]) -> int:
+    return int(found.get(_EPOCH, b"0"))

@@ -1,0 +1,222 @@
+"""Sources on one side, their events in a fair order on the other: what every host that reads sources does first.
+
+Each source is read by a task of its own into a lane of one bounded queue; lanes are served in turn; a source of recorded
+input that runs ahead of another one in event time is held. Not reading is the back-pressure: what stands here stands in
+files, sockets and senders too. After a commit, sources whose senders wait for it are told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypeAlias
+
+from contract.event import Event
+from contract.ports import Batch, Confirmed, Meter, Source
+from contract.records import DeadLetter
+from contract.timestamps import microseconds
+from runtime.intake import Intake
+from runtime.pace import Pace
+from runtime.record_queue import RecordQueue
+from runtime.settings import Settings, SourceConfig
+
+SLICE = 200
+"""Records taken before other tasks get a turn: about 5 ms."""
+
+Take: TypeAlias = Callable[[Event | DeadLetter, Batch], None]
+Open: TypeAlias = Callable[[SourceConfig], Source]
+
+
+@dataclass(slots=True)
+class Read:
+    """A batch that a source gave."""
+
+    intake: Intake
+    batch: Batch
+
+
+@dataclass(slots=True)
+class Ended:
+    """A source has nothing more."""
+
+    intake: Intake
+
+
+@dataclass(slots=True)
+class _Held:
+    read: Read
+    items: Iterator[Event | DeadLetter]
+    item: Event
+
+
+class Reception:
+    """Reads all sources of the settings.
+
+    Args:
+        settings: checked.
+        meter: counts what sources and adapters say.
+        clock: wall clock, microseconds.
+        queue: where batches wait; the host may put its own inputs beside them.
+        take: is given each event and dead letter in order, with the batch that it came in.
+        open_source: opens a source; a host may put something between.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        meter: Meter,
+        clock: Callable[[], int],
+        queue: RecordQueue[Any],
+        take: Take,
+        open_source: Open | None = None,
+    ) -> None:
+        self._settings = settings
+        self._meter = meter
+        self._clock = clock
+        self._queue = queue
+        self._give = take
+        self._open = open_source or self._open_plainly
+        engine = settings.engine
+        self._pace = Pace(microseconds(engine.lateness), microseconds(engine.idle_after))
+        self._held: dict[str, _Held] = {}
+        self._reads_back = {one.name for one in settings.sources if one.type.reads_back}
+        self._sources: dict[str, Source] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self.intakes: dict[str, Intake] = {}
+        self.positions: dict[str, Any] = {}
+        self.open_count = 0
+        self._unconfirmed: dict[str, Any] = {}
+
+    # -------------------------------------------------------------- life
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Make the intakes, each from its saved position."""
+        now = self._clock()
+        for config in self._settings.sources:
+            intake = Intake(config, self._settings.normalize, self._meter, saved.get(config.name))
+            self.intakes[config.name] = intake
+            is_behind = config.name in self._reads_back
+            self._pace.open(config.name, now, intake.reached_us, has_more=is_behind)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._tasks = [
+            asyncio.create_task(self._read(config), name=f"read {config.name}")
+            for config in self._settings.sources
+        ]
+        self.open_count = len(self._tasks)
+
+    async def stop(self) -> None:
+        """Let the sources give what they have received, and end."""
+        for source in self._sources.values():
+            await source.close()
+        self._queue.wake()
+
+    async def close(self) -> None:
+        """End all tasks, whatever they hold."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def raise_failures(self) -> None:
+        """Raise what a source raised.
+
+        Raises:
+            OpsoninError: as the source says; also OSError.
+        """
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                raise error
+
+    # -------------------------------------------------------------- from the queue
+
+    async def dispatch(self, item: Read | Ended) -> None:
+        """Take what the queue gave."""
+        if isinstance(item, Ended):
+            self._end(item.intake)
+            return
+        name, now = item.intake.config.name, self._clock()
+        self._pace.gave(name, now, has_more=item.batch.has_more)
+        waits = name in self._reads_back and self._pace.limit(name, now) is not None
+        items = item.intake.take(item.batch, may_stop=waits)
+        await (self._take_paced if waits else self._take_all)(item, items)
+
+    async def go_on(self) -> None:
+        """Let go of sources that the others have come up with, the least advanced first."""
+        while self._held:
+            name, held = min(self._held.items(), key=lambda one: one[1].item.time_us)
+            limit = self._pace.limit(name, self._clock())
+            if limit is not None and held.item.time_us > limit:
+                return
+            del self._held[name]
+            self._queue.release(name)
+            await self._take_paced(held.read, chain((held.item,), held.items))
+
+    def taken(self) -> dict[str, Any]:
+        """Return the source positions taken since the last call, for `confirm`."""
+        taken, self._unconfirmed = self._unconfirmed, {}
+        return taken
+
+    def has_taken(self) -> bool:
+        """Tell whether `taken` would return anything."""
+        return bool(self._unconfirmed)
+
+    def confirm(self, taken: Mapping[str, Any]) -> None:
+        """Tell the sources that what they gave up to there is durable."""
+        for name, position in taken.items():
+            source: object = self._sources.get(name)
+            if isinstance(source, Confirmed):
+                source.confirm(position)
+
+    # -------------------------------------------------------------- its own
+
+    def _open_plainly(self, config: SourceConfig) -> Source:
+        return config.type.open(config.name, config.settings, self._meter, self._clock)
+
+    async def _read(self, config: SourceConfig) -> None:
+        intake = self.intakes[config.name]
+        source = self._sources[config.name] = self._open(config)
+        async for batch in source.batches(intake.resume_at):
+            await self._queue.put(Read(intake, batch), len(batch.records), config.name)
+        await self._queue.put(Ended(intake), 1, config.name)
+
+    async def _take_all(self, read: Read, items: Iterator[Event | DeadLetter]) -> None:
+        batch = read.batch
+        for count, one in enumerate(items, 1):
+            self._give(one, batch)
+            if count % SLICE == 0:
+                await asyncio.sleep(0)
+        self._note(read)
+
+    async def _take_paced(self, read: Read, items: Iterator[Event | DeadLetter]) -> None:
+        """Take what the source's pace allows; what is left is held with its source."""
+        name = read.intake.config.name
+        limit = self._pace.limit(name, self._clock())
+        for count, one in enumerate(items):
+            if type(one) is Event and limit is not None and one.time_us > limit:
+                self._pace.saw(name, one.time_us)
+                self._held[name] = _Held(read, items, one)
+                self._queue.hold(name)
+                self.positions[name] = read.intake.position()
+                self._meter.add("sources_held_total", source=name)
+                return
+            self._give(one, read.batch)
+            if count % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+        self._note(read)
+
+    def _note(self, read: Read) -> None:
+        name = read.intake.config.name
+        self._pace.saw(name, read.intake.reached_us)
+        self.positions[name] = read.intake.position()
+        if read.batch.position is not None:
+            self._unconfirmed[name] = read.batch.position
+
+    def _end(self, intake: Intake) -> None:
+        self.open_count -= 1
+        last = Batch(intake.config.name, [], self._clock())
+        for one in intake.flush(last.received_us):
+            self._give(one, last)
+        self._pace.close(intake.config.name)
