@@ -39,9 +39,15 @@ class Pipeline:
 
 
 class Engine:
-    """Runs a pipeline over events in order; holds all its state."""
+    """Runs a pipeline over events in order; holds all its state.
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    Args:
+        pipeline: compiled.
+        tells_inner: also yield the alerts that are for outer correlations alone, since those run elsewhere.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, tells_inner: bool = False) -> None:
+        self._tells_inner = tells_inner
         self._match = pipeline.match
         self._observe = pipeline.observe
         self.aggregate = StageRunner(pipeline.aggregate)
@@ -131,7 +137,7 @@ class Engine:
                 continue
             # Alerts of inner correlations may be for the outer ones alone.
             is_told = SILENT not in output.fields
-            if is_told:
+            if is_told or self._tells_inner:
                 yield output
             yield from self._aggregated(self.aggregate.take(output))
             if is_told:

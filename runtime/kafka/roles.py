@@ -35,7 +35,7 @@ from contract.topics import (
 from correlate.aggregate import SILENT
 from correlate.window.plan import SEPARATOR
 from runtime.compose import Composition
-from runtime.engine import Engine, Output, Pipeline
+from runtime.engine import Engine, Output
 from runtime.kafka.detect import DetectTask
 from runtime.kafka.order import Upstreams
 from runtime.kafka.outlet import At, Outlet, Sent, partition_of
@@ -136,7 +136,8 @@ class Roles:
                 yield from outlet.send(output, _places_of(output), "", at)
 
         upstreams = Upstreams(f"detect/{one}" for one in range(partitions))
-        return self._task(name, parts, upstreams, outlet, route, ((OBSERVATIONS, 0),))
+        engine = Engine(parts, tells_inner=True)
+        return self._task(name, engine, upstreams, outlet, route, ((OBSERVATIONS, 0),))
 
     def _link(self, partition: int) -> Task:
         outer = self._rules.outer
@@ -160,7 +161,7 @@ class Roles:
         upstreams = Upstreams(
             f"{role}/{one}" for role in ("detect", "aggregate") for one in range(self._partitions)
         )
-        return self._task(name, parts, upstreams, outlet, route, ((CHAINS, 0),))
+        return self._task(name, Engine(parts), upstreams, outlet, route, ((CHAINS, 0),))
 
     def _decide(self, partition: int) -> Task:
         rules = self._rules.fresh()
@@ -172,14 +173,14 @@ class Roles:
             if isinstance(output, Decision):
                 yield from outlet.send(output, ((POLICY, 0),), output.id, at)
 
-        return self._task(name, parts, Upstreams(("link/0",)), outlet, route, ())
+        return self._task(name, Engine(parts), Upstreams(("link/0",)), outlet, route, ())
 
     # -------------------------------------------------------------- parts
 
     def _task(
         self,
         name: str,
-        parts: Pipeline,
+        engine: Engine,
         upstreams: Upstreams,
         outlet: Outlet,
         route: Callable[[Output, At], Iterator[Sent]],
@@ -187,7 +188,6 @@ class Roles:
     ) -> Task:
         watch = self._canary(name.partition("/")[0])
         tally = Tally(self._meter)
-        engine = Engine(parts)
         return StageTask(
             name, engine, upstreams, outlet, route, marks_to, tally, MAX_WAITING, watch
         )
