@@ -1,8 +1,7 @@
 """Records posted over HTTP or HTTPS: JSON objects and arrays, NDJSON, webhooks, HEC, `_bulk`, OTLP; gzip and zstd bodies.
 
-A post is answered 200 only when the engine has taken its records and asks for more, so a sender that
-retries until then loses nothing. Errors say what to do: 401 token, 413 smaller posts, 415 encoding,
-429 later. Arrays are split without re-encoding, so an element's bytes, and so its event's id, stay.
+A post is answered 200 only when its records are durable, so a sender that retries until then loses nothing.
+Errors say what to do: 401 token, 403 another sender, 413 smaller posts, 415 encoding, 429 later. Arrays are split without re-encoding, so an element's bytes, and so its event's id, stay.
 """
 
 from __future__ import annotations
@@ -11,9 +10,11 @@ import asyncio
 import hmac
 import os
 import socket
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -23,9 +24,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from contract.errors import ParseError, SettingsError
 from contract.ports import Batch, Meter, SourceType
 from ingest.streams.http_forms import FORMS
+from ingest.streams.otlp import PROTOBUF
 from ingest.streams.packing import TooLargeError, unpack
-from ingest.streams.tls import TlsSettings, server_context
+from ingest.streams.senders import Senders
+from ingest.streams.tls import TlsSettings, is_named, server_context
+from ingest.streams.unwrap import unwrap
 
+FAREWELL_S: Final = 3.0
+"""How long posts that wait for their answer are kept when the source closes."""
+ADAPTER_HEADER: Final = "Opsonin-Adapter"
+"""By which a sender names the adapter of what it posts, where the source's settings allow it."""
 _SCHEMES: Final = frozenset(("bearer", "splunk", "apikey"))
 _RETRY_AFTER_S: Final = "1"
 
@@ -38,13 +46,19 @@ class HttpSettings(BaseModel):
         port: 0 lets the system choose (tests).
         path: of the posts; others are answered 404. Forms add their own to it.
         form: how posts carry records: `json` (objects, arrays, lines), `hec` (Splunk), `elastic_bulk` (Beats, Elastic
-            Agent, with their set-up of templates switched off), `otlp_logs` (OTLP/HTTP with JSON encoding).
+            Agent, with their set-up of templates switched off), `otlp_logs` (OTLP/HTTP, as protobuf or JSON).
+        envelope: of `hec` and `otlp_logs`, hand a text over with what stands around it (host, time, attributes), as an object for
+            `generic.ecs`; without, the text alone, for the adapter of what wrote it.
+        unwrap: hand over the text of this member of each object (Filebeat's `message`) instead of the object.
         token_file: file that holds the shared secret; blanks around it are cut.
         token_env: environment variable that holds it.
         token_header: header that carries it; of `Authorization`, behind `Bearer`, `Splunk` or `ApiKey`.
         whole: each body is one record, whatever it holds (binary evidence).
         max_body_bytes: unpacked; longer bodies are answered 413.
         max_waiting: posts that wait for the engine; further ones are answered 429.
+        senders: networks that are heard; none: all. Others are answered 403.
+        max_per_sender_per_s: records a second taken of one sender, who is answered 429 and when to come again; none: any
+            number.
         tls: speak HTTPS.
     """
 
@@ -57,9 +71,13 @@ class HttpSettings(BaseModel):
     token_file: Path | None = None
     token_env: str | None = None
     token_header: str = "Authorization"  # noqa: S105 - a header's name
+    envelope: bool = False
+    unwrap: str = ""
     whole: bool = False
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 * 1024 * 1024
-    max_waiting: Annotated[int, Field(ge=1, le=10_000)] = 64
+    max_waiting: Annotated[int, Field(ge=1, le=10_000)] = 256
+    senders: tuple[IPv4Network | IPv6Network, ...] = ()
+    max_per_sender_per_s: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     tls: TlsSettings | None = None
 
     @model_validator(mode="after")
@@ -89,7 +107,10 @@ class HttpSource:
         self._token = _token(name, settings)
         self._tls = None if settings.tls is None else server_context(settings.tls, name)
         self._socket = _listen(name, settings)
-        self._posts: asyncio.Queue[tuple[Batch, asyncio.Future[None]] | None] = asyncio.Queue()
+        self._senders = Senders(settings.senders, settings.max_per_sender_per_s)
+        self._posts: asyncio.Queue[Batch | None] = asyncio.Queue()
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._count = 0
         self._form = FORMS[settings.form]
         self._under_way = 0
         self._is_closed = False
@@ -105,24 +126,27 @@ class HttpSource:
         base = self._settings.path.rstrip("/")
         for path in self._form.posts:
             application.router.add_post(base + path or "/", self._post)
+            application.router.add_put(base + path or "/", self._post)  # Elasticsearch's clients
         for path, answer in self._form.gets.items():
             application.router.add_get(base + path or "/", partial(self._greet, answer))
         runner = web.AppRunner(
-            application, access_log=None, shutdown_timeout=1, auto_decompress=False
+            application, access_log=None, shutdown_timeout=FAREWELL_S, auto_decompress=False
         )
         await runner.setup()
         try:
             await web.SockSite(runner, self._socket, ssl_context=self._tls).start()
-            while (post := await self._posts.get()) is not None:
-                batch, taken = post
-                try:
-                    yield batch
-                finally:
-                    if not taken.done():
-                        taken.set_result(None)
+            while (batch := await self._posts.get()) is not None:
+                yield batch
         finally:
             await runner.cleanup()
             self._socket.close()
+
+    def confirm(self, position: int) -> None:
+        """Answer the posts up to this one."""
+        while self._waiting and self._waiting[0][0] <= position:
+            _, durable = self._waiting.popleft()
+            if not durable.done():
+                durable.set_result(None)
 
     async def close(self) -> None:
         """Refuse further posts; `batches` ends after those that wait."""
@@ -130,8 +154,12 @@ class HttpSource:
         self._posts.put_nowait(None)
 
     async def _post(self, request: web.Request) -> web.Response:
-        if not self._may(request):
-            return self._refuse(401, "a token is needed", {"WWW-Authenticate": "Bearer"})
+        if (refused := self._unwelcome(request)) is not None:
+            return refused
+        wait_s = self._senders.delay_s(request.remote or "", 0, self._now_us())
+        if wait_s > 0:
+            later = {"Retry-After": str(ceil(wait_s))}
+            return self._refuse(429, "too many records of this sender", later)
         if self._is_closed or self._under_way > self._settings.max_waiting:
             return self._refuse(429, "too many posts wait", {"Retry-After": _RETRY_AFTER_S})
         self._under_way += 1
@@ -149,23 +177,51 @@ class HttpSource:
             return self._refuse(413, f"the bound of a body is {bound} bytes, unpacked", {})
         except ParseError as error:
             return self._refuse(415, str(error), {})
-        records, answer = self._form.cut(body, request.path, request.content_type)
-        if self._settings.whole:
+        settings = self._settings
+        records, answer = self._form.cut(
+            body, request.path, request.content_type, envelope=settings.envelope
+        )
+        if settings.whole:
             records = [body] if body else []
+        elif settings.unwrap:
+            records = unwrap(records, settings.unwrap)
         self._meter.add("bytes_read", len(body), source=self._name)
         if records:
             self._meter.add("records_read", len(records), source=self._name)
-            taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            batch = Batch(self._name, records, self._now_us(), sender=request.remote or "")
-            self._posts.put_nowait((batch, taken))
-            await taken
+            await self._durable(records, request)
+        if (
+            request.content_type == PROTOBUF
+        ):  # an answer without a word is what protobuf writes of it
+            return web.Response(body=b"", content_type=PROTOBUF)
         return web.json_response(answer, headers=self._form.headers)
+
+    async def _durable(self, records: list[bytes], request: web.Request) -> None:
+        """Hand records over and wait until they are durable."""
+        sender, now_us = request.remote or "", self._now_us()
+        self._senders.delay_s(sender, len(records), now_us)
+        self._count += 1
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((self._count, durable))
+        adapter = request.headers.get(ADAPTER_HEADER, "")
+        self._posts.put_nowait(
+            Batch(self._name, records, now_us, self._count, sender, adapter=adapter)
+        )
+        await durable
 
     async def _greet(self, answer: dict[str, Any], request: web.Request) -> web.Response:
         """Answer what a sender asks before it posts."""
+        refused = self._unwelcome(request)
+        return refused or web.json_response(answer, headers=self._form.headers)
+
+    def _unwelcome(self, request: web.Request) -> web.Response | None:
+        """Return the refusal of a sender who may not post, by address, certificate or token."""
+        tls = self._settings.tls
+        is_known = self._senders.is_known(request.remote or "")
+        if not is_known or (tls and request.transport and not is_named(request.transport, tls)):
+            return self._refuse(403, "this sender is not heard", {})
         if not self._may(request):
             return self._refuse(401, "a token is needed", {"WWW-Authenticate": "Bearer"})
-        return web.json_response(answer, headers=self._form.headers)
+        return None
 
     def _may(self, request: web.Request) -> bool:
         """Whether the post carries the token, compared in constant time; without one, all may."""

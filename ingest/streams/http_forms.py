@@ -1,18 +1,22 @@
-"""How posts carry records: plain JSON and NDJSON, Splunk's HEC, Elasticsearch's `_bulk`, OTLP logs as JSON.
+"""How posts carry records: plain JSON and NDJSON, Splunk's HEC, Elasticsearch's `_bulk`, OTLP logs.
 
 Sources: Splunk "Format events for HTTP Event Collector" (9.x); Elasticsearch 9 "Bulk API", of it what Beats and Elastic
-Agent's output use; OpenTelemetry protocol 1.5, OTLP/HTTP with JSON encoding. A form cuts a body into records and says what
+Agent's output use; OTLP in `ingest.streams.otlp`. A form cuts a body into records and says what
 its senders expect as an answer. What it cannot cut stays whole, for a dead letter, unless its protocol can refuse a part.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
+
+from contract.errors import ParseError
+from ingest.streams.otlp import records_of
 
 Cut: TypeAlias = tuple[list[bytes], dict[str, Any]]
 """Records, and the answer once they were taken."""
@@ -25,24 +29,31 @@ _LINES: Final = frozenset(
 )
 
 
+class Cutter(Protocol):
+    """Cuts a body."""
+
+    def __call__(self, body: bytes, path: str, content_type: str, *, envelope: bool = False) -> Cut:
+        """Return records and answer."""
+
+
 @dataclass(slots=True, frozen=True)
 class Form:
     """One way of posting.
 
     Attributes:
         posts: paths that take posts, after the source's own `path`; `{index}` stands for any part.
-        cut: body, path and content type to records and answer.
+        cut: body, path and content type to records and answer; with `envelope`, what stands around a text is kept.
         gets: what is answered to questions that senders ask first.
         headers: of every answer.
     """
 
     posts: tuple[str, ...]
-    cut: Callable[[bytes, str, str], Cut]
+    cut: Cutter
     gets: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def cut_json(body: bytes, path: str, content_type: str) -> Cut:
+def cut_json(body: bytes, path: str, content_type: str, *, envelope: bool = False) -> Cut:
     """JSON object, array of objects, or lines; elements keep their bytes."""
     records = _of_json(body, content_type)
     return records, {"taken": len(records)}
@@ -74,7 +85,7 @@ def _is_one(text: bytes) -> bool:
     return True
 
 
-def cut_hec(body: bytes, path: str, content_type: str) -> Cut:
+def cut_hec(body: bytes, path: str, content_type: str, *, envelope: bool = False) -> Cut:
     """Splunk's envelopes, one after another with or without newlines; `/raw` takes lines."""
     answer = {"text": "Success", "code": 0}
     if path.endswith("/raw"):
@@ -84,21 +95,42 @@ def cut_hec(body: bytes, path: str, content_type: str) -> Cut:
     decoder, at = json.JSONDecoder(), 0
     while at < len(text):
         try:
-            envelope, at = decoder.raw_decode(text, at)
+            wrapped, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
             records.append(text[at:].encode())
             break
         while at < len(text) and text[at].isspace():
             at += 1
-        event = envelope.get("event") if isinstance(envelope, dict) else None
-        if isinstance(event, str):
+        event = wrapped.get("event") if isinstance(wrapped, dict) else None
+        if event is not None and envelope:
+            records.append(_encode(_of_hec(wrapped, event)))
+        elif isinstance(event, str):
             records.append(event.encode("utf-8", "replace"))
         else:
-            records.append(_encode(envelope if event is None else event))
+            records.append(_encode(wrapped if event is None else event))
     return [record for record in records if record], answer
 
 
-def cut_bulk(body: bytes, path: str, content_type: str) -> Cut:
+def _of_hec(wrapped: dict[str, Any], event: Any) -> dict[str, Any]:
+    """Return an event with what its envelope says of it, under ECS names; the event's own word goes first."""
+    fields = wrapped.get("fields")
+    said: dict[str, Any] = {f"labels.{name}": value for name, value in fields.items()} if isinstance(fields, dict) else {}  # fmt: skip
+    for name, member in (
+        ("host.name", "host"),
+        ("labels.sourcetype", "sourcetype"),
+        ("labels.index", "index"),
+    ):
+        if wrapped.get(member):
+            said[name] = wrapped[member]
+    source = wrapped.get("source")
+    if source:
+        said["log.file.path" if str(source).startswith("/") else "labels.source"] = source
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        said["@timestamp"] = float(wrapped["time"])
+    return said | (event if isinstance(event, dict) else {"message": event})
+
+
+def cut_bulk(body: bytes, path: str, content_type: str, *, envelope: bool = False) -> Cut:
     """Pairs of action and document; `index` and `create` are taken, other actions refused one by one."""
     records: list[bytes] = []
     items: list[dict[str, Any]] = []
@@ -131,53 +163,12 @@ def _action(line: bytes) -> tuple[str, dict[str, Any]]:
     return action, {"_index": index} if isinstance(index, str) else {}
 
 
-def cut_otlp(body: bytes, path: str, content_type: str) -> Cut:
+def cut_otlp(body: bytes, path: str, content_type: str, *, envelope: bool = False) -> Cut:
     """Log records; text bodies are records as they are, others become objects with their attributes."""
-    answer: dict[str, Any] = {"partialSuccess": {}}
     try:
-        request = _decode(body)
-        found = [
-            (record, resource.get("resource") or {})
-            for resource in request.get("resourceLogs") or []
-            for scope in resource.get("scopeLogs") or []
-            for record in scope.get("logRecords") or []
-        ]
-        return [raw for record, resource in found if (raw := _of_otlp(record, resource))], answer
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError, TypeError):
-        return [body] if body.strip() else [], answer
-
-
-def _of_otlp(record: dict[str, Any], resource: dict[str, Any]) -> bytes:
-    said = _plain(record.get("body") or {})
-    if isinstance(said, str):
-        return said.encode("utf-8", "replace")
-    event = _attributes(resource) | _attributes(record)
-    event |= said if isinstance(said, dict) else {"message": said}
-    stamp = record.get("timeUnixNano") or record.get("observedTimeUnixNano")
-    if isinstance(stamp, str | int) and "@timestamp" not in event and str(stamp).isdecimal():
-        event["@timestamp"] = int(stamp)
-    return _encode(event)
-
-
-def _attributes(holder: dict[str, Any]) -> dict[str, Any]:
-    return {one["key"]: _plain(one.get("value") or {}) for one in holder.get("attributes") or []}
-
-
-def _plain(value: dict[str, Any]) -> Any:
-    """Return what an OTLP AnyValue holds."""
-    if "kvlistValue" in value:
-        return {
-            one["key"]: _plain(one.get("value") or {})
-            for one in value["kvlistValue"].get("values") or []
-        }
-    if "arrayValue" in value:
-        return [_plain(one) for one in value["arrayValue"].get("values") or []]
-    if "intValue" in value:
-        return int(value["intValue"])
-    for name in ("stringValue", "boolValue", "doubleValue", "bytesValue"):
-        if name in value:
-            return value[name]
-    return None
+        return records_of(body, content_type, envelope=envelope), {"partialSuccess": {}}
+    except ParseError:
+        return [body] if body else [], {"partialSuccess": {}}
 
 
 _CLUSTER: Final = {

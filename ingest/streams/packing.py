@@ -1,4 +1,4 @@
-"""Unpack the body of a post under a bound: gzip, deflate, and zstd where Python has it (3.14).
+"""Unpack the body of a post under a bound: gzip, deflate, zstd.
 
 Source: RFC 9110, 8.4.1 (content codings), RFC 8878 (zstd).
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib
 import zlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from contract.errors import ParseError
 
@@ -26,25 +27,27 @@ def unpack(body: bytes, coding: str, bound: int) -> bytes:
     coding = coding.strip().lower()
     if coding in {"", "identity"}:
         return body
+    make = _CODINGS.get(coding)
+    if make is None:
+        raise ParseError(f"content coding {coding!r} is unknown; expected gzip, deflate or zstd")
     try:
-        if coding in {"gzip", "x-gzip"}:
-            return _unpack(zlib.decompressobj(zlib.MAX_WBITS | 16), body, bound)
-        if coding == "deflate":
-            return _unpack(zlib.decompressobj(), body, bound)
-        if coding == "zstd":
-            return _unpack(_zstd(), body, bound)
+        return _unpack(make, body, bound)
     except (zlib.error, EOFError, ValueError) as error:
         raise ParseError(f"damaged {coding} data: {error}") from error
-    raise ParseError(f"content coding {coding!r} is unknown; expected gzip, deflate or zstd")
 
 
-def _unpack(opened: Any, body: bytes, bound: int) -> bytes:
-    found = opened.decompress(body, bound + 1)
-    if len(found) > bound:
-        raise TooLargeError(f"more than {bound} bytes unpacked")
-    if not opened.eof:
-        raise ParseError("the packed data end too early")
-    return bytes(found)
+def _unpack(make: Callable[[], Any], body: bytes, bound: int) -> bytes:
+    """Unpack one part after another: gzip and zstd may consist of several."""
+    found = b""
+    while body.strip(b"\0"):
+        opened = make()
+        found += opened.decompress(body, bound + 1 - len(found))
+        if len(found) > bound:
+            raise TooLargeError(f"more than {bound} bytes unpacked")
+        if not opened.eof:
+            raise ParseError("the packed data end too early")
+        body = opened.unused_data
+    return found
 
 
 def _zstd() -> Any:
@@ -54,3 +57,11 @@ def _zstd() -> Any:
         except ImportError:
             continue
     raise ParseError("zstd needs Python 3.14 or the package backports.zstd")
+
+
+_CODINGS: Final[dict[str, Callable[[], Any]]] = {
+    "gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
+    "x-gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
+    "deflate": zlib.decompressobj,
+    "zstd": _zstd,
+}

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from elasticsearch import Elasticsearch, helpers
 from pydantic import ValidationError
 
 from contract.errors import SettingsError
@@ -283,6 +284,9 @@ def test_an_address_in_use_is_a_settings_error() -> None:
             HttpSource("gw", HttpSettings(port=port), MemoryMeter(), now_us)
 
 
+ZSTD = bytes.fromhex("28b52ffd2007390000 7b2261223a317d".replace(" ", ""))
+"""`{"a":1}` as one frame with one raw block (RFC 8878, 3.1.1)."""
+
 Post = Callable[..., Awaitable[tuple[int, Any]]]
 
 
@@ -295,7 +299,8 @@ async def serving(
 
     async def pull() -> None:
         async for batch in source.batches(None):
-            batches.append(batch)  # noqa: PERF401 - the list is read while it grows
+            batches.append(batch)
+            source.confirm(batch.position)
 
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(pull())
@@ -320,6 +325,13 @@ async def serving(
         (b'{\n "a": 1\n}', {"Content_Type": "application/json"}, [b'{\n "a": 1\n}']),
         (b"<1>a\n<2>b", {"Content_Type": "text/plain"}, [b"<1>a", b"<2>b"]),
         (gzip.compress(b'{"a":1}'), {"Content_Encoding": "gzip"}, [b'{"a":1}']),
+        (
+            gzip.compress(b'[{"a":1},') + gzip.compress(b'{"b":2}]'),
+            {"Content_Encoding": "gzip"},
+            [b'{"a":1}', b'{"b":2}'],
+        ),
+        (ZSTD, {"Content_Encoding": "zstd"}, [b'{"a":1}']),
+        (ZSTD * 2, {"Content_Encoding": "zstd", "Content_Type": "text/plain"}, [b'{"a":1}{"a":1}']),
         (b"[" * 100_000, {}, [b"[" * 100_000]),
         (b'[{"a":', {}, [b'[{"a":']),
         (b"", {}, []),
@@ -381,6 +393,30 @@ def test_http_speaks_other_collectors_forms(
     asyncio.run(run())
 
 
+def test_the_official_elasticsearch_client_sends_to_us() -> None:
+    def send(port: int) -> tuple[int, Any]:
+        with Elasticsearch(f"http://127.0.0.1:{port}", http_compress=True) as client:
+            assert client.ping()
+            found = ({"_op_type": "create", "_index": "logs", "n": number} for number in range(700))
+            return helpers.bulk(client, found)
+
+    async def run() -> None:
+        meter = MemoryMeter()
+        source = HttpSource("web", HttpSettings(port=0, form="elastic_bulk"), meter, now_us)
+
+        async def pull() -> None:
+            async for batch in source.batches(None):
+                source.confirm(batch.position)
+
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            group.create_task(pull())
+            assert await asyncio.to_thread(send, source.port) == (700, [])
+            await source.close()
+        assert meter.total("records_read") == 700
+
+    asyncio.run(run())
+
+
 def test_http_refuses_what_is_too_large_packed_or_not() -> None:
     async def run() -> None:
         async with serving(HttpSettings(port=0, max_body_bytes=10_000), MemoryMeter()) as (
@@ -390,6 +426,7 @@ def test_http_refuses_what_is_too_large_packed_or_not() -> None:
             assert (await post(b"x" * 10_001))[0] == 413
             assert (await post(gzip.compress(b"x" * 50_000_000), Content_Encoding="gzip"))[0] == 413
             assert (await post(b"no gzip", Content_Encoding="gzip"))[0] == 415
+            assert (await post(ZSTD[:-1], Content_Encoding="zstd"))[0] == 415
             assert (await post(gzip.compress(b"cut")[:-9], Content_Encoding="gzip"))[0] == 415
             assert (await post(b"x", Content_Encoding="br"))[0] == 415
             assert (await post(b"{}", "/other"))[0] == 404
@@ -398,7 +435,7 @@ def test_http_refuses_what_is_too_large_packed_or_not() -> None:
     asyncio.run(run())
 
 
-def test_http_answers_only_when_the_engine_asked_for_more() -> None:
+def test_http_answers_only_when_the_records_are_durable() -> None:
     async def run() -> None:
         source = HttpSource("web", HttpSettings(port=0, max_waiting=1), MemoryMeter(), now_us)
         batches = source.batches(None)
@@ -406,19 +443,51 @@ def test_http_answers_only_when_the_engine_asked_for_more() -> None:
         await asyncio.sleep(0.05)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{source.port}") as session:
             posted = asyncio.create_task(session.post("/", data=b"{}"))
-            await pulled
-            await asyncio.sleep(0.05)
-            assert not posted.done()
+            first = await pulled
             waiting = asyncio.create_task(session.post("/", data=b"{}"))
-            await asyncio.sleep(0.05)
+            second = await anext(batches)
             async with session.post("/", data=b"{}") as refused:
                 assert refused.status == 429
-            await source.close()
-            async for _ in batches:
-                pass
-            for task in (posted, waiting):
-                async with await task as answer:
-                    assert answer.status == 200
+            assert not posted.done()
+            source.confirm(first.position)
+            async with await posted as answer:
+                assert answer.status == 200
+            assert not waiting.done()
+            closing = asyncio.gather(source.close(), anext(batches, None))
+            await asyncio.sleep(0.05)
+            source.confirm(second.position)
+            async with await waiting as answer:
+                assert answer.status == 200
+            await closing
+
+    asyncio.run(run())
+
+
+def test_http_hears_only_the_senders_named_and_none_too_fast() -> None:
+    async def run() -> None:
+        meter = MemoryMeter()
+        strangers = HttpSettings.model_validate({"port": 0, "senders": ["192.0.2.0/24"]})
+        async with serving(strangers, meter) as (post, batches):
+            assert (await post(b"{}"))[0] == 403
+            assert not batches
+        async with serving(HttpSettings(port=0, max_per_sender_per_s=10), meter) as (post, batches):
+            body = b"[" + b"{}," * 29 + b"{}]"
+            assert [(await post(body))[0] for _ in range(3)] == [200, 429, 429]
+            assert len(records(batches)) == 30
+
+    asyncio.run(run())
+
+
+def test_http_hands_over_what_a_shipper_wrapped_and_the_adapter_named() -> None:
+    async def run() -> None:
+        async with serving(HttpSettings(port=0, unwrap="log.line"), MemoryMeter()) as (
+            post,
+            batches,
+        ):
+            body = b'[{"log":{"line":"<1>a"}},{"log.line":"<1>b"},{"other":1}]'
+            assert (await post(body, Opsonin_Adapter="linux.auth"))[0] == 200
+            assert records(batches) == [b"<1>a", b"<1>b", b'{"other":1}']
+            assert batches[0].adapter == "linux.auth"
 
     asyncio.run(run())
 

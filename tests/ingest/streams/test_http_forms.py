@@ -80,3 +80,13 @@ def test_otlp_text_bodies_are_records_and_others_become_objects() -> None:
 )
 def test_what_is_no_otlp_stays_for_a_dead_letter(body: bytes) -> None:
     assert cut_otlp(body, "/v1/logs", "")[0] == [body]
+
+
+def test_hec_with_its_envelope_keeps_host_time_and_fields() -> None:
+    body = b'{"time":"1781521200.5","host":"web","source":"/var/log/a","sourcetype":"syslog","event":"<13>a","fields":{"x":1}}{"host":"b","event":{"host.name":"c"}}'
+    first, second = cut_hec(body, PATH, "", envelope=True)[0]
+    assert json.loads(first) == {
+        "labels.x": 1, "host.name": "web", "labels.sourcetype": "syslog", "log.file.path": "/var/log/a",
+        "@timestamp": 1781521200.5, "message": "<13>a",
+    }  # fmt: skip
+    assert json.loads(second) == {"host.name": "c"}
