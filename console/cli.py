@@ -16,6 +16,7 @@ from contract.errors import InputError, OpsoninError
 
 _COMMANDS = {
     "run": ("console.run", "run", "the engine in one process: sources, detection, chains, policy"),
+    "worker": ("console.worker", "worker", "one or several roles of the engine on Kafka"),
     "replay": (
         "console.replay",
         "replay",

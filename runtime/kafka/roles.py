@@ -46,8 +46,6 @@ from runtime.watermark import Watermarks
 
 RoleName: TypeAlias = Literal["detect", "aggregate", "link", "decide"]
 ROLES: Final[tuple[RoleName, ...]] = ("detect", "aggregate", "link", "decide")
-MAX_WAITING: Final = 200_000
-"""Records that wait in one partition for upstreams that are behind; beyond it the earliest go on."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -189,7 +187,7 @@ class Roles:
         watch = self._canary(name.partition("/")[0])
         tally = Tally(self._meter)
         return StageTask(
-            name, engine, upstreams, outlet, route, marks_to, tally, MAX_WAITING, watch
+            name, engine, upstreams, outlet, route, marks_to, tally, self._kafka.max_waiting, watch
         )
 
     def _outlet(self, name: str) -> Outlet:

@@ -85,6 +85,9 @@ class KafkaSettings(KafkaAccess):
             all partitions (event).
         linger: how long a record waits for others to share a request.
         udp_queue_bytes: datagrams kept on disk while Kafka is away; what does not fit is dropped and counted.
+        max_waiting: records of one partition that wait in memory for upstream partitions which are behind in event
+            time; beyond it the earliest go on out of order, and are counted.
+        stuck_after: a worker is unhealthy when a partition with records to read stands still for so long.
     """
 
     prefix: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = "opsonin."
@@ -99,6 +102,8 @@ class KafkaSettings(KafkaAccess):
     spread: Literal["sender", "event"] = "sender"
     linger: Timespan = timedelta(milliseconds=20)
     udp_queue_bytes: Annotated[int, Field(ge=1 << 20, le=1 << 40)] = 1 << 28
+    max_waiting: Annotated[int, Field(ge=100, le=10_000_000)] = 200_000
+    stuck_after: Timespan = timedelta(minutes=1)
 
     @property
     def member_name(self) -> str:

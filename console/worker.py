@@ -1,0 +1,97 @@
+"""`opsonin worker`: one or several roles of the distributed engine in this process, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+
+import click
+import structlog
+from aiohttp import web
+
+from console.places import config_option, settings_of
+from contract.errors import OpsoninError, SettingsError
+from runtime import clock, log
+from runtime.compose import compose, engine_cache
+from runtime.kafka.worker import WORKER_ROLES, Worker
+from runtime.metrics import CONTENT_TYPE, PrometheusMeter
+from runtime.settings import Settings
+from runtime.surroundings import detect
+from runtime.web import Faces
+
+logger = structlog.get_logger()
+
+
+@click.command(epilog="Example: opsonin worker detect aggregate --config /etc/opsonin/opsonin.toml")
+@click.argument("roles", nargs=-1, required=True, metavar="ROLE…")
+@config_option
+def worker(roles: tuple[str, ...], config: Path | None) -> None:
+    """Run roles of the engine on Kafka: ingest, detect, aggregate, link, decide, enforce, or all.
+
+    Each worker needs a name of its own (kafka.member, OPSONIN_KAFKA__MEMBER, or the host's name). `opsonin topics apply`
+    makes the topics first.
+    """
+    chosen = _chosen(roles)
+    settings = settings_of(config).guarded(detect())
+    log.configure(settings.log.level, settings.log.format)
+    # The client tells of each failed attempt, with a traceback; what matters comes to us as an error.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    composition = compose(settings, cache_folder=engine_cache(settings))
+    if composition.errors and settings.engine.stop_on_broken_rules:
+        for error in composition.errors:
+            click.echo(f"opsonin: {error}", err=True)
+        raise SettingsError(
+            f"{len(composition.errors)} broken rules, named above; mend them, or set engine.stop_on_broken_rules = false"
+        )
+    meter = PrometheusMeter()
+    try:
+        asyncio.run(
+            _run(settings, Worker(settings, composition, chosen, meter, clock.now_us), meter)
+        )
+    except OSError as error:
+        raise OpsoninError(f"cannot start: {error}") from error
+
+
+async def _run(settings: Settings, running: Worker, meter: PrometheusMeter) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, running.stop)
+    faces = Faces()
+    try:
+        port = await faces.listen_tcp(
+            _observe_app(running, meter), settings.web.host, settings.web.port
+        )
+        logger.info("web.listening", host=settings.web.host, port=port)
+        await running.run()
+    finally:
+        await faces.close()
+
+
+def _observe_app(running: Worker, meter: PrometheusMeter) -> web.Application:
+    """Return the application for `/metrics` and `/healthz`; the latter names the roles that are not healthy."""
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=meter.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def health(_: web.Request) -> web.Response:
+        wrong = running.unhealthy()
+        body = {"ready": not wrong, "unhealthy": wrong}
+        return web.json_response(body, status=503 if wrong else 200)
+
+    app = web.Application()
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/healthz", health)
+    return app
+
+
+def _chosen(roles: tuple[str, ...]) -> tuple[str, ...]:
+    if roles == ("all",):
+        return WORKER_ROLES
+    unknown = sorted(set(roles) - set(WORKER_ROLES))
+    if unknown:
+        raise click.BadParameter(
+            f"expected roles of {', '.join(WORKER_ROLES)}, or all; came {', '.join(unknown)}"
+        )
+    return roles

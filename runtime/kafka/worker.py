@@ -1,0 +1,163 @@
+"""Roles in one process: starts them, watches them, stops them in order. `opsonin worker` is its face.
+
+Each role of the exact loop has a thread and Kafka clients of its own; ingest and enforcement run in the event loop. What
+one role does to itself (a rebalance, a fence) does not touch the others; a bug in one ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+from kafka.admin import MemberToRemove
+from kafka.errors import KafkaError
+
+from contract.errors import OpsoninError
+from contract.ports import Meter
+from contract.timestamps import microseconds
+from runtime.compose import Composition
+from runtime.kafka import client
+from runtime.kafka.enforce import Enforce
+from runtime.kafka.ingest import Ingest
+from runtime.kafka.loop import Loop
+from runtime.kafka.roles import ROLES, Roles
+from runtime.settings import Settings
+
+log = structlog.get_logger()
+
+WORKER_ROLES: Final = ("ingest", *ROLES, "enforce")
+_LOOK_S: Final = 0.2
+_JOIN_S: Final = 15
+_GIVE_UP_S: Final = 10
+
+
+class Worker:
+    """Runs roles.
+
+    Args:
+        settings: checked, guard rails included.
+        composition: rules, compiled.
+        roles: of `WORKER_ROLES`.
+        meter: for counts.
+        clock: wall clock, microseconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        composition: Composition,
+        roles: Sequence[str],
+        meter: Meter,
+        clock: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        kafka = settings.kafka
+        made = Roles(settings, composition, meter)
+        self.loops = [
+            Loop(made.role(name), kafka, kafka.member_name, meter, clock)
+            for name in ROLES
+            if name in roles
+        ]
+        self.ingest = Ingest(settings, meter, clock) if "ingest" in roles else None
+        self.enforce = Enforce(settings, meter, clock) if "enforce" in roles else None
+        self._ingest_is_done = False
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run until stopped; where `engine.stop_at_end` says so, ingest ends before, and the others go on.
+
+        Raises:
+            OpsoninError: a role cannot go on.
+            OSError: a source could not be opened.
+        """
+        tasks: dict[str, asyncio.Task[None]] = {}
+        if self.ingest is not None:
+            tasks["ingest"] = asyncio.create_task(self.ingest.run(), name="ingest")
+        if self.enforce is not None:
+            tasks["enforce"] = asyncio.create_task(self.enforce.run(), name="enforce")
+        for loop in self.loops:
+            loop.start()
+        log.info("worker.started", roles=[*tasks, *(one.role.name for one in self.loops)])
+        try:
+            while not self._stopping.is_set():
+                self._raise_failures(tasks)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_S):
+                        await self._stopping.wait()
+        finally:
+            await self._drain(tasks)
+            log.info("worker.stopped")
+
+    def stop(self) -> None:
+        """Finish what is at hand, write it, leave the groups, end."""
+        self._stopping.set()
+
+    def unhealthy(self) -> dict[str, str]:
+        """Return which roles are not healthy, and why; empty: all are."""
+        now = self._clock()
+        limit_us = microseconds(self._settings.kafka.stuck_after)
+        found: dict[str, str] = {
+            one.role.name: why for one in self.loops if (why := one.health.stuck(now, limit_us))
+        }
+        if self.ingest is not None and not self.ingest.ready.is_set() and not self._ingest_is_done:
+            found["ingest"] = "not ready"
+        if self.enforce is not None and not self.enforce.ready.is_set():
+            found["enforce"] = self.enforce.last_error or "not ready"
+        return found
+
+    # -------------------------------------------------------------- inside
+
+    def _raise_failures(self, tasks: dict[str, asyncio.Task[None]]) -> None:
+        for name, task in tasks.items():
+            if task.done():
+                task.result()
+                if name == "ingest":
+                    self._ingest_is_done = True
+        for loop in self.loops:
+            if loop.health.failure is not None:
+                raise OpsoninError(
+                    f"role {loop.role.name}: {loop.health.failure}"
+                ) from loop.health.failure
+
+    async def _drain(self, tasks: dict[str, asyncio.Task[None]]) -> None:
+        """Stop from the front, so that what was taken still goes through as far as it can."""
+        if self.ingest is not None and not tasks["ingest"].done():
+            await self.ingest.stop()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(tasks["ingest"]), _GIVE_UP_S)
+            if not tasks["ingest"].done():
+                self.ingest.give_up()
+        for loop in self.loops:
+            loop.stop()
+        await asyncio.to_thread(self._join)
+        if self.enforce is not None:
+            self.enforce.stop()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    def _join(self) -> None:
+        for loop in self.loops:
+            loop.join(_JOIN_S)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Leave the groups: a static member's partitions would wait for its session to end."""
+        gone = [one.role.name for one in self.loops if not one.is_alive()]
+        if not gone:
+            return
+        kafka = self._settings.kafka
+        try:
+            admin = client.admin(kafka)
+        except OpsoninError:
+            return
+        try:
+            for name in gone:
+                member = MemberToRemove(group_instance_id=f"{name}.{kafka.member_name}")
+                with suppress(KafkaError):
+                    admin.remove_group_members(f"{kafka.prefix}{name}", [member])
+        finally:
+            with suppress(KafkaError):
+                admin.close()
