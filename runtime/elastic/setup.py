@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from elastic_transport import TransportError
@@ -15,9 +15,9 @@ from runtime.elastic.templates import REPLACED, VERSION, Body, index_name, templ
 
 
 def apply(client: Elasticsearch, settings: ElasticSettings) -> list[str]:
-    """Put all templates, and make the plain indices; return what was done, in words.
+    """Put what is absent or other than wanted, and make the plain indices; return what was done, in words.
 
-    Repeating it changes nothing. Indices that exist keep their mapping but for fields that are new in it.
+    Indices that exist keep their mapping but for fields that are new in it.
 
     Raises:
         IndexingError: not reached, or refused; the API key needs `manage_index_templates`, and `create_index` and
@@ -26,18 +26,22 @@ def apply(client: Elasticsearch, settings: ElasticSettings) -> list[str]:
     wanted = templates(settings)
     done = []
     for name, body in wanted.components.items():
-        _ask(client.cluster.put_component_template, name=name, body=body)
-        done.append(f"component template {name}")
+        if _component_fault(client, name, body):
+            _ask(client.cluster.put_component_template, name=name, body=body)
+            done.append(f"component template {name}")
+    has_changed = bool(done)
     for name, body in wanted.indices.items():
-        _ask(client.indices.put_index_template, name=name, body=body)
-        done.append(f"index template {name}")
+        if _index_fault(client, name, body):
+            _ask(client.indices.put_index_template, name=name, body=body)
+            done.append(f"index template {name}")
     for kind in REPLACED:
         name = index_name(kind, settings.namespace)
-        if _ask(client.indices.exists, index=name):
-            _renew(client, wanted.components, name)
-        else:
+        if not _ask(client.indices.exists, index=name):
             _ask(client.indices.create, index=name)
             done.append(f"index {name}")
+        elif has_changed:
+            _renew(client, wanted.components, name)
+            done.append(f"fields of index {name}")
     return done
 
 
@@ -48,18 +52,13 @@ def check(client: Elasticsearch, settings: ElasticSettings) -> list[str]:
         IndexingError: not reached, or refused.
     """
     wanted = templates(settings)
-    found: list[str] = []
-    for name, body in wanted.components.items():
-        there = _there("component_templates", client.cluster.get_component_template, name)
-        found += _compare(f"component template {name}", body, there, "component_template")
-    for name, body in wanted.indices.items():
-        there = _there("index_templates", client.indices.get_index_template, name)
-        found += _compare(f"index template {name}", body, there, "index_template")
+    found = [_component_fault(client, name, body) for name, body in wanted.components.items()]
+    found += [_index_fault(client, name, body) for name, body in wanted.indices.items()]
     for kind in REPLACED:
         name = index_name(kind, settings.namespace)
         if not _ask(client.indices.exists, index=name):
             found.append(f"index {name} is absent")
-    return found
+    return [fault for fault in found if fault]
 
 
 def prepare(client: Elasticsearch, settings: ElasticSettings) -> list[str]:
@@ -84,6 +83,17 @@ def _renew(client: Elasticsearch, components: Mapping[str, Body], name: str) -> 
             _ask(client.indices.put_mapping, index=name, body=mappings)
 
 
+def _component_fault(client: Elasticsearch, name: str, wanted: Body) -> str:
+    ask = client.cluster.get_component_template
+    there = _there("component_templates", ask, name)
+    return _fault(f"component template {name}", wanted, there and there["component_template"])
+
+
+def _index_fault(client: Elasticsearch, name: str, wanted: Body) -> str:
+    there = _there("index_templates", client.indices.get_index_template, name)
+    return _fault(f"index template {name}", wanted, there and there["index_template"])
+
+
 def _there(key: str, ask: Callable[..., Any], name: str) -> Mapping[str, Any] | None:
     try:
         found = _ask(ask, name=name)[key]
@@ -92,18 +102,16 @@ def _there(key: str, ask: Callable[..., Any], name: str) -> Mapping[str, Any] | 
     return found[0] if found else None
 
 
-def _compare(what: str, wanted: Body, there: Mapping[str, Any] | None, key: str) -> Iterator[str]:
-    if there is None:
-        yield f"{what} is absent"
-        return
-    found = there[key]
+def _fault(what: str, wanted: Body, found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return f"{what} is absent"
     version = found.get("version", 0)
     if version > VERSION:
-        return  # a newer Opsonin was here; it only adds
+        return ""  # a newer Opsonin was here; it only adds
     if version != VERSION:
-        yield f"{what} is of version {version}; wanted is {VERSION}"
-    elif differing := _differing(wanted, found):
-        yield f"{what}: {differing} differs from what is wanted"
+        return f"{what} is of version {version}; wanted is {VERSION}"
+    differing = _differing(wanted, found)
+    return f"{what}: {differing} differs from what is wanted" if differing else ""
 
 
 def _differing(wanted: Any, found: Any, at: str = "") -> str:

@@ -1,6 +1,6 @@
 """Index templates: what each data stream and index looks like. Pure; `setup` applies them.
 
-Three component templates (ECS, Opsonin's fields, settings) are composed by six index templates, one a kind of record. Events,
+Two component templates (ECS, Opsonin's fields) are composed by six index templates, one a kind of record. Events,
 outcomes and dead letters are data streams with a lifecycle; alerts, chains and decisions are plain indices, because a
 newer revision replaces the older and a data stream only grows. Their names follow Elastic's `logs-<dataset>-<namespace>`,
 and their priority is above that of the templates that ship with Elasticsearch for `logs-*-*`.
@@ -22,7 +22,7 @@ PRIORITY: Final = 500
 APPENDED: Final = ("event", "outcome", "dead_letter")
 REPLACED: Final = ("alert", "chain", "decision")
 KINDS: Final = (*APPENDED, *REPLACED)
-ECS, OWN, SETTINGS = "opsonin-ecs", "opsonin-fields", "opsonin-settings"
+ECS, OWN = "opsonin-ecs", "opsonin-fields"
 
 _ROOM: Final = 500
 """Fields that a site may add by a template of its own before the limit is reached."""
@@ -63,7 +63,6 @@ def templates(settings: ElasticSettings) -> Templates:
         # Elasticsearch checks each component by itself: the limit belongs beside the mapping that needs it.
         ECS: {"template": {"mappings": mapping(of_ecs, plain=plain), "settings": _limits(fields)}},
         OWN: {"template": {"mappings": own_mapping}},
-        SETTINGS: {"template": {"settings": _index_settings(settings)}},
     }
     for body in components.values():
         body |= {"version": VERSION, "_meta": meta}
@@ -137,14 +136,15 @@ def _index_settings(settings: ElasticSettings) -> Body:
 def _index_template(kind: str, settings: ElasticSettings, meta: Mapping[str, Any]) -> Body:
     body: Body = {
         "index_patterns": [index_name(kind, settings.namespace)],
-        "composed_of": [ECS, OWN, SETTINGS],
+        "composed_of": [ECS, OWN],
         "priority": PRIORITY,
         "version": VERSION,
+        "template": {"settings": _index_settings(settings)},
         "_meta": {**meta, "description": f"Opsonin: {kind.replace('_', ' ')}s"},
     }
     if kind in APPENDED:
         body["data_stream"] = {}
-        body["template"] = {"lifecycle": {"data_retention": _retention(settings)}}
+        body["template"]["lifecycle"] = {"data_retention": _retention(settings)}
     return body
 
 

@@ -19,6 +19,7 @@ from runtime.elastic import setup
 from runtime.elastic.bulk import BulkWriter
 from runtime.elastic.client import connect
 from runtime.elastic.settings import ElasticSettings
+from runtime.elastic.templates import REPLACED, index_name
 
 LAB = Path(__file__).parents[2] / "deploy" / "lab"
 sys.path.append(str(LAB))
@@ -27,7 +28,7 @@ from elastic_package import missing  # noqa: E402 - after the path to it
 from elastic_server import ElasticServer  # noqa: E402
 
 GIVEN = os.environ.get("OPSONIN_ELASTIC", "")
-_NEEDING = {"elastic_url", "own_server", "secure_server", "index"}
+_NEEDING = {"elastic_url", "own_server", "secure_server", "index", "module_index"}
 _numbers = itertools.count(1)
 
 
@@ -58,9 +59,9 @@ def elastic_url() -> Iterator[str]:
         yield server.url
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_server() -> Iterator[ElasticServer]:
-    """A server that the test may kill."""
+    """A server that the tests of a module may kill, if they start it again."""
     require_server()
     with ElasticServer() as server:
         yield server
@@ -102,7 +103,17 @@ class Index:
 
     def close(self) -> None:
         self.writer.close()
+        for kind in REPLACED:
+            self.client.indices.delete(index=index_name(kind, self.settings.namespace))
         self.client.close()
+
+
+@pytest.fixture(scope="module")
+def module_index(elastic_url: str) -> Iterator[Index]:
+    """A namespace that the tests of a module share, where each may take ids of its own: a fresh one costs a second."""
+    made = Index(settings_for(elastic_url))
+    yield made
+    made.close()
 
 
 @pytest.fixture
