@@ -13,6 +13,7 @@ from typing import Final
 
 from contract.event import Event
 from contract.ports import Adapter, Context
+from contract.records import DeadLetter
 from ingest.ecs_types import ROOTS
 from ingest.normalize import Normalizer
 
@@ -60,6 +61,15 @@ def recognize(
             parsed = round(sum(score > 0 for score in found) / len(sample), 2)
             fits.append(Fit(name, confidence, parsed))
     return sorted(fits, key=lambda fit: (-fit.confidence, fit.adapter))
+
+
+def confidence_of(adapter: str, items: Sequence[Event | DeadLetter]) -> float:
+    """Return how much an adapter found in one record, 0 to 1; 0 where it refused it or a part of it."""
+    events = [one for one in items if isinstance(one, Event)]
+    if len(events) < len(items):
+        return 0.0
+    found = max(map(_score, events)) if events else _READ
+    return found * (_GENERIC if adapter.startswith("generic.") else 1.0)
 
 
 def _read(adapter: Adapter, sample: Iterable[bytes], received_us: int) -> list[float]:

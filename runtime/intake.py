@@ -1,20 +1,29 @@
-"""Batches of one source to events and dead letters: its adapter, its streams' memory, its position."""
+"""Batches of one source to events and dead letters: its adapters, its streams' memory, its position, its clock."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
-from typing import Any
+from typing import Any, Final, TypeAlias
+
+import structlog
 
 from contract.event import Event
-from contract.ports import Batch, Context, Meter
+from contract.ports import Adapter, Batch, Meter
 from contract.records import DeadLetter
-from ingest.normalize import Normalizer, NormalizeSettings
+from ingest.detection import DETECT, Detection
+from ingest.lanes import Lane, LaneSettings
+from ingest.normalize import NormalizeSettings
+from ingest.routes import Router
 from runtime.settings import Reading
+from runtime.skew import Skew
 
-MAX_SENDERS = 10_000
-"""Streams whose adapter memory is kept, per source; beyond it the longest silent one is forgotten and counted."""
+log = structlog.get_logger()
+
+Take: TypeAlias = Callable[[bytes, str, int], list[Event | DeadLetter]]
+"""Record, sender and arrival to what it holds."""
+
+_MAIN: Final = ""
 
 
 class Intake:
@@ -31,9 +40,17 @@ class Intake:
         self, config: Reading, settings: NormalizeSettings, meter: Meter, saved: Any = None
     ) -> None:
         self.config = config
+        self._settings = settings
         self._meter = meter
-        self._normalizer = Normalizer(config.adapter, config.name, settings=settings, meter=meter)
-        self._contexts: OrderedDict[str, Context] = OrderedDict()
+        self._skew = Skew(config.name, meter)
+        self._main = self._lane(config.adapter)
+        self._lanes: dict[str, Lane] = {_MAIN: self._main}
+        self._router = Router(config.routes) if config.routes else None
+        for number, route in enumerate(config.routes):
+            self._lanes[f"route {number}"] = Lane(config.name, route.settings, settings, meter)
+        for name, adapter in config.adapters.items():
+            self._lanes[f"adapter {name}"] = self._lane(adapter)
+        self._detection = self._detect() if config.adapter is DETECT else None
         saved = saved or {}
         self.resume_at = saved.get("at")
         self.reached_us: int = saved.get("reached_us", 0)
@@ -41,8 +58,7 @@ class Intake:
         self._at = self.resume_at
         self._before: dict[str, Any] | None = None
         self._given = 0
-        for sender, state in saved.get("streams", {}).items():
-            self._context(sender, 0).state.update(state)
+        self._restore(saved)
 
     def take(self, batch: Batch, *, may_stop: bool = False) -> Iterator[Event | DeadLetter]:
         """Yield what the batch holds, in order.
@@ -53,31 +69,30 @@ class Intake:
         if may_stop:
             self._before = deepcopy(self.position())
         self._given = 0
-        context = self._context(batch.sender, batch.received_us)
-        take = self._normalizer.take
-        events = dead = 0
-        for raw in batch.records:
-            for item in take(raw, context):
-                if self._skip:
-                    self._skip -= 1
-                    self._given += 1
-                    continue
-                yield item
+        newest_us = events = dead = 0
+        for item in self._read(batch):
+            if self._skip:
+                self._skip -= 1
                 self._given += 1
-                if type(item) is Event:
-                    events += 1
-                    self.reached_us = max(self.reached_us, item.time_us)
-                else:
-                    dead += 1
+                continue
+            yield item
+            self._given += 1
+            if type(item) is Event:
+                events += 1
+                newest_us = max(newest_us, item.time_us)
+                self.reached_us = max(self.reached_us, newest_us)
+            else:
+                dead += 1
         self._before = None
         self._at = batch.position
+        if newest_us:
+            self._skew.saw(batch.sender, batch.received_us, newest_us)
         self._count(len(batch.records), events, dead)
 
     def flush(self, received_us: int) -> Iterator[Event | DeadLetter]:
-        """Yield what the adapter still held when the source ended."""
-        for context in self._contexts.values():
-            context.received_us = received_us
-            yield from self._normalizer.flush(context)
+        """Yield what the adapters still held when the source ended."""
+        for lane in self._lanes.values():
+            yield from lane.flush(received_us)
 
     def position(self) -> dict[str, Any]:
         """Return what a restart needs: the source's position, the streams' memory, the time reached.
@@ -86,23 +101,82 @@ class Intake:
         """
         if self._before is not None:
             return {**self._before, "reached_us": self.reached_us, "skip": self._given}
-        streams = {sender: one.state for sender, one in self._contexts.items() if one.state}
+        streams = self._main.memory()
         position = {"at": self._at, "reached_us": self.reached_us, "streams": streams}
+        lanes = {name: found for name, one in self._lanes.items() if name and (found := one.memory())}  # fmt: skip
+        if lanes:
+            position["lanes"] = lanes
+        if self._detection is not None:
+            position["detection"] = self._detection.memory()
         return position | ({"skip": self._skip} if self._skip else {})
 
-    def _context(self, sender: str, received_us: int) -> Context:
-        context = self._contexts.get(sender)
-        if context is None:
-            config = self.config
-            context = Context(received_us, config.zone, sender, options=config.options)
-            self._contexts[sender] = context
-            if len(self._contexts) > MAX_SENDERS:
-                self._contexts.popitem(last=False)
-                self._meter.add("streams_forgotten_total", source=config.name)
-        else:
-            self._contexts.move_to_end(sender)
-            context.received_us = received_us
-        return context
+    # -------------------------------------------------------------- which adapter
+
+    def _read(self, batch: Batch) -> Iterator[Event | DeadLetter]:
+        """Yield what the records hold, each read by the adapter that is meant for it."""
+        sender, received_us = batch.sender, batch.received_us
+        if not batch.adapter and self._router is None and self._detection is None:
+            context, take = self._main.context(sender, received_us), self._main.normalizer.take
+            for raw in batch.records:
+                yield from take(raw, context)
+            return
+        named = self._named(batch.adapter)
+        for raw in batch.records:
+            chosen = named or self._routed(raw, sender, received_us) or self._otherwise
+            yield from chosen(raw, sender, received_us)
+
+    def _named(self, adapter: str) -> Take | None:
+        """Return what reads records whose transport names an adapter, if the settings allow it."""
+        if not adapter or adapter == DETECT.name:
+            return None
+        if adapter == self.config.adapter.name:
+            return self._main.take
+        lane = self._lanes.get(f"adapter {adapter}")
+        if lane is not None:
+            return lane.take
+        for number, route in enumerate(self.config.routes):
+            if route.settings.adapter.name == adapter:
+                return self._lanes[f"route {number}"].take
+        self._meter.add("adapter_refused", source=self.config.name)
+        return None
+
+    def _routed(self, raw: bytes, sender: str, received_us: int) -> Take | None:
+        if self._router is None:
+            return None
+        number = self._router.choose(raw, sender, received_us)
+        return None if number is None else self._lanes[f"route {number}"].take
+
+    @property
+    def _otherwise(self) -> Take:
+        return self._main.take if self._detection is None else self._detection.take
+
+    def _lane(self, adapter: Adapter) -> Lane:
+        config = self.config
+        how = LaneSettings(adapter, config.zone, config.options)
+        return Lane(config.name, how, self._settings, self._meter)
+
+    def _detect(self) -> Detection:
+        lanes = {name: self._lanes[f"adapter {name}"] for name in self.config.adapters}
+
+        def say(sender: str, adapter: str, confidence: float) -> None:
+            log.info(
+                "source.detected",
+                source=self.config.name,
+                sender=sender,
+                adapter=adapter,
+                confidence=confidence,
+            )
+
+        return Detection(lanes, self._main, self.config.confidence, self._meter, say)
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        """Go on from a position; memory of routes and adapters that are gone is dropped."""
+        self._main.restore(saved.get("streams", {}))
+        for name, memory in saved.get("lanes", {}).items():
+            if name in self._lanes:
+                self._lanes[name].restore(memory)
+        if self._detection is not None:
+            self._detection.restore(saved.get("detection", {}))
 
     def _count(self, records: int, events: int, dead: int) -> None:
         name = self.config.name

@@ -36,6 +36,9 @@ HELP: Final[dict[str, str]] = {
     "streams_forgotten_total": "Streams whose memory was given up because a source has too many.",
     "inventory_reloads": "Times the inventory was read anew.",
     "inventory_errors": "Times the inventory could not be read; the last good one stays.",
+    "adapter_refused": "Times a sender named an adapter that the source's settings do not allow.",
+    "detected_confidence": "Confidence in an adapter that was found for a sender; the least of its senders.",
+    "clock_skew_seconds": "Arrival less event time: the least of each sender in a minute, and of those the extremes.",
     # ------------------------------------------------------------ rules
     "rules": "Rules in use, by kind.",
     "rules_refused": "Rules that could not be compiled.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,11 +17,15 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ValidationError
 
 from contract.errors import PluginError, SettingsError
+from contract.plugins import load as load_plugins
 from contract.plugins import load_named
 from contract.ports import Adapter, EnforcerType, SourceType
 from correlate.chain.settings import LinkSettings
 from correlate.window.settings import WindowSettings
+from ingest.detection import DETECT
+from ingest.lanes import LaneSettings
 from ingest.normalize import NormalizeSettings
+from ingest.routes import Route
 from respond.guard import GuardSettings
 from respond.target import network
 from respond.verdict import DecideSettings
@@ -43,14 +47,21 @@ class Reading:
     """How records of one source are read.
 
     Attributes:
+        adapter: `ingest.detection.DETECT` where it is to be found.
         zone: of time stamps that name none.
         options: for the adapter; see its file.
+        routes: of records that are read otherwise.
+        adapters: what detection chooses from, and what senders may name.
+        confidence: that detection wants.
     """
 
     name: str
     adapter: Adapter
     zone: tzinfo
     options: Mapping[str, Any]
+    routes: tuple[Route, ...] = field(default=(), kw_only=True)
+    adapters: Mapping[str, Adapter] = field(default_factory=dict, kw_only=True)
+    confidence: float = field(default=0.5, kw_only=True)
 
 
 @dataclass(slots=True, frozen=True)
@@ -171,13 +182,48 @@ def _sources(
     for index, entry in enumerate(entries):
         at = ("source", index)
         kind = _plugin("ingest.sources", entry.type, "SOURCE", SourceType, (*at, "type"), where)
-        adapter = _plugin(
-            "ingest.adapters", entry.adapter, "ADAPTER", Adapter, (*at, "adapter"), where
-        )
+        adapter = DETECT
+        if entry.adapter != DETECT.name:
+            adapter = _adapter(entry.adapter, (*at, "adapter"), where)
         own = _rooted(_validate(kind.settings, entry.model_extra or {}, at, where), folder)
         found.append(
-            SourceConfig(entry.name, adapter, ZoneInfo(entry.zone), entry.options, kind, own)
+            SourceConfig(
+                entry.name,
+                adapter,
+                ZoneInfo(entry.zone),
+                entry.options,
+                kind,
+                own,
+                routes=_routes(entry, at, where),
+                adapters=_adapters(entry, at, where),
+                confidence=entry.confidence,
+            )
         )
+    return tuple(found)
+
+
+def _adapter(name: str, at: toml_file.Path, where: Where) -> Adapter:
+    found: Adapter = _plugin("ingest.adapters", name, "ADAPTER", Adapter, at, where)
+    return found
+
+
+def _adapters(entry: SourceEntry, at: toml_file.Path, where: Where) -> dict[str, Adapter]:
+    """Return what detection chooses from: those named, or all that read a record at a time."""
+    if entry.adapter == DETECT.name and not entry.adapters:
+        known = load_plugins("ingest.adapters", "ADAPTER", Adapter)
+        return {name: one for name, one in known.items() if one.flush is None}
+    places = [(*at, "adapters", number) for number in range(len(entry.adapters))]
+    found = [_adapter(name, place, where) for name, place in zip(entry.adapters, places, strict=True)]  # fmt: skip
+    return {one.name: one for one in found}
+
+
+def _routes(entry: SourceEntry, at: toml_file.Path, where: Where) -> tuple[Route, ...]:
+    found = []
+    for number, one in enumerate(entry.route):
+        adapter = _adapter(one.adapter, (*at, "route", number, "adapter"), where)
+        how = LaneSettings(adapter, ZoneInfo(one.zone or entry.zone), one.options)
+        hosts, programs = (tuple(text.lower() for text in texts) for texts in (one.hosts, one.programs))  # fmt: skip
+        found.append(Route(how, one.senders, hosts, programs))
     return tuple(found)
 
 

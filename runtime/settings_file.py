@@ -6,11 +6,12 @@ Each source's and point's own keys are checked by the model that its file declar
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from contract.timespan import Timespan
 from correlate.chain.settings import LinkSettings
@@ -109,13 +110,43 @@ class WebSettings(Part):
     port: Annotated[int, Field(ge=0, le=65_535)] = 9464
 
 
+class RouteEntry(Part):
+    """Records of a source that are read otherwise; the first route that holds decides. One condition at least is needed.
+
+    Attributes:
+        senders: addresses and networks that sent them.
+        hosts: patterns (`*`, `?`; any case) of the host that the syslog header names.
+        programs: patterns of the program that it names.
+        adapter: what reads them.
+        zone: of their time stamps that name none; none: the source's.
+        options: for the adapter.
+    """
+
+    senders: tuple[IPv4Network | IPv6Network, ...] = ()
+    hosts: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    adapter: str
+    zone: Annotated[str, AfterValidator(_zone)] | None = None
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if not self.senders and not self.hosts and not self.programs:
+            raise ValueError("expected senders, hosts or programs; a route for all is the source")
+        return self
+
+
 class SourceEntry(BaseModel):
     """What every `[[source]]` has; its other keys belong to its type.
 
     Attributes:
         name: lower case; its position and watermark are kept by it.
         type: the transport: a file in `ingest/sources/`.
-        adapter: what reads its records: a file in `ingest/adapters/`, e.g. `suricata.eve`.
+        adapter: what reads its records: a file in `ingest/adapters/`, e.g. `suricata.eve`; `detect` finds it for each sender.
+        adapters: what `detect` chooses from (none: all that read a record at a time), and what a sender may name in the header
+            `Opsonin-Adapter` of a post or a Kafka record.
+        confidence: that `detect` wants of an adapter before it settles on it, as `opsonin parse --detect` states it.
+        route: see `[[source.route]]`.
         zone: of time stamps that name none, e.g. `Europe/Vienna`.
         options: for the adapter; see its file.
     """
@@ -125,6 +156,9 @@ class SourceEntry(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
     type: str
     adapter: str
+    adapters: tuple[str, ...] = ()
+    confidence: Annotated[float, Field(ge=0, le=1)] = 0.5
+    route: tuple[RouteEntry, ...] = ()
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     options: dict[str, Any] = {}
 

@@ -39,6 +39,16 @@ def read(text: str, file: str) -> dict[str, Any]:
         ) from error
 
 
+def _within(parts: list[str], counts: Mapping[Path, int]) -> Path:
+    """Return a header's path; the array tables that it lies in are meant by their last element."""
+    path: Path = ()
+    for part in parts:
+        if path in counts:
+            path = (*path, counts[path] - 1)
+        path = (*path, part.strip().strip("\"'"))
+    return path
+
+
 def lines(text: str) -> dict[Path, int]:
     """Return the line, from 1, of each table and key path; array tables count from 0."""
     found: dict[Path, int] = {}
@@ -47,7 +57,7 @@ def lines(text: str) -> dict[Path, int]:
     for number, line in enumerate(text.splitlines(), 1):
         header = _HEADER.match(line)
         if header:
-            table = tuple(part.strip().strip("\"'") for part in header[2].split("."))
+            table = _within(header[2].split("."), counts)
             if header[1] == "[[":
                 index = counts.get(table, 0)
                 counts[table] = index + 1

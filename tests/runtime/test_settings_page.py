@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from contract import timespan
 from contract.plugins import load
 from contract.ports import EnforcerType, SourceType
-from runtime.settings_file import File, PointEntry, SourceEntry
+from runtime.settings_file import File, PointEntry, RouteEntry, SourceEntry
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 HEAD = """\
@@ -95,6 +95,7 @@ def page() -> str:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             parts.append(table(f"[{name}]", field.annotation))
     parts.append(table("[[source]]", SourceEntry))
+    parts.append(table("[[source.route]]", RouteEntry))
     sources = load("ingest.sources", "SOURCE", SourceType).values()
     parts += [table(f'[[source]] of type "{one.name}"', one.settings) for one in sources]
     parts.append(table("[[point]]", PointEntry))
