@@ -21,7 +21,8 @@ from contract.records import Alert, Chain, DeadLetter, Decision, Outcome
 from contract.timestamps import from_datetime
 from runtime.stage_runner import Changes
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, FORMAT)
 _PAGE_BYTES = 16_384
 _BUSY_SECONDS = 10.0
 _HOUR_US = 3_600_000_000
@@ -50,6 +51,16 @@ CREATE TABLE state (
 CREATE TABLE position (source TEXT PRIMARY KEY, json BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE arrival (hour INTEGER PRIMARY KEY, last_row INTEGER NOT NULL);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+# Which record changed last, each once: what the index follows. Never reused numbers, so that nobody reads past a change.
+_CHANGE = """
+CREATE TABLE change (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, UNIQUE (kind, id));
+"""
+_FROM_1 = """
+INSERT INTO change (kind, id) SELECT kind, id FROM record ORDER BY time_us, id;
+INSERT INTO change (kind, id) SELECT 'dead_letter', id FROM dead_letter ORDER BY seq;
+UPDATE meta SET value = 2 WHERE name = 'format';
 """
 
 
@@ -135,7 +146,7 @@ class Store:
         self.db.execute("PRAGMA cache_size=-65536")
         self.db.execute("PRAGMA wal_autocheckpoint=4000")
         if not self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            self.db.executescript(f"BEGIN; {_SCHEMA} COMMIT")
+            self.db.executescript(f"BEGIN; {_SCHEMA} {_CHANGE} COMMIT")
             self.db.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
 
     def _check_format(self) -> None:
@@ -143,8 +154,10 @@ class Store:
             found = self.meta("format")
         except sqlite3.OperationalError as error:
             raise StoreError(f"{self.path}: not a store of Opsonin ({error})") from error
-        if found != FORMAT:
+        if found not in _READABLE:
             raise StoreError(f"{self.path}: format {found}; this version reads {FORMAT}")
+        if found != FORMAT and self._lock_file is not None:
+            self.db.executescript(f"BEGIN; {_CHANGE} {_FROM_1} COMMIT")
 
     def meta(self, name: str) -> int:
         """Return a number kept by name; 0 when absent."""
@@ -222,6 +235,10 @@ class Store:
             ],
         )
         self.db.executemany("DELETE FROM dead_letter WHERE id = ?", [(id,) for id in epoch.revived])
+        self._note_changes([*newest, *(("dead_letter", one.id) for one in epoch.dead_letters)])
+
+    def _note_changes(self, changed: list[tuple[str, str]]) -> None:
+        self.db.executemany("INSERT OR REPLACE INTO change (kind, id) VALUES (?, ?)", changed)
 
     def _write_state(self, epoch: Epoch) -> None:
         gone = [place for place, data in epoch.state.items() if data is None]
@@ -253,7 +270,8 @@ class Store:
     def prune(self, before_us: int, rows: int) -> int:
         """Delete at most `rows` events that arrived in hours before this; return how many. Records are kept.
 
-        Arrival counts, not event time, so that old logs can be read in. O(deleted).
+        Arrival counts, not event time, so that old logs can be read in. The newest event stays, whatever its age: an empty
+        table would give out its row numbers again, and arrivals and the index go by them. O(deleted).
         """
         row = self.db.execute(
             "SELECT max(last_row) FROM arrival WHERE hour < ?", (before_us // _HOUR_US,)
@@ -261,7 +279,8 @@ class Store:
         if row[0] is None:
             return 0
         done = self.db.execute(
-            "DELETE FROM event WHERE rowid IN (SELECT rowid FROM event WHERE rowid <= ? ORDER BY rowid LIMIT ?)",
+            "DELETE FROM event WHERE rowid IN (SELECT rowid FROM event WHERE rowid <= ?"
+            " AND rowid < (SELECT max(rowid) FROM event) ORDER BY rowid LIMIT ?)",
             (row[0], rows),
         )
         return done.rowcount

@@ -15,6 +15,7 @@ from contract.records import Alert, DeadLetter, Rule
 from runtime.store import Epoch, Store
 from runtime.stored import counts, dead_letters, find, records
 
+FIRST_FORMAT = Path(__file__).parents[1] / "data" / "store" / "format-1" / "store.sql"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -127,3 +128,41 @@ def test_events_that_arrived_long_ago_are_pruned_in_steps(store: Store) -> None:
     assert store.prune(3 * hour, 5) == 3
     assert store.prune(3 * hour, 5) == 0
     assert store.db.execute("SELECT count(*) FROM event").fetchone() == (2,)
+
+
+def test_the_newest_event_stays_so_that_row_numbers_are_never_given_out_again(store: Store) -> None:
+    store.commit(Epoch([event(1), event(2)], arrived_us=1))
+    assert store.prune(10**15, 100) == 1
+    store.commit(Epoch([event(3)], arrived_us=1))
+    assert store.db.execute("SELECT rowid, id FROM event").fetchall() == [(2, "e2"), (3, "e3")]
+
+
+def test_each_record_that_changed_is_noted_once_at_its_latest_change(store: Store) -> None:
+    store.commit(Epoch(records=[alert(1, "a"), alert(1, "b")], dead_letters=[letter()]))
+    store.commit(Epoch(records=[alert(2, "a")], revived=["d1"]))
+    store.commit(Epoch(dead_letters=[letter()]))
+    assert store.db.execute("SELECT * FROM change ORDER BY seq").fetchall() == [
+        (2, "alert", "b"),
+        (4, "alert", "a"),
+        (5, "dead_letter", "d1"),
+    ]
+
+
+def test_a_store_of_the_first_format_is_read_as_it_is_and_upgraded_when_written(
+    tmp_path: Path,
+) -> None:
+    old = tmp_path / "opsonin.db"
+    with sqlite3.connect(old) as db:
+        db.executescript(FIRST_FORMAT.read_text(encoding="utf-8"))
+    db.close()
+    reader = Store(old, read_only=True)
+    assert counts(reader) == {"alert": 1, "event": 1, "dead_letter": 1}
+    reader.close()
+    Store(old).close()
+    upgraded = Store(old)
+    assert upgraded.meta("format") == 2
+    assert upgraded.db.execute("SELECT kind, id FROM change ORDER BY seq").fetchall() == [
+        ("alert", "a1"),
+        ("dead_letter", "d1"),
+    ]
+    upgraded.close()
