@@ -30,6 +30,7 @@ from respond.guard import GuardSettings
 from respond.target import network
 from respond.verdict import DecideSettings
 from runtime import toml_file
+from runtime.elastic.settings import ElasticSettings
 from runtime.kafka.settings import KafkaSettings
 from runtime.settings_file import (
     DetectSettings,
@@ -95,6 +96,7 @@ class Settings:
     log: LogSettings
     web: WebSettings
     kafka: KafkaSettings
+    elastic: ElasticSettings
     sources: tuple[SourceConfig, ...]
     points: tuple[PointConfig, ...]
 
@@ -148,6 +150,7 @@ def resolve(
         update={
             "normalize": _rooted(file.normalize, folder),
             "kafka": _rooted(file.kafka, folder),
+            "elastic": _rooted(file.elastic, folder),
         }
     )
     engine = file.engine.model_copy(
@@ -169,6 +172,7 @@ def resolve(
         log=file.log,
         web=file.web,
         kafka=file.kafka,
+        elastic=file.elastic,
         sources=_sources(file.source, where, folder),
         points=_points(file.point, where, folder),
     )

@@ -19,6 +19,7 @@ from correlate.window.settings import WindowSettings
 from ingest.normalize import NormalizeSettings
 from respond.guard import GuardSettings
 from respond.verdict import DecideSettings
+from runtime.elastic.settings import ElasticSettings
 from runtime.kafka.settings import KafkaSettings
 from runtime.log import Format, LogLevel
 
@@ -190,5 +191,6 @@ class File(Part):
     log: LogSettings = LogSettings()
     web: WebSettings = WebSettings()
     kafka: KafkaSettings = KafkaSettings()
+    elastic: ElasticSettings = ElasticSettings()
     source: tuple[SourceEntry, ...] = ()
     point: tuple[PointEntry, ...] = ()
