@@ -51,6 +51,7 @@ class Routed:
 
     def __init__(self, rules: list[tuple[int, Node]], router: Router) -> None:
         self._rules = rules
+        self._router = router
         self._tests: dict[str, list[tuple[Leaf, Test]]] = {}
         seen = set()
         fields = router.deciding
@@ -67,8 +68,9 @@ class Routed:
     def _decided(self, event: Mapping[str, Any]) -> dict[Any, bool | None]:
         """Return the truth of each leaf that holds on a deciding field, or None where it stays open."""
         decided: dict[Any, bool | None] = {}
+        fields = self._router.deciders(event)
         for name, tests in self._tests.items():
-            if _is_deciding(event.get(name)):
+            if name in fields and _is_deciding(name, event.get(name)):
                 for leaf, test in tests:
                     if test(event):
                         decided[leaf] = True
@@ -93,8 +95,9 @@ class Routed:
         return kept
 
 
-def _is_deciding(value: Any) -> bool:
-    return value is None or type(value) is str or type(value) is int
+def _is_deciding(name: str, value: Any) -> bool:
+    """Tell whether keys tell this value from all others: 1 and true are equal in Python; of `EventID` the type counts."""
+    return value is None or type(value) is str or (name == "EventID" and type(value) is int)
 
 
 def _is_plain(leaf: Leaf) -> bool:

@@ -64,7 +64,7 @@ class Engine:
         get = event.get
         channel = get("Channel")
         code = get("EventID")
-        if channel is not None:
+        if channel:
             # Only what decides the route of an event with a channel; see `Router.deciding`.
             key: Any = (
                 channel,

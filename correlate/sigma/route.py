@@ -29,6 +29,10 @@ _PROCESSES = frozenset(
 )
 _ROUTING = tuple(sorted({name for row in taxonomy.ROWS for name in row.when}))
 _ECS_FIELDS = tuple(name for name in _ROUTING if name != _PROCESS)
+_OF_CHANNEL = frozenset({"Channel", "EventID"})
+_OF_CODE = frozenset({"EventID"})
+_OF_WINLOG = frozenset(_WINLOG_FIELDS)
+_OF_ECS = frozenset(_ECS_FIELDS)
 Sources: TypeAlias = list[tuple[Source, Names]]
 _PLAIN = Names({})
 _NXLOG = Names(taxonomy.NXLOG)
@@ -147,7 +151,15 @@ class Router:
         self._routes: dict[Route, Route] = {self._unknown: self._unknown}
 
     deciding = frozenset({"Channel", "EventID", *_WINLOG_FIELDS, *_ECS_FIELDS})
-    """Fields whose values the key of an event holds, where they are texts, integers or absent."""
+    """All fields that `deciders` may name."""
+
+    def deciders(self, event: Mapping[str, Any]) -> frozenset[str]:
+        """Return the fields whose values the key of such an event holds, where they are texts or absent, or `EventID`."""
+        if event.get("Channel"):
+            return _OF_CHANNEL
+        if event.get("EventID") is not None:
+            return _OF_CODE
+        return _OF_WINLOG if "winlog.channel" in event else _OF_ECS
 
     def key(self, event: Mapping[str, Any]) -> Any:
         """Return what decides the route of an event without `Channel`."""
@@ -156,7 +168,8 @@ class Router:
         if code is not None:
             return (2, code, code.__class__, get("Provider_Name"), get("SourceName"))
         if "winlog.channel" in event:
-            return (1, *[get(name) for name in _WINLOG_FIELDS])
+            values = [get(name) for name in _WINLOG_FIELDS]
+            return (1, *values, *[value.__class__ for value in values])
         # Any name may come; only those that the table knows decide.
         process = get(_PROCESS)
         known = process if process.__class__ is not str or process in _PROCESSES else None

@@ -160,3 +160,27 @@ def test_names_of_a_shape_are_put_into_every_leaf() -> None:
     assert renamed(node, names) == And(
         (Leaf("equal", "a.b", "x"), Not(Leaf("fieldref", "data.Q", ("a.b", "equal"))))
     )
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"Channel": "c", "EventID": 1},
+        {"EventID": 1},
+        {"winlog.channel": "c", "event.code": "1"},
+        {"Channel": "", "EventID": 1},
+    ],
+)
+@pytest.mark.parametrize("name", ["event.module", "event.code", "observer.type", "Channel"])
+def test_only_what_tells_an_event_s_class_decides_there(kind: dict[str, Any], name: str) -> None:
+    engine = Engine(loaded(rule(f"s: {{{name}: b, A: x}}")).detections.values())
+    for value, hits in (("a", 0), ("b", 1), ("a", 0), (True, 0)):
+        found = engine.match({**kind, "A": "x", "winlog.event_data.A": "x", name: value})
+        assert len(found) == hits, (kind, name, value)
+
+
+def test_whole_numbers_and_truth_of_winlogbeat_are_told_apart() -> None:
+    engine = Engine(loaded(rule("s: {event.code: 'true'}")).detections.values())
+    codes = (1, True, 1.0, "true")
+    found = [len(engine.match({"winlog.channel": "c", "event.code": code})) for code in codes]
+    assert found == [0, 1, 0, 1]
