@@ -29,6 +29,7 @@ class Deadline(Window):
     """Logic of one group whose firings wait for the watermark; `decided` is how far it has come."""
 
     __slots__ = ()
+    waits = True
 
     def candidates(self, after: int) -> Iterator[tuple[Firing, int]]:
         """Yield (firing, deadline) from a place in the entries on, watermark or not."""

@@ -21,7 +21,6 @@ class Past:
         agreed: fields on which all agree; None before the first.
         entities: the first ones, at most as many as an alert lists.
         carried: values of the fields that outer correlations group by.
-        evidence: members whose entities were taken.
         newest: id of the newest member; one event in two parts is one event.
         last: the newest firing among them, and until when it had evidence.
     """
@@ -33,7 +32,6 @@ class Past:
     agreed: dict[str, Any] | None = None
     entities: dict[Entity, None] = field(default_factory=dict)
     carried: dict[str, list[str]] = field(default_factory=dict)
-    evidence: int = 0
     newest: str = ""
     last: Place | None = None
     end_us: int = 0

@@ -84,7 +84,6 @@ def _take_facts(
     _agree(past, fields)
     # Bounded by what is told, not by how many were read: then it does not matter in which portions members came.
     if len(past.entities) < window.settings.max_alert_entities:
-        past.evidence += 1
         for entity in _entities(facts) if entities is None else entities:
             past.entities.setdefault(entity)
     for name in window.plan.carried:
@@ -122,7 +121,7 @@ def _start(window: Window, episode: Episode) -> Past:
         past.first, past.last_us, past.count, list(past.ids),
         None if past.agreed is None else dict(past.agreed), dict(past.entities),
         {name: list(values) for name, values in past.carried.items()},
-        past.evidence, past.newest, past.last, past.end_us,
+        past.newest, past.last, past.end_us,
     )  # fmt: skip
 
 

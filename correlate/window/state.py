@@ -41,7 +41,7 @@ class _Past(msgspec.Struct, array_like=True):
     agreed: dict[str, Any] | None
     entities: list[tuple[str, str, str]]
     carried: dict[str, list[Any]]
-    evidence: int
+    spare: int  # 0; was a count that nothing needs, and keeps its place in the row
     newest: str
     last: tuple[int, int, str] | None
     end_us: int
@@ -103,12 +103,14 @@ def save(window: Window) -> dict[str, bytes | None]:
     if window.is_empty():
         if window.header_dirty:
             parts.update(dict.fromkeys((HEAD, *(f"e{one[0]}" for one in window.stored))))
-        window.stored, window.dirty, window.header_dirty = [], None, False
+        window.stored, window.dirty, window.fresh, window.header_dirty = [], None, None, False
         window.headed = False
         return parts
     if window.dirty is not None:
-        _save_entries(window, window.dirty, parts)
-        window.dirty = None
+        _save_entries(window, parts)
+    elif window.fresh is not None:
+        _append(window, window.fresh, parts)
+    window.dirty = window.fresh = None
     if window.cut is not None and window.stored and window.stored[0][2] < window.cut[0]:
         gone = 0
         while gone < len(window.stored) and window.stored[gone][2] < window.cut[0]:
@@ -122,15 +124,29 @@ def save(window: Window) -> dict[str, bytes | None]:
     return parts
 
 
-def _save_entries(window: Window, since: int, parts: dict[str, bytes | None]) -> None:
-    entries, fires = window.entries, window.fires
-    stored = window.stored  # in place: there are as many parts as epochs in the time frame
+def _save_entries(window: Window, parts: dict[str, bytes | None]) -> None:
+    """Write again what follows a change among the entries stored, and what is new."""
+    entries, stored = window.entries, window.stored
+    since = window.dirty if window.dirty is not None else 0
+    if window.fresh is not None and window.fresh < len(entries):
+        since = min(since, entries[window.fresh][0])
     number = stored[-1][0] + 1 if stored else 0
     while stored and stored[-1][2] >= since:
-        old, first, _ = stored.pop()
+        old, first, _ = (
+            stored.pop()
+        )  # in place: there are as many parts as epochs in the time frame
         parts[f"e{old}"] = None
         since = min(since, first)
-    at = bisect_left(entries, (since,))
+    _append(window, bisect_left(entries, (since,)), parts, number)
+
+
+def _append(
+    window: Window, at: int, parts: dict[str, bytes | None], number: int | None = None
+) -> None:
+    """Write the entries from a place on, under the number given or the next."""
+    entries, fires, stored = window.entries, window.fires, window.stored
+    if number is None:
+        number = stored[-1][0] + 1 if stored else 0
     while at < len(entries):
         end = min(at + MAX_ROWS, len(entries))
         # As they stand, without a step of Python for each: this runs for every entry there ever is.
@@ -187,7 +203,7 @@ def _pack(episode: Episode) -> _Episode:
         episode.revision, episode.told, episode.next_count, episode.changed,
         None if past is None else _Past(
             past.first, past.last_us, past.count, past.ids, past.agreed,
-            [(e.type, e.value, e.role) for e in past.entities], past.carried, past.evidence,
+            [(e.type, e.value, e.role) for e in past.entities], past.carried, 0,
             past.newest, past.last, past.end_us,
         ),
         episode.seen,
@@ -304,7 +320,7 @@ def _unpack(row: _Episode) -> Episode:
             past.first, past.last_us, past.count, past.ids, past.agreed,
             {Entity.model_validate({"type": t, "value": v, "role": r}): None
              for t, v, r in past.entities},
-            past.carried, past.evidence, past.newest, past.last, past.end_us,
+            past.carried, past.newest, past.last, past.end_us,
         ),
         row.revision, row.told, row.next_count, row.changed, row.seen,
     )  # fmt: skip

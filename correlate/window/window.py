@@ -43,6 +43,9 @@ class Window:
         facts: shared by all groups.
     """
 
+    waits = False
+    """Whether what the rule says of an entry is only known later."""
+
     __slots__ = (
         "counted",
         "cut",
@@ -54,6 +57,7 @@ class Window:
         "facts",
         "fires",
         "floor",
+        "fresh",
         "headed",
         "header_dirty",
         "horizon",
@@ -88,6 +92,7 @@ class Window:
         self.floor: int | None = None
         self.retracted: dict[str, int] | None = None
         self.dirty: int | None = None
+        self.fresh: int | None = None
         self.stored: list[state.Stored] = []
         self.header_dirty = False
         self.taken = 0
@@ -175,20 +180,21 @@ class Window:
         time = entry[0]
         if self.horizon is not None and time < self.horizon:
             return self._too_late(entry)
-        if self.dirty is None or time < self.dirty:
-            self.dirty = time
         if self.wake is None:
             self.count_in()
             self.plan_wake(time)
         self.taken += 1
         at = len(entries)
         if not at or entries[-1][0] < time or entries[-1][:3] < entry[:3]:
+            if self.fresh is None:
+                self.fresh = at
             entries.append(entry)
             self.facts.held += 1
             since = self.evaluator.step(entries, at)
             self.fires.append(since)
-            outputs = self._advance(at, since)
+            outputs = _NOTHING if since is None and not self.waits else self._advance(at, since)
         else:
+            self.touch(time)
             outputs = self._insert(entry)
         if at >= self.plan.max_events or self.facts.held > self.settings.max_all_events:
             outputs = [*outputs, self._overflow()]
@@ -443,6 +449,8 @@ class Window:
         del self.entries[:count]
         self.facts.held -= count
         del self.fires[:count]
+        if self.fresh is not None:
+            self.fresh = max(0, self.fresh - count)
 
     def _overflow(self) -> Notice:
         """Let the oldest eighth go, counted: a bound was passed."""
