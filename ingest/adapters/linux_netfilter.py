@@ -1,4 +1,4 @@
-"""Linux netfilter log lines: iptables `LOG`, nftables `log`, and the front ends that write them.
+"""Linux netfilter log lines: iptables `LOG`, nftables `log`, the front ends that write them, and ulogd.
 
 Source: Linux 6.12 `net/netfilter/nf_log_syslog.c`, which fixes the order and names of the words;
 prefixes are read by `ingest.formats.netfilter_prefix`, words by `ingest.formats.netfilter_words`.
@@ -17,7 +17,7 @@ from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
 from contract.timestamps import iso
-from ingest.formats import syslog
+from ingest.formats import syslog, ulogd
 from ingest.formats.address import canonical_ip, canonical_mac
 from ingest.formats.community_id import community_id
 from ingest.formats.netfilter_prefix import prefix_fields
@@ -50,11 +50,13 @@ _prefix = lru_cache(8192)(prefix_fields)
 
 
 def parse(raw: bytes, context: Context) -> list[Fields]:
-    """Read one line, with any syslog header or none.
+    """Read one line, with any syslog header or none, or one of ulogd's JSON records.
 
     Raises:
         ParseError: the line has no `IN=` or `OUT=`, or names no addresses.
     """
+    if raw[:1] == b"{":
+        return [_CONSTANT | ulogd.read(raw, context.received_us, context.zone)]
     text = decode(raw)
     at = _packet_at(text)
     if at > _MAX_HEAD:
