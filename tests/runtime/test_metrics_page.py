@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+import yaml
 
 from runtime.metric_help import HELP
 from runtime.metrics import PREFIX, PrometheusMeter
@@ -57,6 +60,10 @@ def metric(call: ast.Call) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         yield name.value, kind, tuple(sorted(one.arg for one in call.keywords if one.arg))
 
 
+def exposed(name: str, kind: str) -> str:
+    return PREFIX + name.removesuffix("_total") + ("_total" if kind == "counter" else "")
+
+
 def page() -> str:
     kinds: dict[str, tuple[str, tuple[str, ...]]] = {}
     for name, kind, labels in used():
@@ -64,8 +71,9 @@ def page() -> str:
     lines = []
     for name, text in HELP.items():
         kind, labels = kinds[name]
-        told = PREFIX + name.removesuffix("_total") + ("_total" if kind == "counter" else "")
-        lines.append(f"| `{told}` | {kind} | {', '.join(labels) or 'none'} | {text} |\n")
+        lines.append(
+            f"| `{exposed(name, kind)}` | {kind} | {', '.join(labels) or 'none'} | {text} |\n"
+        )
     return HEAD + "".join(lines)
 
 
@@ -93,3 +101,15 @@ def test_the_exposition_carries_the_help_text() -> None:
     text = meter.text().decode()
     assert f"# HELP opsonin_epochs {HELP['epochs_total']}" in text
     assert "# HELP opsonin_a_plugin_counts_this a plugin counts this" in text
+
+
+def test_the_alerting_rules_speak_of_metrics_that_are_there() -> None:
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "opsonin.rules.yml").read_text())
+    spoken = {
+        name
+        for group in rules["groups"]
+        for rule in group["rules"]
+        for name in re.findall(r"\bopsonin_\w+", rule["expr"])
+    }
+    assert spoken
+    assert spoken <= {exposed(name, kind) for name, kind, _ in used()}
