@@ -6,7 +6,7 @@ Source: Elastic Common Schema 9.4; flat dotted names as the ecs-logging librarie
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -54,6 +54,25 @@ class Event:
             return cls(id, time_us, source, fields, _encode(fields))
         except (TypeError, ValueError, RecursionError) as error:
             raise ParseError(f"fields cannot be encoded as JSON: {error}") from error
+
+    @classmethod
+    def encoded(cls, json: bytes, *, id: str, time_us: int, source: str) -> Event:
+        """Make an event of its JSON alone; `fields` are decoded when first asked for.
+
+        The caller answers for `json` being what `of` would have made of the fields.
+        """
+        event = cls.__new__(cls)
+        event.id, event.time_us, event.source, event.json = id, time_us, source, json
+        return event
+
+    if not TYPE_CHECKING:  # a type checker would let every misspelt attribute pass
+
+        def __getattr__(self, name: str) -> Any:
+            # Python comes here only for what is not set, so that events with fields pay nothing.
+            if name != "fields":
+                raise AttributeError(name)
+            self.fields = _decode(self.json)
+            return self.fields
 
     @classmethod
     def decode(cls, json: bytes, source: str) -> Event:

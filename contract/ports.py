@@ -57,12 +57,16 @@ class Adapter:
         flush: what `context.state` still holds when a stream ends.
         typed: promises that no value is empty and each is in its ECS type's own form, so that the normalizer
             need not look again; a test holds the adapter to it.
+        holes: what may vary between lines that mean the same, so that they can be learnt by example
+            (`ingest.learn`): by kind, what stands before such a value. None: no line is learnt. What an
+            adapter states here it must treat alike whatever the value; addresses and times are always such.
     """
 
     name: str
     parse: Callable[[bytes, Context], list[Fields]]
     flush: Callable[[Context], list[Fields]] | None = None
     typed: bool = False
+    holes: Mapping[str, Sequence[str]] | None = None
 
 
 # ------------------------------------------------------------------ sources: I/O to raw bytes
