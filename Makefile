@@ -8,6 +8,17 @@ UV_VERSION := 0.13.9
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
 WHEEL_VENV := $(VENV)/wheel
+NATIVE := $(VENV)/.native
+NATIVE_SOURCES := $(STAMP) native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs)
+
+# The native module is an optional accelerator: without a compiler, or where it cannot be built, ingest is the same but slower.
+define build-native
+if command -v cargo >/dev/null && cargo build --quiet --release --offline --locked --manifest-path native/Cargo.toml; then \
+  place=$$($(1) -c 'import sysconfig; print(sysconfig.get_path("platlib"))'); \
+  install -m 755 native/target/release/libopsonin_native.so "$$place/.opsonin_native.new"; \
+  mv "$$place/.opsonin_native.new" "$$place/opsonin_native.abi3.so"; \
+else echo "opsonin_native is not built (no cargo, or see above): ingest runs without it" >&2; fi
+endef
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check lint types imports wheel format clean
@@ -15,7 +26,7 @@ WHEEL_VENV := $(VENV)/wheel
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: $(STAMP) ## make .venv from the lock
+install: $(STAMP) $(NATIVE) ## make .venv from the lock; with the native module where cargo is found
 
 $(STAMP): pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -25,6 +36,9 @@ $(STAMP): pyproject.toml uv.lock
 	@test -x $(UV) || $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(UV) sync --quiet --frozen --inexact --all-extras
 	@touch $(STAMP)
+
+$(NATIVE): $(NATIVE_SOURCES)
+	@$(call build-native,$(BIN)/python); touch $(NATIVE)
 
 run: install ## start the engine and play the recorded attack into it
 	$(BIN)/opsonin run --config examples/run.toml --play examples/webshop
@@ -50,6 +64,7 @@ wheel: install ## build the wheel and run the suite against it
 	$(UV) venv --quiet --python $(BIN)/python $(WHEEL_VENV)
 	$(UV) export --quiet --frozen --all-extras --no-emit-project --output-file $(VENV)/requirements.txt
 	$(UV) pip install --quiet --python $(WHEEL_VENV)/bin/python -r $(VENV)/requirements.txt dist/*.whl
+	@$(call build-native,$(WHEEL_VENV)/bin/python)
 	$(WHEEL_VENV)/bin/pytest $(PYTEST_ARGS)
 
 format: install ## format the code
@@ -57,4 +72,4 @@ format: install ## format the code
 	$(BIN)/ruff check --fix .
 
 clean: ## remove what make made
-	rm -rf $(VENV) dist build var
+	rm -rf $(VENV) dist build var native/target

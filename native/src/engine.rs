@@ -1,0 +1,129 @@
+//! Skeletons and their templates, under bounds: one engine serves one adapter under one setting.
+
+use std::collections::hash_map::RandomState;
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use crate::plan::{Line, Plan};
+use crate::scan::{Scan, Spec};
+
+/// Skeletons with a template or a refusal; when full, all are forgotten and learnt anew.
+const MAX_PLANS: usize = 8192;
+/// Lines after which the counting of skeletons begins anew; so many are remembered at most.
+const SEEN_LINES: u64 = 32_768;
+/// A skeleton is learnt when it is met for this time: lines that never repeat are not worth it.
+const LEARN_AT: u8 = 3;
+/// Learning costs as much as some twenty lines: beyond the first skeletons, one may be learnt for so many lines read.
+const LINES_PER_PLAN: u64 = 64;
+const FREE_PLANS: u64 = 1024;
+/// Longer lines are left to the slow path.
+const MAX_LINE: usize = 65_536;
+
+/// See the module.
+pub struct Engine {
+    spec: Spec,
+    name: Vec<u8>,
+    scan: Scan,
+    plans: HashMap<Vec<u8>, Option<Plan>>,
+    seen: HashMap<u64, u8>,
+    hasher: RandomState,
+    lines: u64,
+    counted_from: u64,
+    learnt: u64,
+    wants: bool,
+    pub json: Vec<u8>,
+    pub id: Vec<u8>,
+}
+
+impl Engine {
+    pub fn new(spec: &[u8], name: &[u8]) -> Option<Engine> {
+        Some(Engine {
+            spec: Spec::parse(spec)?,
+            name: name.to_vec(),
+            scan: Scan::default(),
+            plans: HashMap::new(),
+            seen: HashMap::new(),
+            hasher: RandomState::new(),
+            lines: 0,
+            counted_from: 0,
+            learnt: 0,
+            wants: false,
+            json: Vec::new(),
+            id: Vec::new(),
+        })
+    }
+
+    /// Make the event of a line in `json` and `id`, and return its time; None where no template serves it.
+    pub fn take(&mut self, raw: &[u8], received_us: i64) -> Option<i64> {
+        self.wants = false;
+        self.lines += 1;
+        if raw.len() > MAX_LINE || !self.scan.read(raw, &self.spec) {
+            return None;
+        }
+        match self.plans.get(&self.scan.skeleton) {
+            Some(Some(plan)) => {
+                self.json.clear();
+                self.id.clear();
+                let line = Line {
+                    raw,
+                    holes: &self.scan.holes,
+                    received_us,
+                    name: &self.name,
+                };
+                plan.fill(&line, &mut self.json, &mut self.id)
+            }
+            Some(None) => None,
+            None => {
+                self.count();
+                None
+            }
+        }
+    }
+
+    fn count(&mut self) {
+        if self.lines - self.counted_from >= SEEN_LINES {
+            self.counted_from = self.lines;
+            self.seen.clear();
+        }
+        let times = self
+            .seen
+            .entry(self.hasher.hash_one(&self.scan.skeleton))
+            .or_insert(0);
+        *times = times.saturating_add(1);
+        self.wants = *times >= LEARN_AT && self.learnt < FREE_PLANS + self.lines / LINES_PER_PLAN;
+    }
+
+    /// Whether the line that `take` refused last is worth learning.
+    pub fn wants(&self) -> bool {
+        self.wants
+    }
+
+    /// The skeleton and holes of a line.
+    pub fn scan(&mut self, raw: &[u8]) -> Option<&Scan> {
+        if raw.len() > MAX_LINE || !self.scan.read(raw, &self.spec) {
+            return None;
+        }
+        Some(&self.scan)
+    }
+
+    /// Remember a template for lines like this one, or with an empty one that they are not to be served.
+    pub fn learn(&mut self, raw: &[u8], plan: &[u8]) -> bool {
+        if !self.scan.read(raw, &self.spec) {
+            return false;
+        }
+        let plan = if plan.is_empty() {
+            None
+        } else {
+            match Plan::parse(plan, &self.scan.holes) {
+                Some(plan) => Some(plan),
+                None => return false,
+            }
+        };
+        if self.plans.len() >= MAX_PLANS {
+            self.plans.clear();
+        }
+        self.learnt += 1;
+        self.plans.insert(self.scan.skeleton.clone(), plan);
+        true
+    }
+}

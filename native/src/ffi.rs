@@ -1,0 +1,336 @@
+//! The Python module: a dozen functions of CPython's stable ABI, declared by hand so that the build needs no registry.
+//!
+//! Source: "C API Stability", Python 3.11 documentation; every symbol and structure used is in the limited API of 3.11.
+//! All unsafe code of the crate stands in this file. Each entry catches panics: a fault here must be a Python
+//! exception. The interpreter's lock serializes all calls.
+
+use std::ffi::{c_char, c_int, c_void, CStr};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::ptr;
+use std::slice;
+
+use crate::engine::Engine;
+
+#[repr(C)]
+pub struct PyObject {
+    _private: [u8; 0],
+}
+
+type FastCall = unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, isize) -> *mut PyObject;
+
+#[repr(C)]
+struct Method {
+    name: *const c_char,
+    call: Option<FastCall>,
+    flags: c_int,
+    doc: *const c_char,
+}
+
+#[repr(C)]
+struct ModuleDef {
+    reference_count: isize,
+    object_type: *mut c_void,
+    init: *mut c_void,
+    index: isize,
+    copy: *mut c_void,
+    name: *const c_char,
+    doc: *const c_char,
+    size: isize,
+    methods: *mut Method,
+    slots: *mut c_void,
+    traverse: *mut c_void,
+    clear: *mut c_void,
+    free: *mut c_void,
+}
+
+extern "C" {
+    fn PyModule_Create2(definition: *mut ModuleDef, version: c_int) -> *mut PyObject;
+    fn PyBytes_AsStringAndSize(
+        object: *mut PyObject,
+        data: *mut *mut c_char,
+        length: *mut isize,
+    ) -> c_int;
+    fn PyBytes_FromStringAndSize(data: *const c_char, length: isize) -> *mut PyObject;
+    fn PyUnicode_FromStringAndSize(data: *const c_char, length: isize) -> *mut PyObject;
+    fn PyLong_AsLongLong(object: *mut PyObject) -> i64;
+    fn PyLong_FromLongLong(value: i64) -> *mut PyObject;
+    fn PyTuple_New(length: isize) -> *mut PyObject;
+    fn PyTuple_SetItem(tuple: *mut PyObject, at: isize, item: *mut PyObject) -> c_int;
+    fn PyCapsule_New(
+        pointer: *mut c_void,
+        name: *const c_char,
+        free: Option<unsafe extern "C" fn(*mut PyObject)>,
+    ) -> *mut PyObject;
+    fn PyCapsule_GetPointer(capsule: *mut PyObject, name: *const c_char) -> *mut c_void;
+    fn PyErr_SetString(kind: *mut PyObject, text: *const c_char);
+    fn PyErr_Occurred() -> *mut PyObject;
+    fn Py_IncRef(object: *mut PyObject);
+    fn Py_DecRef(object: *mut PyObject);
+    static mut PyExc_ValueError: *mut PyObject;
+    static mut PyExc_RuntimeError: *mut PyObject;
+    #[allow(non_upper_case_globals)]
+    static mut _Py_NoneStruct: PyObject;
+}
+
+const FAST_CALL: c_int = 0x80;
+const ABI_VERSION: c_int = 3;
+const CAPSULE: &CStr = c"opsonin_native.engine";
+
+/// A Python exception is set, or is to be set.
+enum Fault {
+    Raised,
+    Value(&'static CStr),
+}
+
+type Answer = Result<*mut PyObject, Fault>;
+
+fn answer(body: impl FnOnce() -> Answer) -> *mut PyObject {
+    let (kind, text) = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(object)) => return object,
+        Ok(Err(Fault::Raised)) => return ptr::null_mut(),
+        Ok(Err(Fault::Value(text))) => (unsafe { PyExc_ValueError }, text),
+        Err(_) => (unsafe { PyExc_RuntimeError }, c"a fault in opsonin_native"),
+    };
+    unsafe { PyErr_SetString(kind, text.as_ptr()) };
+    ptr::null_mut()
+}
+
+fn none() -> *mut PyObject {
+    let object = ptr::addr_of_mut!(_Py_NoneStruct);
+    unsafe { Py_IncRef(object) };
+    object
+}
+
+/// The arguments of a call; the caller has made sure that the pointer holds `count` objects.
+unsafe fn arguments<'a>(
+    items: *const *mut PyObject,
+    count: isize,
+    wanted: usize,
+) -> Result<&'a [*mut PyObject], Fault> {
+    if count as usize != wanted {
+        return Err(Fault::Value(c"wrong number of arguments"));
+    }
+    Ok(unsafe { slice::from_raw_parts(items, wanted) })
+}
+
+/// The content of a bytes object, valid as long as the caller's argument is.
+unsafe fn bytes<'a>(object: *mut PyObject) -> Result<&'a [u8], Fault> {
+    let mut data: *mut c_char = ptr::null_mut();
+    let mut length: isize = 0;
+    if unsafe { PyBytes_AsStringAndSize(object, &mut data, &mut length) } != 0 {
+        return Err(Fault::Raised);
+    }
+    Ok(unsafe { slice::from_raw_parts(data as *const u8, length as usize) })
+}
+
+unsafe fn integer(object: *mut PyObject) -> Result<i64, Fault> {
+    let value = unsafe { PyLong_AsLongLong(object) };
+    if value == -1 && !unsafe { PyErr_Occurred() }.is_null() {
+        return Err(Fault::Raised);
+    }
+    Ok(value)
+}
+
+unsafe fn engine<'a>(capsule: *mut PyObject) -> Result<&'a mut Engine, Fault> {
+    let pointer = unsafe { PyCapsule_GetPointer(capsule, CAPSULE.as_ptr()) };
+    if pointer.is_null() {
+        return Err(Fault::Raised);
+    }
+    Ok(unsafe { &mut *(pointer as *mut Engine) })
+}
+
+fn made(object: *mut PyObject) -> Answer {
+    if object.is_null() {
+        Err(Fault::Raised)
+    } else {
+        Ok(object)
+    }
+}
+
+fn new_bytes(data: &[u8]) -> Answer {
+    made(unsafe { PyBytes_FromStringAndSize(data.as_ptr() as *const c_char, data.len() as isize) })
+}
+
+fn new_text(data: &[u8]) -> Answer {
+    made(unsafe {
+        PyUnicode_FromStringAndSize(data.as_ptr() as *const c_char, data.len() as isize)
+    })
+}
+
+fn new_integer(value: i64) -> Answer {
+    made(unsafe { PyLong_FromLongLong(value) })
+}
+
+/// A tuple that owns its items.
+fn tuple<const N: usize>(items: [Answer; N]) -> Answer {
+    let whole = made(unsafe { PyTuple_New(N as isize) })?;
+    for (at, item) in items.into_iter().enumerate() {
+        let set = item.map(|item| unsafe { PyTuple_SetItem(whole, at as isize, item) });
+        if !matches!(set, Ok(0)) {
+            unsafe { Py_DecRef(whole) };
+            return Err(Fault::Raised);
+        }
+    }
+    Ok(whole)
+}
+
+unsafe extern "C" fn free_engine(capsule: *mut PyObject) {
+    let pointer = unsafe { PyCapsule_GetPointer(capsule, CAPSULE.as_ptr()) };
+    if !pointer.is_null() {
+        drop(unsafe { Box::from_raw(pointer as *mut Engine) });
+    }
+}
+
+unsafe extern "C" fn make(
+    _: *mut PyObject,
+    items: *const *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    answer(|| {
+        let given = unsafe { arguments(items, count, 2) }?;
+        let (spec, name) = unsafe { (bytes(given[0])?, bytes(given[1])?) };
+        let engine = Engine::new(spec, name).ok_or(Fault::Value(c"malformed table of holes"))?;
+        let pointer = Box::into_raw(Box::new(engine));
+        let capsule =
+            unsafe { PyCapsule_New(pointer as *mut c_void, CAPSULE.as_ptr(), Some(free_engine)) };
+        if capsule.is_null() {
+            drop(unsafe { Box::from_raw(pointer) });
+        }
+        made(capsule)
+    })
+}
+
+unsafe extern "C" fn take(
+    _: *mut PyObject,
+    items: *const *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    answer(|| {
+        let given = unsafe { arguments(items, count, 3) }?;
+        let engine = unsafe { engine(given[0]) }?;
+        let (raw, received_us) = unsafe { (bytes(given[1])?, integer(given[2])?) };
+        match engine.take(raw, received_us) {
+            None => Ok(none()),
+            Some(time_us) => tuple([
+                new_text(&engine.id),
+                new_integer(time_us),
+                new_bytes(&engine.json),
+            ]),
+        }
+    })
+}
+
+unsafe extern "C" fn scan(
+    _: *mut PyObject,
+    items: *const *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    answer(|| {
+        let given = unsafe { arguments(items, count, 2) }?;
+        let engine = unsafe { engine(given[0]) }?;
+        let raw = unsafe { bytes(given[1]) }?;
+        let Some(scan) = engine.scan(raw) else {
+            return Ok(none());
+        };
+        let mut holes = Vec::new();
+        for hole in &scan.holes {
+            holes.push(hole.kind);
+            holes.extend_from_slice(&(hole.start as u32).to_le_bytes());
+            holes.extend_from_slice(&(hole.end as u32).to_le_bytes());
+            holes.extend_from_slice(&hole.value.to_le_bytes());
+        }
+        tuple([new_bytes(&scan.skeleton), new_bytes(&holes)])
+    })
+}
+
+unsafe extern "C" fn learn(
+    _: *mut PyObject,
+    items: *const *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    answer(|| {
+        let given = unsafe { arguments(items, count, 3) }?;
+        let engine = unsafe { engine(given[0]) }?;
+        let (raw, plan) = unsafe { (bytes(given[1])?, bytes(given[2])?) };
+        if engine.learn(raw, plan) {
+            Ok(none())
+        } else {
+            Err(Fault::Value(c"malformed template"))
+        }
+    })
+}
+
+unsafe extern "C" fn wants(
+    _: *mut PyObject,
+    items: *const *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    answer(|| {
+        let given = unsafe { arguments(items, count, 1) }?;
+        new_integer(i64::from(unsafe { engine(given[0]) }?.wants()))
+    })
+}
+
+const fn method(name: &'static CStr, call: FastCall, doc: &'static CStr) -> Method {
+    Method {
+        name: name.as_ptr(),
+        call: Some(call),
+        flags: FAST_CALL,
+        doc: doc.as_ptr(),
+    }
+}
+
+static mut METHODS: [Method; 6] = [
+    method(c"make", make, c"make(spec: bytes, name: bytes) -> engine"),
+    method(
+        c"take",
+        take,
+        c"take(engine, raw: bytes, received_us: int) -> (id, time_us, json) | None",
+    ),
+    method(
+        c"scan",
+        scan,
+        c"scan(engine, raw: bytes) -> (skeleton, holes) | None",
+    ),
+    method(
+        c"learn",
+        learn,
+        c"learn(engine, raw: bytes, plan: bytes); an empty plan: never to be served",
+    ),
+    method(
+        c"wants",
+        wants,
+        c"wants(engine) -> whether the line last refused is seen often enough to be learnt",
+    ),
+    Method {
+        name: ptr::null(),
+        call: None,
+        flags: 0,
+        doc: ptr::null(),
+    },
+];
+
+static mut MODULE: ModuleDef = ModuleDef {
+    reference_count: 1,
+    object_type: ptr::null_mut(),
+    init: ptr::null_mut(),
+    index: 0,
+    copy: ptr::null_mut(),
+    name: c"opsonin_native".as_ptr(),
+    doc: c"Fills learnt templates of log lines.".as_ptr(),
+    size: -1,
+    methods: ptr::addr_of_mut!(METHODS) as *mut Method,
+    slots: ptr::null_mut(),
+    traverse: ptr::null_mut(),
+    clear: ptr::null_mut(),
+    free: ptr::null_mut(),
+};
+
+/// What Python calls to load the module.
+///
+/// # Safety
+/// Called by the interpreter, once, with its lock held.
+#[no_mangle]
+pub unsafe extern "C" fn PyInit_opsonin_native() -> *mut PyObject {
+    unsafe { PyModule_Create2(ptr::addr_of_mut!(MODULE), ABI_VERSION) }
+}
