@@ -31,6 +31,7 @@ from contract.plugins import load_named  # noqa: E402 - after the line above
 from contract.ports import Adapter, Context  # noqa: E402 - after the line above
 from contract.records import DeadLetter  # noqa: E402 - after the line above
 from contract.timestamps import from_datetime  # noqa: E402 - after the line above
+from ingest.native import NATIVE  # noqa: E402 - after the line above
 from ingest.normalize import Normalizer  # noqa: E402 - after the line above
 
 
@@ -44,6 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--passes", type=int, default=3, help="timed passes; the best counts")
     parser.add_argument("--lines", type=int, default=0, help="at most so many lines")
     parser.add_argument("--cold", action="store_true", help="count the first pass")
+    parser.add_argument("--plain", action="store_true", help="without the native module")
     parser.add_argument("--core", type=int, help="run on this core")
     parser.add_argument(
         "--received", default="2026-06-15T12:00:00+00:00", help="arrival of every line"
@@ -65,9 +67,8 @@ class Pass:
         bytes_out: of JSON.
     """
 
-    def __init__(self, adapter: Adapter, lines: list[bytes], received_us: int) -> None:
+    def __init__(self, normalizer: Normalizer, lines: list[bytes], received_us: int) -> None:
         self.events = self.dead_letters = self.bytes_out = 0
-        normalizer = Normalizer(adapter, "bench")
         context = Context(received_us=received_us)
         take = normalizer.take
         wall, cpu = time.perf_counter(), time.process_time()
@@ -90,11 +91,11 @@ def run_peer(command: str, file: Path, kind: str) -> dict[str, Any]:
     return found
 
 
-def show_profile(adapter: Adapter, lines: list[bytes], received_us: int, top: int) -> None:
+def show_profile(normalizer: Normalizer, lines: list[bytes], received_us: int, top: int) -> None:
     """Print where the time goes, on standard error."""
     profile = cProfile.Profile()
     profile.enable()
-    Pass(adapter, lines, received_us)
+    Pass(normalizer, lines, received_us)
     profile.disable()
     pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(top)
 
@@ -109,11 +110,12 @@ def main() -> int:
     lines = lines[: options.lines] if options.lines else lines
     received_us = from_datetime(datetime.fromisoformat(options.received).astimezone(UTC))
     gc.freeze()
-    first = Pass(adapter, lines, received_us)
+    normalizer = Normalizer(adapter, "bench", learns=not options.plain)
+    first = Pass(normalizer, lines, received_us)
     print(f"first pass {len(lines) / first.wall_s:,.0f} lines/s", file=sys.stderr)
     passes, peers = [first] if options.cold else [], []
     for number in range(options.passes):
-        one = Pass(adapter, lines, received_us)
+        one = Pass(normalizer, lines, received_us)
         print(f"pass {number + 1}: {len(lines) / one.wall_s:,.0f} lines/s", file=sys.stderr)
         if not options.cold:
             passes.append(one)
@@ -121,10 +123,11 @@ def main() -> int:
             peers.append(run_peer(options.peer, options.file, options.peer_kind))
             print(f"peer: {peers[-1].get('lines_per_s'):,} lines/s", file=sys.stderr)
     if options.profile:
-        show_profile(adapter, lines, received_us, options.profile)
+        show_profile(normalizer, lines, received_us, options.profile)
     best = min(passes, key=lambda one: one.cpu_s)
     result: dict[str, Any] = {
         "adapter": options.adapter,
+        "native": NATIVE is not None and adapter.holes is not None and not options.plain,
         "lines": len(lines),
         "lines_per_s": round(len(lines) / min(one.wall_s for one in passes)),
         "lines_per_cpu_s": round(len(lines) / best.cpu_s),

@@ -25,6 +25,8 @@ from contract.timestamps import iso, microseconds, to_datetime
 from ingest.ecs_types import MISFIT, Check, Plan, check_of
 from ingest.enrich import Enrichment, EnrichSettings
 from ingest.formats.time import canonical_us, is_canonical, second_us
+from ingest.native import NATIVE
+from ingest.templates import Templates
 
 Enricher: TypeAlias = Callable[[Fields], None]
 """Adds to the fields of one event in place; must not fail."""
@@ -83,6 +85,7 @@ class Normalizer:
         settings: bounds.
         meter: counts `field_misfits`, values that are not of their ECS type.
         enrichers: called in order on each event's fields before they are checked.
+        learns: may use the native module, where it is there, for lines of shapes that repeat.
 
     Raises:
         SettingsError: a file that the settings name cannot be read.
@@ -96,6 +99,7 @@ class Normalizer:
         settings: NormalizeSettings | None = None,
         meter: Meter | None = None,
         enrichers: Sequence[Enricher] = (),
+        learns: bool = True,
     ) -> None:
         self._adapter = adapter
         self._source = source
@@ -111,6 +115,7 @@ class Normalizer:
         self._stamp_ingested = self._settings.stamp_ingested
         self._is_typed = adapter.typed and not enrichers
         self._plans: dict[tuple[str, ...], Plan] = {}
+        self._templates = self._learning() if learns else None
 
     def take(self, raw: bytes, context: Context) -> list[Event | DeadLetter]:
         """Read one record; never raises on account of its content. O(length).
@@ -121,6 +126,27 @@ class Normalizer:
         if len(raw) > self._settings.max_record_bytes:
             bound = self._settings.max_record_bytes
             return [self._dead(f"record of {len(raw)} bytes; the bound is {bound}", raw, context)]
+        if self._templates is not None:
+            event = self._templates.event(raw, context)
+            if event is not None and self._is_timely(event.time_us, context.received_us):
+                return [event]
+        return self._take(raw, context)
+
+    def _learning(self) -> Templates | None:
+        """Return where lines are learnt, if they can be."""
+        adapter = self._adapter
+        if NATIVE is None or adapter.holes is None or self._enrichers:
+            return None
+        quiet = MemoryMeter()
+        own = Normalizer(adapter, self._source, settings=self._settings, meter=quiet, learns=False)
+        return Templates(NATIVE, adapter, own.take, quiet, self._meter, self._source)
+
+    def _is_timely(self, time_us: int, received_us: int) -> bool:
+        return self._earliest_us <= time_us <= received_us + self._max_future_us and (
+            self._max_age_us is None or time_us >= received_us - self._max_age_us
+        )
+
+    def _take(self, raw: bytes, context: Context) -> list[Event | DeadLetter]:
         try:
             found = self._adapter.parse(raw, context)
             if len(found) == 1:

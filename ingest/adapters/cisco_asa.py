@@ -142,4 +142,6 @@ def _constants(code: str, level: str) -> Fields:
     return fields
 
 
-ADAPTER = Adapter(name="cisco.asa", parse=parse, typed=True)
+_HOLES = {"count": ("connection ", "bytes "), "span": ("duration ",)}
+
+ADAPTER = Adapter(name="cisco.asa", parse=parse, typed=True, holes=_HOLES)

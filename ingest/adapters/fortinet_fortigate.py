@@ -115,4 +115,16 @@ _TABLE = KeyTable(_OWN, table.NAMES, ("N/A", "n/a", "(null)"), STEPS)
 _LINES: Shapes[Plan] = Shapes(QUOTED, _TABLE.plan)
 _CEF_LINES: Shapes[Plan] = Shapes(TRAILING, _cef_plan)
 
-ADAPTER = Adapter(name="fortinet.fortigate", parse=parse, typed=True)
+_NAMES = {
+    "port": "srcport dstport transport tranport remport locport",
+    "count": "sentbyte rcvdbyte sentpkt rcvdpkt sentdelta rcvddelta sentpktdelta rcvdpktdelta duration sessionid xid "
+    "incidentserialno poluuid filesize durationdelta",
+    "epoch": "eventtime itime",
+    "date": "date",
+    "clock": "time",
+    "name": "user unauthuser hostname srcname dstname qname srcserver",
+    "url": "url",
+}
+_HOLES = {kind: [name + "=" for name in names.split()] for kind, names in _NAMES.items()}
+
+ADAPTER = Adapter(name="fortinet.fortigate", parse=parse, typed=True, holes=_HOLES)

@@ -227,4 +227,9 @@ def _ports(fields: Fields, number: str, first: str, second: str) -> None:
             fields["network.community_id"] = flow
 
 
-ADAPTER = Adapter("linux.netfilter", parse, typed=True)
+_HOLES: Final = {
+    "port": ("SPT=", "DPT="),
+    "count": ("LEN=", "TTL=", "ID=", "WINDOW=", "SEQ=", "HOPLIMIT=", "FLOWLBL="),
+}
+
+ADAPTER = Adapter("linux.netfilter", parse, typed=True, holes=_HOLES)

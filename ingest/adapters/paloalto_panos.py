@@ -289,4 +289,22 @@ def _logon_classes(kind: str, subtype: str, event: str) -> Fields:
     return fields
 
 
-ADAPTER = Adapter(name="paloalto.panos", parse=parse, typed=True)
+_KINDS = {
+    "port": frozenset(("SourcePort", "DestinationPort", "NATSourcePort", "NATDestinationPort")),
+    "count": frozenset(
+        ("SessionID", "Bytes", "BytesSent", "BytesReceived", "PacketsTotal", "PacketsSent", "PacketsReceived",
+         "SessionDuration", "SequenceNo")
+    ),
+    "digits": frozenset(("ParentSessionID", "PacketID", "ReportID", "CloudReportID")),
+}  # fmt: skip
+_HOLES = {
+    kind: [
+        f",{name},{place}"
+        for name, columns in table.COLUMNS.items()
+        for place, column in enumerate(columns.split())
+        if column in wanted and name in {"TRAFFIC", "THREAT", "GLOBALPROTECT", "USERID", "SYSTEM"}
+    ]
+    for kind, wanted in _KINDS.items()
+}
+
+ADAPTER = Adapter(name="paloalto.panos", parse=parse, typed=True, holes=_HOLES)

@@ -226,4 +226,14 @@ def _beside(fields: Fields, record: dict[str, Any]) -> None:
             del record["xff"]
 
 
-ADAPTER = Adapter("suricata.eve", parse, typed=True)
+_NAMES: Final = {
+    "port": "src_port dest_port http_port dynamic_port",
+    "count": "flow_id parent_id pcap_cnt tx_id bytes_toserver bytes_toclient pkts_toserver pkts_toclient tcp_seq "
+    "tcp_ack xid size length bytes pkts age spi stream_size",
+    "name": "hostname rrname rdata sni",
+    "text": "community_id http_user_agent http_refer md5 sha1 sha256 hash",
+    "url": "url filename",
+}
+_HOLES: Final = {kind: [f'{name}":' for name in names.split()] for kind, names in _NAMES.items()}
+
+ADAPTER = Adapter("suricata.eve", parse, typed=True, holes=_HOLES)

@@ -74,3 +74,25 @@ def community_id(
     state = _STATE.copy()
     state.update(data)
     return "1:" + b2a_base64(state.digest(), newline=False).decode()
+
+
+def parts_of(
+    source: str, destination: str, protocol: int, ports: tuple[int, int] | None = None
+) -> tuple[tuple[bytes, bytes], bool, tuple[int, int] | None]:
+    """Return what the id of a flow is made of: packed addresses, whether both directions are one flow, ports if they count.
+
+    Of ICMP the types stand for ports, as `community_id` has them. The arguments must have an id.
+    """
+    packed = tuple(
+        inet_pton(AF_INET6 if ":" in address else AF_INET, address)
+        for address in (source, destination)
+    )
+    pair, is_either = None, True
+    if ports is not None and (protocol in _WITH_PORTS or protocol in _ANSWERS):
+        left, right = ports
+        if protocol in _ANSWERS:
+            answer = _ANSWERS[protocol].get(left, -1)
+            is_either = answer >= 0
+            right = answer if is_either else right
+        pair = left, right
+    return (packed[0], packed[1]), is_either, pair

@@ -1,0 +1,48 @@
+"""The optional native module, typed, or its absence.
+
+`native/` is built by `make install` where a Rust compiler is found. Nothing needs it: without it every line takes
+the adapters' own path, and both give the same bytes. `OPSONIN_NATIVE=0` in the environment leaves it out.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any, Protocol, TypeAlias, cast
+
+Engine: TypeAlias = Any
+"""What `make` returns: templates of one adapter under one setting."""
+
+
+class Native(Protocol):
+    """The functions of `opsonin_native`; see `native/src/ffi.rs`."""
+
+    def make(self, spec: bytes, name: bytes, /) -> Engine:
+        """Return an engine of an adapter by this name, whose table of holes this is."""
+
+    def take(
+        self, engine: Engine, raw: bytes, received_us: int, /
+    ) -> tuple[str, int, bytes] | None:
+        """Return id, time and JSON of the event of a line, or None where no template serves it."""
+
+    def scan(self, engine: Engine, raw: bytes, /) -> tuple[bytes, bytes] | None:
+        """Return skeleton and packed holes of a line, or None where it cannot be served."""
+
+    def learn(self, engine: Engine, raw: bytes, plan: bytes, /) -> None:
+        """Remember a template for lines with this one's skeleton; an empty one: not to be served."""
+
+    def wants(self, engine: Engine, /) -> int:
+        """Return whether the line that `take` refused last is seen often enough to be learnt."""
+
+
+def _load() -> Native | None:
+    if os.environ.get("OPSONIN_NATIVE") == "0":
+        return None
+    try:
+        return cast(Native, import_module("opsonin_native"))
+    except ImportError:
+        return None
+
+
+NATIVE = _load()
+"""None where the module is absent."""

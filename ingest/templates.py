@@ -1,0 +1,99 @@
+"""The learnt lines of one source: events straight from bytes where a template serves, and nothing where none does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+from typing import TypeAlias
+
+from contract.event import Event
+from contract.meter import MemoryMeter
+from contract.ports import Adapter, Context, Meter
+from contract.records import DeadLetter
+from ingest.learn import AUDIT_EVERY, Learner, is_steady, table_of
+from ingest.native import Engine, Native
+
+Read: TypeAlias = Callable[[bytes, Context], Sequence[Event | DeadLetter]]
+"""The adapter's own path, complete and checked."""
+
+
+class Templates:
+    """Serves the lines of one adapter under one setting.
+
+    Templates hold for one zone at a time: when a source's zone is another one, learning begins anew. Of zones with
+    summer time nothing is learnt.
+
+    Args:
+        native: the module.
+        adapter: with a table of holes.
+        read: its own path, counting into `quiet`.
+        quiet: what `read` counts into; lines on which it counts something are not learnt.
+        meter: counts `lines_learnt`, `lines_refused` and `template_faults`.
+        source: name of the configured source.
+    """
+
+    def __init__(
+        self,
+        native: Native,
+        adapter: Adapter,
+        read: Read,
+        quiet: MemoryMeter,
+        meter: Meter,
+        source: str,
+    ) -> None:
+        self._native = native
+        self._take = native.take
+        self._adapter = adapter
+        self._read = read
+        self._quiet = quiet
+        self._meter = meter
+        self._source = source
+        self._zone: tzinfo | None = None
+        self._engine: Engine = None
+        self._until_audit = AUDIT_EVERY
+
+    def event(self, raw: bytes, context: Context) -> Event | None:
+        """Return the event of a line that a template serves; None: the adapter's own path is to be taken."""
+        if context.zone is not self._zone:
+            self._begin(context.zone)
+        if self._engine is None:
+            return None
+        made = self._take(self._engine, raw, context.received_us)
+        if made is None:
+            if self._native.wants(self._engine):
+                self._learn(raw, context)
+            return None
+        self._until_audit -= 1
+        if not self._until_audit:
+            self._until_audit = AUDIT_EVERY
+            if not self._is_right(made, raw, context):
+                return None
+        id_, time_us, json = made
+        return Event.encoded(json, id=id_, time_us=time_us, source=self._source)
+
+    def _begin(self, zone: tzinfo) -> None:
+        self._zone = zone
+        name = self._adapter.name.encode()
+        self._engine = self._native.make(table_of(self._adapter), name) if is_steady(zone) else None
+
+    def _learn(self, raw: bytes, context: Context) -> None:
+        learner = Learner(self._native, self._engine, self._adapter, self._ask)
+        name = "lines_learnt" if learner.learn(raw, context) else "lines_refused"
+        self._meter.add(name, source=self._source)
+
+    def _is_right(self, made: tuple[str, int, bytes], raw: bytes, context: Context) -> bool:
+        """Compare with the adapter's own answer; a template that differs is given up, and counted."""
+        event = self._ask(raw, context)
+        if event is not None and made == (event.id, event.time_us, event.json):
+            return True
+        learner = Learner(self._native, self._engine, self._adapter, self._ask)
+        learner.refuse(raw)
+        self._meter.add("template_faults", source=self._source)
+        return False
+
+    def _ask(self, raw: bytes, context: Context) -> Event | None:
+        counted = self._quiet.values.total()
+        found = self._read(raw, context)
+        if len(found) != 1 or self._quiet.values.total() != counted:
+            return None
+        return found[0] if isinstance(found[0], Event) else None

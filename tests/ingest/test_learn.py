@@ -1,0 +1,221 @@
+"""Learnt lines: whatever the native module answers is, byte for byte, what the adapter alone answers."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, timedelta, timezone
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from contract.event import Event
+from contract.meter import MemoryMeter
+from contract.plugins import load
+from contract.ports import Adapter, Context
+from contract.records import DeadLetter
+from contract.timestamps import from_iso
+from ingest.learn import table_of
+from ingest.native import NATIVE, Native
+from ingest.normalize import Normalizer, NormalizeSettings
+from ingest.stand_ins import stand_in, unpack
+from ingest.templates import Templates
+
+pytestmark = pytest.mark.skipif(
+    NATIVE is None, reason="the optional native module is not built (make install, with cargo)"
+)
+ADAPTERS = {
+    name: one for name, one in load("ingest.adapters", "ADAPTER", Adapter).items() if one.holes
+}
+DATA = Path(__file__).parents[1] / "data/adapter"
+SHARED = Path(__file__).parents[3] / "shared/data/ingest/dev"
+RECEIVED_US = from_iso("2026-06-15T12:00:00Z")
+PACKET = (
+    b"<4>Jun 15 11:%02d:%02d fw-01 kernel: [%d.123456] DROP IN=eth0 OUT= MAC=02:00:00:aa:bb:cc:02:00:00:11:22:33:08:00 "
+    b"SRC=%s DST=192.0.2.7 LEN=60 TOS=0x00 PREC=0x00 TTL=64 ID=%d DF PROTO=TCP SPT=%d DPT=22 WINDOW=64240 RES=0x00 SYN URGP=0"
+)
+
+
+def packet(number: int = 0, source: str = "198.51.100.7", port: int = 50123) -> bytes:
+    return PACKET % (number % 60, number % 60, 1000 + number, source.encode(), 1000 + number, port)
+
+
+def context(received_us: int = RECEIVED_US, zone: object = UTC) -> Context:
+    return Context(received_us=received_us, zone=zone)  # type: ignore[arg-type]
+
+
+def native() -> Native:
+    assert NATIVE is not None
+    return NATIVE
+
+
+def normalizer(name: str = "linux.netfilter", **settings: object) -> Normalizer:
+    made = NormalizeSettings.model_validate(settings)
+    return Normalizer(ADAPTERS[name], "gw", settings=made, meter=MemoryMeter())
+
+
+def plain(name: str = "linux.netfilter", **settings: object) -> Normalizer:
+    made = NormalizeSettings.model_validate(settings)
+    return Normalizer(ADAPTERS[name], "gw", settings=made, learns=False)
+
+
+def learnt(one: Normalizer) -> float:
+    assert one._templates is not None
+    return one._templates._meter.total("lines_learnt")  # type: ignore[attr-defined]
+
+
+def serves(one: Normalizer, raw: bytes, at: Context | None = None) -> bool:
+    """Whether a template answers for the line."""
+    assert one._templates is not None
+    return one._templates.event(raw, at or context()) is not None
+
+
+def taught(name: str = "linux.netfilter", **settings: object) -> Normalizer:
+    one = normalizer(name, **settings)
+    for number in range(4):
+        one.take(packet(number), context())
+    assert serves(one, packet(7))
+    return one
+
+
+def lines_of(name: str) -> Iterator[bytes]:
+    """Every line kept here for an adapter, and a share of those of all products beside the checkout."""
+    for path in sorted((DATA / name.replace(".", "_")).iterdir()):
+        if path.suffix in {".log", ".raw"}:
+            yield from path.read_bytes().split(b"\n")
+    for path in sorted(SHARED.glob("*/*/cases.jsonl")):
+        for number, case in enumerate(path.read_text("utf-8").splitlines()):
+            text = json.loads(case).get("input") if number < 60 else None
+            if isinstance(text, str):
+                yield from text.encode("utf-8", "surrogatepass").split(b"\n")[:5]
+
+
+@pytest.mark.parametrize("name", sorted(ADAPTERS))
+def test_learnt_lines_are_answered_as_the_adapter_answers_them(name: str) -> None:
+    one, other, served = normalizer(name), plain(name), 0
+    engine = native().make(table_of(ADAPTERS[name]), name.encode())
+    for raw in filter(None, lines_of(name)):
+        scanned = native().scan(engine, raw)
+        variants = [raw] * 3
+        if scanned is not None:
+            holes = unpack(scanned[1])
+            variants += [stand_in(raw, holes, RECEIVED_US, seed) for seed in (6, 7, 8)]
+        for variant in variants:
+            assert one.take(variant, context()) == other.take(variant, context()), variant
+            served += serves(one, variant)
+    assert served > 20
+
+
+def test_the_first_lines_of_a_shape_are_not_learnt() -> None:
+    one = normalizer()
+    for number in range(2):
+        one.take(packet(number), context())
+    assert learnt(one) == 0
+    one.take(packet(2), context())
+    assert learnt(one) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "port"),
+    [("192.0.2.7", 50123), ("0.0.0.0", 50123), ("198.51.100.7", 22), ("198.51.100.7", 0), ("198.51.100.7", 65536),  # noqa: S104 - it says "none"
+     ("198.51.100.007", 50123), ("2001:db8::1", 50123), ("198.51.100.7", 1)],
+)  # fmt: skip
+def test_a_value_that_may_mean_something_is_not_taken_for_another(source: str, port: int) -> None:
+    one, raw = taught(), packet(3, source, port)
+    assert not serves(one, raw)
+    assert one.take(raw, context()) == plain().take(raw, context())
+
+
+def test_a_time_too_far_ahead_is_a_dead_letter_as_ever() -> None:
+    one, raw = taught(earliest_year=2026), packet(9)
+    early = context(from_iso("2026-01-02T00:00:00Z"))
+    (found,) = one.take(raw, early)
+    assert isinstance(found, DeadLetter)
+    assert [found] == plain(earliest_year=2026).take(raw, early)
+
+
+def test_the_year_of_a_time_without_one_hangs_on_the_arrival() -> None:
+    one, raw = taught(), packet(9)
+    for received in (
+        "2026-06-16T00:00:00Z",
+        "2027-03-01T00:00:00Z",
+        "2027-06-10T00:00:00Z",
+        "2030-06-15T11:00:00Z",
+    ):
+        at = context(from_iso(received))
+        assert one.take(raw, at) == plain().take(raw, at)
+
+
+def test_another_zone_is_learnt_anew() -> None:
+    one = taught()
+    east = context(zone=timezone(timedelta(hours=8)))
+    assert not serves(one, packet(9), east)
+    for number in range(5):
+        assert one.take(packet(number), east) == plain().take(packet(number), east)
+    assert serves(one, packet(9), east)
+
+
+def test_in_a_zone_with_summer_time_nothing_is_learnt() -> None:
+    one, berlin = normalizer(), context(zone=ZoneInfo("Europe/Berlin"))
+    for number in range(9):
+        assert one.take(packet(number), berlin) == plain().take(packet(number), berlin)
+    assert learnt(one) == 0
+
+
+def test_settings_hold_for_learnt_lines() -> None:
+    settings = {"keep_original": True, "stamp_ingested": True}
+    one = taught(**settings)
+    (found,) = one.take(packet(9), context())
+    assert isinstance(found, Event)
+    assert found.fields["event.original"].encode() == packet(9)
+    assert [found] == plain(**settings).take(packet(9), context())
+
+
+def test_a_dead_line_is_refused_and_stays_dead() -> None:
+    one = normalizer()
+    for number in range(6):
+        (found,) = one.take(b"no packet at all [%d.123456]" % (1000 + number), context())
+        assert isinstance(found, DeadLetter)
+    assert one._templates is not None
+    assert one._templates._meter.total("lines_refused") == 1  # type: ignore[attr-defined]
+
+
+def test_a_template_that_errs_is_found_out_and_given_up() -> None:
+    one = taught()
+    templates = one._templates
+    assert isinstance(templates, Templates)
+    wrong = b"\xff\xff" + bytes(8) + b"L" + b"\xff" * 8 + bytes(8) + b"\2\0\0\0{}"
+    native().learn(templates._engine, packet(9), wrong)
+    templates._until_audit = 1
+    assert one.take(packet(9), context()) == plain().take(packet(9), context())
+    assert templates._meter.total("template_faults") == 1  # type: ignore[attr-defined]
+    assert not serves(one, packet(9))
+
+
+def test_a_malformed_template_is_refused() -> None:
+    engine = native().make(table_of(ADAPTERS["linux.netfilter"]), b"linux.netfilter")
+    for plan in (
+        b"x",
+        b"\1\0" + bytes(8),
+        b"\xff\xff" + bytes(8) + b"R\x63\0" + b"\xff" * 6 + bytes(12),
+    ):
+        with pytest.raises(ValueError, match="malformed template"):
+            native().learn(engine, packet(), plan)
+
+
+def test_the_native_module_refuses_what_is_not_its_own() -> None:
+    with pytest.raises(ValueError, match="PyCapsule"):
+        native().take(object(), b"", 0)
+    engine = native().make(b"", b"x")
+    with pytest.raises(TypeError):
+        native().take(engine, "text", 0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="arguments"):
+        native().take(engine, b"")  # type: ignore[call-arg]
+
+
+def test_fields_of_a_learnt_event_are_decoded_when_asked_for() -> None:
+    (found,) = taught().take(packet(9), context())
+    assert isinstance(found, Event)
+    assert found.fields["source.ip"] == "198.51.100.7"
+    assert found.fields is found.fields
+    with pytest.raises(AttributeError, match="filds"):
+        _ = found.filds  # type: ignore[attr-defined]
