@@ -14,6 +14,8 @@ HELP: Final[dict[str, str]] = {
     "bytes_read": "Bytes received.",
     "connections": "Connections open now.",
     "dropped_bound": "Records longer than the source's bound: cut, then refused by the normalizer.",
+    "dropped_rate": "Datagrams left out because their sender passed its rate.",
+    "dropped_sender": "Datagrams left out because their sender is not among those that are heard.",
     "dropped_connections": "Connections refused: too many at once, or too many of one sender.",
     "dropped_kernel": "Datagrams that the kernel dropped because its buffer was full.",
     "empty_datagrams": "Datagrams without content.",

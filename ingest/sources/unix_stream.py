@@ -7,21 +7,21 @@ The fastest way from a local sensor: no file, no polling, and its back-pressure 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import stat
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contract.errors import SettingsError
 from contract.ports import Batch, Meter, SourceType
 from ingest.streams.connection import Connection, Hall
 from ingest.streams.framing import Framer
 from ingest.streams.inbox import Inbox
+from ingest.streams.unix_socket import bind_unix, remove
+
+_BACKLOG: Final = 64
 
 
 class UnixStreamSettings(BaseModel):
@@ -51,7 +51,8 @@ class UnixStream:
         self, name: str, settings: UnixStreamSettings, meter: Meter, now_us: Callable[[], int]
     ) -> None:
         self._path = settings.path
-        self._socket = _listen(name, settings)
+        self._socket = bind_unix(name, settings.path, settings.mode, socket.SOCK_STREAM)
+        self._socket.listen(_BACKLOG)
         self._inbox = Inbox(settings.buffer_bytes)
         reader = partial(Framer, settings.max_record_bytes, counted=False)
         self._hall = Hall(name, self._inbox, meter, now_us, settings.max_connections, reader)
@@ -74,40 +75,11 @@ class UnixStream:
         """Stop listening, remove the socket, hang up, and let `batches` end after what was received."""
         if self._is_bound:
             self._is_bound = False
-            with contextlib.suppress(OSError):
-                self._path.unlink()
+            remove(self._path)
         if self._server is not None:
             self._server.close()
         self._socket.close()
         await self._hall.close()
-
-
-def _listen(name: str, settings: UnixStreamSettings) -> socket.socket:
-    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        _remove_dead(settings.path)
-        opened.bind(str(settings.path))
-        settings.path.chmod(int(settings.mode, 8))
-        opened.listen(64)
-    except OSError as error:
-        opened.close()
-        words = error.strerror or str(error)
-        raise SettingsError(f"source {name}: cannot listen on {settings.path}: {words}") from error
-    return opened
-
-
-def _remove_dead(path: Path) -> None:
-    """Remove a socket that nobody listens on; anything else in its place is left and refused by bind."""
-    try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            return
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
 
 
 SOURCE = SourceType("unix_stream", UnixStreamSettings, UnixStream)

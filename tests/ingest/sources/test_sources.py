@@ -23,6 +23,7 @@ from contract.ports import Batch, Source, SourceType
 from ingest.sources.http import HttpSettings, HttpSource
 from ingest.sources.syslog_tcp import SyslogTcp, SyslogTcpSettings
 from ingest.sources.syslog_udp import SyslogUdp, SyslogUdpSettings
+from ingest.sources.unix_datagram import UnixDatagram, UnixDatagramSettings
 from ingest.sources.unix_stream import UnixStream, UnixStreamSettings
 
 
@@ -111,7 +112,7 @@ async def _udp_bounded(**settings: Any) -> tuple[list[bytes], MemoryMeter]:
 def test_udp_holds_a_sender_to_its_rate_and_unknown_ones_off() -> None:
     found, meter = asyncio.run(_udp_bounded(max_per_sender_per_s=5))
     assert len(found) == 5
-    assert meter.total("dropped_bound") == 15
+    assert meter.total("dropped_rate") == 15
     found, meter = asyncio.run(_udp_bounded(senders=("192.0.2.0/24",)))
     assert found == []
     assert meter.total("dropped_sender") == 20
@@ -273,6 +274,32 @@ def test_unix_stream_replaces_a_dead_socket_but_no_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot listen"):
         UnixStream("ids", UnixStreamSettings(path=path), MemoryMeter(), now_us)
     assert path.read_text() == "precious"
+
+
+async def _unix_datagrams(path: Path) -> MemoryMeter:
+    meter = MemoryMeter()
+    settings = UnixDatagramSettings(path=path, max_record_bytes=100)
+    source = UnixDatagram("log", settings, meter, now_us)
+
+    async def act() -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.connect(str(path))
+            for data in (b"<13>a\n", b"", b"<13>two\nlines\0", b"x" * 500):
+                sender.send(data)
+
+    found = records(await collect(source, 3, act))
+    assert found == [b"<13>a", b"<13>two\nlines", b"x" * 101]
+    return meter
+
+
+def test_unix_datagrams_are_records_and_the_socket_is_cleaned_up(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    meter = asyncio.run(_unix_datagrams(path))
+    assert not path.exists()
+    assert (meter.total("dropped_bound"), meter.total("empty_datagrams")) == (1, 1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
+        dead.bind(str(path))
+    asyncio.run(_unix_datagrams(path))
 
 
 def test_an_address_in_use_is_a_settings_error() -> None:
