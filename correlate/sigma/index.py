@@ -39,14 +39,12 @@ class Budget:
         self.cleared = 0
         self.memos: list[dict[Any, Numbers]] = []
 
-    def take(self, amount: int) -> None:
-        """Count what is about to be remembered; forget everything when it is too much."""
-        self.used += amount
-        if self.used > self.limit:
-            for memo in self.memos:
-                memo.clear()
-            self.used = amount
-            self.cleared += 1
+    def forget(self) -> None:
+        """Forget everything: what is about to be remembered would be too much."""
+        for memo in self.memos:
+            memo.clear()
+        self.used = 0
+        self.cleared += 1
 
 
 class FieldIndex:
@@ -115,7 +113,7 @@ class FieldIndex:
             else:
                 self._tests.append((value_test(leaf), rules))
 
-    def of(self, value: Any) -> Numbers:
+    def of(self, value: Any) -> Numbers:  # noqa: C901  # in the path of every new value: one frame
         """Return the rules to evaluate for a value; remembers short texts. Never for None."""
         kind = type(value)
         if kind is str:
@@ -123,8 +121,12 @@ class FieldIndex:
             if found:
                 possible = self._possible
                 found = tuple([rule for rule in found if possible(rule, value)])
-            if len(value) <= MEMO_VALUE_LENGTH:
-                self._budget.take(len(value) + _OVERHEAD + 8 * len(found))
+            length = len(value)
+            if length <= MEMO_VALUE_LENGTH:
+                budget = self._budget
+                budget.used += length + _OVERHEAD + 8 * len(found)
+                if budget.used > budget.limit:
+                    budget.forget()
                 self.memo[value] = found
             else:
                 self._long += 1

@@ -65,7 +65,13 @@ class LastKeywords:
         """Return the values, folded, with a separator between that no keyword holds."""
         known, text = self._last
         if event is not known:
-            texts = [one for value in scalars(event) if (one := text_of(value)) is not None]
+            values = event.values()
+            is_flat = dict not in (kinds := set(map(type, values))) and list not in kinds
+            texts = [
+                one
+                for value in (values if is_flat else scalars(event))
+                if (one := value if type(value) is str else text_of(value)) is not None
+            ]
             text = fold(_SEPARATOR.join(texts))
             self._last = event, text
         return text

@@ -6,7 +6,7 @@ of the class's events, again and again. The choice decides speed alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -58,18 +58,21 @@ class RuleClass:
         self._skipped = 0
         self._stride = 1
         self._indexes: dict[str, tuple[frozenset[tuple[Leaf, int]], FieldIndex]] = {}
-        self._index()
+        self._witnesses: dict[int, list[Leaf] | None] = {}
+        self._index([number for number, _ in rules])
 
-    def _index(self) -> None:
-        """Choose witnesses and build what is not built already."""
+    def _index(self, numbers: Iterable[int]) -> None:
+        """Choose the witnesses of some rules and build what is not built already."""
+        for number in numbers:
+            found = witness(self._nodes[number], self._frequencies.estimate)
+            self._witnesses[number] = None if found is None else found[1]
         wanted: dict[str | None, dict[Leaf, set[int]]] = {}
         always = []
-        for number, node in self.rules:
-            found = witness(node, self._frequencies.estimate)
-            if found is None:
+        for number, chosen in self._witnesses.items():
+            if chosen is None:
                 always.append(number)
                 continue
-            for leaf in found[1]:
+            for leaf in chosen:
                 wanted.setdefault(leaf.field, {}).setdefault(leaf, set()).add(number)
         self.always: Numbers = tuple(always)
         keywords = wanted.pop(None, None)
@@ -122,7 +125,7 @@ class RuleClass:
         self._frequencies.learn([self._nodes[number] for number in hot], self.samples)
         self.samples = None
         if hot:
-            self._index()
+            self._index(hot)
         self._plan()
         self.evaluated.clear()
 

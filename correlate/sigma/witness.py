@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from correlate.sigma.evaluate import leaf_test
 from correlate.sigma.node import (
     FALSE,
     TRUE,
@@ -24,6 +23,7 @@ from correlate.sigma.node import (
     leaves,
 )
 from correlate.sigma.pattern import required_literal
+from correlate.sigma.sample import Sample
 
 Estimate: TypeAlias = Callable[[Leaf], float]
 Constants: TypeAlias = Callable[[Leaf], bool | None]
@@ -106,11 +106,12 @@ class Frequencies:
         """
         if not events:
             return
+        sample = Sample(events)
         fresh: dict[Leaf, float] = {}
         for node in nodes:
             for leaf in leaves(node):
                 if _positive(leaf) and leaf not in fresh:
-                    held = sum(map(leaf_test(leaf), events)) / len(events)
+                    held = sample.share(leaf)
                     fresh[leaf] = held or min(guess(leaf), 0.5 / len(events))
         for leaf, held in fresh.items():
             before = self._seen.get(leaf)
