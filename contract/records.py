@@ -122,6 +122,7 @@ class Chain(Record):
         pattern: name of the declared chain pattern that it satisfies, if any.
         score: severity x rarity x trust times the longest tactic-ordered path; higher is worse.
         merged_into: id of the chain that took this one in; it holds no alerts then.
+        corrections: ids of the persons' words by which it was joined or parted and which still hold.
     """
 
     kind: Literal["chain"] = "chain"
@@ -136,6 +137,7 @@ class Chain(Record):
     stages: tuple[ChainStage, ...] = ()
     patterns: tuple[str, ...] = ()
     merged_into: str | None = None
+    corrections: tuple[str, ...] = ()
 
 
 class Target(Record):
@@ -217,6 +219,24 @@ class Command(Record):
     id: str
     verb: Literal["approve", "reject", "revert"]
     decision: str
+    by: str
+    time: AwareDatetime
+    note: str = ""
+
+
+class Correction(Record):
+    """A person's word on what chains hold; an input of the engine like any other.
+
+    `merge`: `chain` and `other` are one story. `split`: the `alerts` leave `chain` and are a story of their own.
+    `undo`: the correction `other` no longer holds.
+    """
+
+    kind: Literal["correction"] = "correction"
+    id: str
+    verb: Literal["merge", "split", "undo"]
+    chain: str = ""
+    other: str = ""
+    alerts: tuple[str, ...] = ()
     by: str
     time: AwareDatetime
     note: str = ""

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush
-from typing import Final
+from typing import Final, TypeAlias
 
 from contract.event import Notice, Observation
 from contract.ports import Logic, Parts, Stage
-from contract.records import Alert, Chain
+from contract.records import Alert, Chain, Correction
 from contract.timestamps import microseconds, to_datetime
 from correlate.chain import state
+from correlate.chain.correct import correct
 from correlate.chain.edges import MINUTE_US
 from correlate.chain.graph import Graph
 from correlate.chain.knots import Change, Knot
@@ -28,13 +29,17 @@ from correlate.chain.runs import LEVEL_OF, Run
 from correlate.chain.settings import LinkSettings
 from correlate.chain.story import chain_id, tell
 
-Output = Chain | Notice
+Input: TypeAlias = Alert | Observation | Correction
+Output: TypeAlias = Chain | Notice
 
 _AT_ONCE: Final = 32
 """Runs of a chain up to which each new one is published at once; a longer one when it grew by a sixteenth."""
 
 _SWEEP_US: Final = 5 * MINUTE_US
 """Event time between two looks for what is too old to be remembered; each look passes over all of it."""
+
+_MAX_HOPS: Final = 64
+"""Merges followed from an old id to the chain that goes on."""
 
 _WORDS: Final = {
     "runs": "graph is full: alerts that joined nothing, then the oldest chains, were closed early",
@@ -50,12 +55,21 @@ _WORDS: Final = {
 
 @dataclass(slots=True, frozen=True)
 class Name:
-    """An id under which a chain was published: its first alert then, its last revision, and when."""
+    """An id under which a chain was published.
+
+    Attributes:
+        anchor: its first alert then.
+        revision: its last.
+        last_us: of its alerts.
+        merged_into: the id that goes on instead.
+        shown: digest of what was last published; empty when it holds nothing.
+    """
 
     anchor: str
     revision: int
     last_us: int
     merged_into: str = ""
+    shown: str = ""
 
 
 class Linker:
@@ -89,11 +103,15 @@ class Linker:
 
     # -------------------------------------------------------------- Logic
 
-    def on_item(self, item: Alert | Observation) -> Iterable[Output]:
-        """Take an alert, its revision or retraction, or an observation."""
+    def on_item(self, item: Input) -> Iterable[Output]:
+        """Take an alert, its revision or retraction, an observation, or a person's correction."""
         change = Change()
         if isinstance(item, Observation):
             self._graph.observe(item, change)
+        elif isinstance(item, Correction):
+            refused = correct(self._graph, item, self._anchor, change)
+            if refused is not None:
+                return [refused]
         else:
             repeated = self._graph.take(item, change)
             if repeated is not None and not change.touched:
@@ -149,7 +167,15 @@ class Linker:
                 None
                 if name is None
                 else state.encode(
-                    {"row": [name.anchor, name.revision, name.last_us, name.merged_into]}
+                    {
+                        "row": [
+                            name.anchor,
+                            name.revision,
+                            name.last_us,
+                            name.merged_into,
+                            name.shown,
+                        ]
+                    }
                 )
             )
         self._changed_knots.clear()
@@ -181,6 +207,8 @@ class Linker:
         """Give ids to what changed and publish it."""
         if change.full:
             self._graph.lost["chain_runs"] += change.full
+        if self._graph.words:
+            self._graph.weave.respect(change)
         touched = change.touched
         for knot in self._graph.crowded_out():
             self._forget(knot)
@@ -216,7 +244,7 @@ class Linker:
         if not self._is_worth(knot):
             for one in sorted(knot.names):
                 yield self._withdraw(one)
-            knot.names, knot.shown = set(), ""
+            knot.names = set()
             if len(knot.runs) == 1:
                 self._graph.loosen(knot.first)
             return
@@ -226,13 +254,15 @@ class Linker:
         own = chain_id(knot.runs)
         known = self._names.get(own)
         revision = known.revision + 1 if known else 1
-        chain = tell(knot.runs, revision, self._rarity, self._trust, self._shapes(knot))
+        chain = tell(
+            knot.runs, revision, self._rarity, self._trust, self._shapes(knot), self._said(knot)
+        )
         shown = _digest(chain)
         late = at_due and self._now_us >= knot.last_us + self._lateness_us
-        if shown != knot.shown or own not in knot.names:
+        if known is None or shown != known.shown or own not in knot.names:
             yield chain
-            self._name(own, Name(knot.first.head, chain.revision, knot.last_us))
-            knot.shown, knot.shown_runs = shown, len(knot.runs)
+            self._name(own, Name(knot.first.head, chain.revision, knot.last_us, shown=shown))
+            knot.shown_runs = len(knot.runs)
             knot.shown_alerts = len(chain.alerts)
         for one in sorted(knot.names - {own}):
             yield self._merge(one, own, chain)
@@ -242,7 +272,7 @@ class Linker:
 
     def _is_worth(self, knot: Knot) -> bool:
         """Tell whether a knot is a chain: two rules joined, or one alert that is grave enough by itself."""
-        if len({run.rule.id for run in knot.runs}) > 1:
+        if len({run.rule.id for run in knot.runs}) > 1 or self._said(knot):
             return True
         run = knot.first
         # What names no peer and no process gives nothing to act on: alone it must be graver.
@@ -276,7 +306,7 @@ class Linker:
 
     def _merge(self, one: str, into: str, chain: Chain) -> Chain:
         name = self._names[one]
-        self._name(one, replace(name, revision=name.revision + 1, merged_into=into))
+        self._name(one, replace(name, revision=name.revision + 1, merged_into=into, shown=""))
         return Chain(
             id=one, revision=name.revision + 1, score=0.0, first=chain.first, last=chain.last,
             alerts=(), merged_into=into,
@@ -285,13 +315,31 @@ class Linker:
     def _withdraw(self, one: str) -> Chain:
         """Return the last revision of a chain whose alerts were all retracted."""
         name = self._names[one]
-        self._name(one, replace(name, revision=name.revision + 1))
+        self._name(one, replace(name, revision=name.revision + 1, shown=""))
         at = to_datetime(name.last_us)
         return Chain(id=one, revision=name.revision + 1, score=0.0, first=at, last=at, alerts=())
 
     def _name(self, one: str, name: Name) -> None:
         self._names[one] = name
         self._changed_names.add(one)
+
+    def _said(self, knot: Knot) -> tuple[str, ...]:
+        """Return the ids of the corrections about a knot."""
+        if not self._graph.words:
+            return ()
+        return self._graph.words.of(one for run in knot.runs for one in run.members)
+
+    def _anchor(self, one: str) -> Run | None:
+        """Return the run with the first alert of the open chain that an id, or one merged into it, stands for."""
+        for _ in range(_MAX_HOPS):
+            name = self._names.get(one)
+            if name is None:
+                return None
+            if not name.merged_into:
+                run = self._graph.by_alert.get(name.anchor)
+                return run if run is not None and one in run.knot.names else None
+            one = name.merged_into
+        return None
 
     def _shapes(self, knot: Knot) -> tuple[str, ...]:
         """Return the names of the patterns that a knot satisfies."""
@@ -351,6 +399,7 @@ class Linker:
         for alert in [one for one, (_, at_us) in self._graph.gone.items() if at_us < old_us]:
             del self._graph.gone[alert]
             self._graph.changed_gone.add(alert)
+        self._graph.forget_words(old_us)
         self._graph.trust.forget(old_us)
         self._graph.relations.forget(old_us)
         self._graph.identity.forget(old_us)
@@ -368,8 +417,7 @@ class Linker:
                 knot.due_us = run.last_us + self._gap_us
         for name, data in parts.items():
             if name.startswith("name/"):
-                anchor, revision, last_us, into = state.decode(name, data)["row"]
-                self._names[name.removeprefix("name/")] = Name(anchor, revision, last_us, into)
+                self._names[name.removeprefix("name/")] = Name(*state.decode(name, data)["row"])
         self._due = [
             (knot.due_us, knot.number) for knot in self._knots.values() if knot.due_us is not None
         ]
@@ -388,7 +436,7 @@ def _digest(chain: Chain) -> str:
 
 def link(
     patterns: Sequence[Pattern] = (), settings: LinkSettings | None = None
-) -> Stage[Alert | Observation, Output]:
+) -> Stage[Input, Output]:
     """Return the stage that links alerts into chains.
 
     Args:
@@ -397,15 +445,13 @@ def link(
     """
     chosen = settings or LinkSettings()
 
-    def keys(item: Alert | Observation) -> Iterable[str]:
+    def keys(item: Input) -> Iterable[str]:
         return (chosen.site,)
 
-    def open_(key: str, parts: Mapping[str, bytes]) -> Logic[Alert | Observation, Output]:
+    def open_(key: str, parts: Mapping[str, bytes]) -> Logic[Input, Output]:
         return Linker(chosen, patterns, parts)
 
-    def renew(
-        _: str, logic: Logic[Alert | Observation, Output]
-    ) -> Logic[Alert | Observation, Output]:
+    def renew(_: str, logic: Logic[Input, Output]) -> Logic[Input, Output]:
         if isinstance(logic, Linker):
             logic.renew(patterns)
         return logic

@@ -151,11 +151,16 @@ COINCIDENCE: Final = _both(
 )
 """Not through a shared thing: two rare runs closer than chance lets expect. Its weight says how much closer."""
 
+PERSON: Final = _both("person", 1.0, DAY_US, "person", "joined by {it}")
+"""Not found but told: a person said that two alerts are one story."""
+
 CODE_OF: Final[dict[Edge, str]] = {edge: ".".join(place) for place, edge in reversed(EDGES.items())}
 CODE_OF[COINCIDENCE] = "coincidence"
+CODE_OF[PERSON] = "person"
 """A text that finds an edge again in stored state: a place it has in the table."""
 EDGE_OF: Final = {".".join(place): edge for place, edge in EDGES.items()} | {
-    "coincidence": COINCIDENCE
+    "coincidence": COINCIDENCE,
+    "person": PERSON,
 }
 
 

@@ -26,6 +26,7 @@ from correlate.chain.runs import LEVEL_OF, Member, Reach, Run, facts_of, member_
 from correlate.chain.settings import LinkSettings
 from correlate.chain.stages import ATTESTATION_RESULT
 from correlate.chain.trust import Trust
+from correlate.chain.words import Word, Words
 
 
 class Graph:
@@ -47,7 +48,8 @@ class Graph:
         self.identity = Identity()
         self.baseline = Baseline()
         self.coincidences = Coincidences(settings)
-        self.weave = Weave(self._ties, settings.max_chain_runs)
+        self.words = Words()
+        self.weave = Weave(self._ties, settings.max_chain_runs, self._sides)
         self.trust = Trust()
         self.runs: dict[int, Run] = {}
         self.by_alert: dict[str, Run] = {}
@@ -312,7 +314,35 @@ class Graph:
         found = self.postings.ties(run)
         for other, ties in self.coincidences.ties(run).items():
             found[other] = tuple(sorted((*found.get(other, ()), *ties), key=strongest))
+        for alert, tie in self.words.joined(run.members):
+            told = self.by_alert.get(alert)
+            if told is not None and told is not run:
+                found[told] = tuple(sorted((*found.get(told, ()), tie), key=strongest))
         return found
+
+    def _sides(self, run: Run) -> dict[str, int]:
+        return self.words.sides(run.members)
+
+    def say(self, word: Word, change: Change) -> None:
+        """Let a person's word hold; earlier ones that it contradicts hold no more."""
+        runs: set[Run] = set()
+        for id in self.words.overruled(word):
+            runs |= self._about(self.words.remove(id))
+        self.words.add(word)
+        self.weave.retie(runs | self._about(word), change)
+
+    def unsay(self, id: str, change: Change) -> None:
+        """Let a word hold no more."""
+        self.weave.retie(self._about(self.words.remove(id)), change)
+
+    def forget_words(self, before_us: int) -> None:
+        """Drop the words of whose alerts none is held and all are older."""
+        for word in list(self.words.by_id.values()):
+            if word.last_us < before_us and not self._about(word):
+                self.words.remove(word.id)
+
+    def _about(self, word: Word) -> set[Run]:
+        return {self.by_alert[one] for one in word.alerts if one in self.by_alert}
 
     def ripen(self, now_us: int, change: Change) -> None:
         """Weigh again the runs whose lateness is over, and look again for their coincidences."""

@@ -14,6 +14,7 @@ from correlate.chain.edges import MEDIUM, STRONG, Tie
 from correlate.chain.runs import Run
 
 Find: TypeAlias = Callable[[Run], dict[Run, tuple[Tie, ...]]]
+Sides: TypeAlias = Callable[[Run], dict[str, int]]
 
 
 @dataclass(slots=True, eq=False)
@@ -23,19 +24,19 @@ class Knot:
     Attributes:
         number: names its part of the snapshot; says nothing else.
         runs: its nodes.
+        bans: sides on which its runs stand in splits that a person made, by the split.
         half: knots it would join if one more independent edge came, with the groups of those it has.
         names: ids under which it, or a knot it took in, was published.
         due_us: event time at which it must be published again; None when what is published is current.
-        shown: digest of what was last published, empty when nothing was.
-        shown_runs, shown_alerts: sizes then.
+        shown_runs, shown_alerts: sizes when it was last published.
     """
 
     number: int
     runs: set[Run] = field(default_factory=set)
+    bans: dict[str, int] = field(default_factory=dict)
     half: dict[Knot, set[str]] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     due_us: int | None = None
-    shown: str = ""
     shown_runs: int = 0
     shown_alerts: int = 0
 
@@ -69,10 +70,12 @@ class Weave:
     Args:
         find: the edges between a run and others, strongest first.
         max_runs: of one knot; a join that passes it is refused and counted.
+        sides: on which sides of splits a run stands; no knot holds both sides of one.
     """
 
-    def __init__(self, find: Find, max_runs: int) -> None:
+    def __init__(self, find: Find, max_runs: int, sides: Sides) -> None:
         self._find = find
+        self._sides = sides
         self._max_runs = max_runs
         self.next_number = 1
         self.retied: set[Run] = set()
@@ -84,7 +87,14 @@ class Weave:
         self.next_number += 1
         for run in runs:
             run.knot = knot
+        self.ban(knot)
         return knot
+
+    def ban(self, knot: Knot) -> None:
+        """Look up the sides on which a knot stands."""
+        knot.bans = {}
+        for run in knot.runs:
+            knot.bans |= self._sides(run)
 
     def add(self, run: Run, change: Change) -> None:
         """Take in a run that postings hold already."""
@@ -147,6 +157,12 @@ class Weave:
 
     def _again(self, knots: Iterable[Knot], change: Change) -> None:
         """Dissolve knots into single runs and tie these again by the edges they hold."""
+        for run in sorted(self._dissolve(knots, change)):
+            for other in sorted(run.ties):
+                self._count(run, other, change)
+
+    def _dissolve(self, knots: Iterable[Knot], change: Change) -> list[Run]:
+        """Leave each run in a knot of its own; return the runs."""
         runs: list[Run] = []
         for knot in knots:
             change.touched.add(knot)
@@ -158,9 +174,25 @@ class Weave:
             for run in ordered[1:]:
                 change.touched.add(self.knot(run))
             knot.runs = set(ordered[:1])
-        for run in sorted(runs):
-            for other in sorted(run.ties):
-                self._count(run, other, change)
+            self.ban(knot)
+        return runs
+
+    def respect(self, change: Change) -> None:
+        """Tie anew what a split concerns, strongest edges first, so that the outcome is the same in any order.
+
+        With splits the rule is not monotone any more: of two sides that would take in a run, the one that is tied to
+        it most strongly does. O(edges of the runs that can be reached).
+        """
+        done: set[Run] = set()
+        for knot in [one for one in change.touched if one.runs]:
+            if knot.runs & done:
+                continue
+            runs = _reached(knot.runs)
+            done |= runs
+            if any(self._sides(run) for run in runs):
+                self._dissolve({run.knot for run in runs}, change)
+                for run, other in _by_strength(runs):
+                    self._count(run, other, change)
 
     def _count(self, run: Run, other: Run, change: Change) -> None:
         """Take account of the edges between two runs."""
@@ -191,6 +223,8 @@ class Weave:
             one, two = waiting.pop()
             if one is two or not one.runs or not two.runs:
                 continue
+            if one.bans and any(two.bans.get(id, side) != side for id, side in one.bans.items()):
+                continue  # a person parted them
             if len(one.runs) + len(two.runs) > self._max_runs:
                 change.full += 1
                 continue
@@ -199,6 +233,7 @@ class Weave:
                 run.knot = big
             big.runs |= small.runs
             big.names |= small.names
+            big.bans |= small.bans
             small.runs, small.names = set(), set()
             change.touched |= {big, small}
             big.half.pop(small, None)
@@ -212,3 +247,23 @@ class Weave:
                 if len(known) > 1:
                     waiting.append((big, other))
             small.half = {}
+
+
+def _reached(runs: Iterable[Run]) -> set[Run]:
+    """Return the runs that edges which can join lead to."""
+    found = set(runs)
+    waiting = list(found)
+    while waiting:
+        for other, ties in waiting.pop().ties.items():
+            if other not in found and ties[0].weight >= MEDIUM:
+                found.add(other)
+                waiting.append(other)
+    return found
+
+
+def _by_strength(runs: Iterable[Run]) -> list[tuple[Run, Run]]:
+    """Return the tied pairs, the strongest first; of equals the earliest."""
+    pairs = [(run, other) for run in runs for other in run.ties if run < other]
+    return sorted(
+        pairs, key=lambda pair: (-pair[0].ties[pair[1]][0].weight, pair[1].order, pair[0].order)
+    )

@@ -73,6 +73,10 @@ def changed(graph: Graph) -> dict[str, bytes | None]:
         ups = graph.relations.part(number)
         parts[f"seen/{number}"] = None if ups is None else encode({"rows": ups})
     graph.relations.changed.clear()
+    for id in sorted(graph.words.changed):
+        word = graph.words.part(id)
+        parts[f"word/{id}"] = None if word is None else encode({"row": word})
+    graph.words.changed.clear()
     for ip in sorted(graph.identity.changed):
         bindings = graph.identity.part(ip)
         parts[f"address/{ip}"] = None if bindings is None else encode({"rows": bindings})
@@ -126,7 +130,7 @@ def knot_part(knot: Knot) -> bytes:
             "runs": sorted(run.number for run in knot.runs),
             "names": sorted(knot.names),
             "due": knot.due_us,
-            "shown": [knot.shown, knot.shown_runs, knot.shown_alerts],
+            "shown": ["", knot.shown_runs, knot.shown_alerts],
         }
     )
 
@@ -175,6 +179,7 @@ def _know(graph: Graph, parts: Mapping[str, bytes]) -> None:
         graph.relations.restore(chunk, chunks[chunk])
     for rest, part in _of_kind("address", parts):
         graph.identity.restore(rest, part["rows"])
+    graph.words.restore({rest: part["row"] for rest, part in _of_kind("word", parts)})
     for rest, part in _of_kind("base", parts):
         graph.baseline.restore(rest, part)
 
@@ -188,9 +193,10 @@ def _of_kind(kind: str, parts: Mapping[str, bytes]) -> Iterator[tuple[str, dict[
 def _tie_up(graph: Graph, number: int, part: dict[str, Any]) -> None:
     knot = Knot(number, {graph.runs[one] for one in part["runs"]}, names=set(part["names"]))
     knot.due_us = part["due"]
-    knot.shown, knot.shown_runs, knot.shown_alerts = part["shown"]
+    _, knot.shown_runs, knot.shown_alerts = part["shown"]
     for run in knot.runs:
         run.knot = knot
+    graph.weave.ban(knot)
 
 
 def _ties(rows: list[list[Any]]) -> tuple[Tie, ...]:

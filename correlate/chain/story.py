@@ -38,6 +38,7 @@ def tell(
     rarity: Callable[[Run], float],
     trust: Callable[[Run], float],
     patterns: tuple[str, ...] = (),
+    corrections: tuple[str, ...] = (),
 ) -> Chain:
     """Return the record of a chain. O(runs squared) at worst, bounded by the chain's own bound."""
     ordered = sorted(runs)
@@ -53,6 +54,7 @@ def tell(
         entities=_entities(ordered),
         stages=stages_of(ordered),
         patterns=patterns,
+        corrections=corrections,
     )
 
 
