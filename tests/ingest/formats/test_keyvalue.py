@@ -27,3 +27,10 @@ def test_trailing_lets_values_hold_blanks() -> None:
         "msg": "two words", "src": "192.0.2.1", "cs1": r"a\=b c", "cs1Label": "x",
     }  # fmt: skip
     assert trailing("no pairs") == {}
+
+
+def test_long_words_without_pairs_are_read_once() -> None:
+    # Read once for each letter, this is ten thousand million steps.
+    assert quoted("a" * 100_000) == {}
+    assert quoted("a-" * 50_000 + '\\"') == {}
+    assert quoted('"a=1"b=2 :c=3') == {"a": '1"b=2', ":c": "3"}
