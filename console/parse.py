@@ -20,7 +20,7 @@ from contract.timestamps import from_iso
 from ingest.normalize import Normalizer, NormalizeSettings
 from ingest.recognize import SAMPLE, recognize
 from runtime import clock
-from runtime.input_files import open_input, read_records
+from runtime.input_files import open_input, read_records, read_whole
 
 
 @click.command(epilog="Example: opsonin parse --adapter linux.netfilter kern.log | head -1")
@@ -29,6 +29,9 @@ from runtime.input_files import open_input, read_records
     "--detect", is_flag=True, help="say which adapters fit the first records, and how well, instead"
 )
 @click.option("-0", "by_nul", is_flag=True, help="records are separated by NUL, not by newline")
+@click.option(
+    "--whole", is_flag=True, help="each file is one record: boot event logs, binary lists"
+)
 @click.option("--zone", default="UTC", show_default=True, help="of time stamps that name none")
 @click.option("--received", help="ISO time of arrival (default: now)")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE…]")
@@ -36,6 +39,7 @@ def parse(
     adapter: str | None,
     detect: bool,
     by_nul: bool,
+    whole: bool,
     zone: str,
     received: str | None,
     files: tuple[Path, ...],
@@ -54,7 +58,7 @@ def parse(
     number = -1
     for path in files or (None,):
         with open_input(path) as file:
-            for raw in read_records(file, separator):
+            for raw in [read_whole(file)] if whole else read_records(file, separator):
                 number += 1
                 if not raw and not by_nul:
                     continue

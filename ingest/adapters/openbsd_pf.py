@@ -1,7 +1,7 @@
-"""pf: what tcpdump prints of the pflog interface, and filterlog columns.
+"""pf: captures of the pflog interface, what tcpdump prints of it, and filterlog columns.
 
 Sources: OpenBSD 7.6 and FreeBSD 14 tcpdump(8) with `-e` on pflog(4) (`rule 4/(match) [uid 0, pid 1]
-block in on em0: …`), filterlog as in `ingest.formats.filterlog`. Addresses and ports are parted by the
+block in on em0: …`), captures as in `ingest.formats.pflog`, filterlog as in `ingest.formats.filterlog`. Addresses and ports are parted by the
 last dot (`192.0.2.1.443`), names of ports only where tcpdump ran without `-n`.
 """
 
@@ -13,11 +13,12 @@ from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
 from contract.timestamps import iso
-from ingest.formats import filterlog
+from ingest.formats import filterlog, pflog
 from ingest.formats.address import canonical_ip
 from ingest.formats.device import Device
 from ingest.formats.finish import finish
 from ingest.formats.number import whole
+from ingest.formats.pcap import Packet, is_pcap, packets
 from ingest.formats.text import decode
 from ingest.formats.time import any_us
 from ingest.tables.protocols import transport_fields
@@ -51,11 +52,13 @@ _ICMP_TYPES = {"echo request": (8, 0), "echo reply": (0, 0)}
 
 
 def parse(raw: bytes, context: Context) -> list[Fields]:
-    """Read one record.
+    """Read one line, or a capture with all its packets.
 
     Raises:
-        ParseError: neither a line of tcpdump on pflog nor filterlog columns.
+        ParseError: neither a capture of pflog, nor a line of tcpdump on it, nor filterlog columns.
     """
+    if is_pcap(raw):
+        return [_of_packet(packet, context) for packet in packets(raw)]
     text = decode(raw)
     match = _PFLOG(text, 0, 1024)
     if match is not None:
@@ -68,6 +71,14 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     icmp = filterlog.read(fields, text[start:].split(","), _OWN)
     finish(fields, icmp)
     return [fields]
+
+
+def _of_packet(packet: Packet, context: Context) -> Fields:
+    said, icmp = pflog.read(packet)
+    fields = _DEVICE.start("", context) | said
+    fields["@timestamp"] = iso(packet.time_us)
+    finish(fields, icmp)
+    return fields
 
 
 def _of_text(text: str, match: re.Match[str], context: Context) -> Fields:

@@ -25,6 +25,7 @@ from contract.timespan import Timespan
 from ingest.streams.inotify import Inotify
 from ingest.streams.place import Place, from_position, place_of, to_position
 from ingest.streams.tail import Tail
+from ingest.streams.tail_forms import PcapTail, WholeTail
 
 _GLOB = "*?["
 _ROTATED = re.compile(r".*[.\-_]\d[\d.\-_T]*").fullmatch
@@ -40,6 +41,8 @@ class FileSettings(BaseModel):
         start: where to begin in a file seen for the first time at the first start; files that appear
             later are always read from their beginning.
         check: how often folders are looked through where the kernel's word does not come.
+        records: what a record is: a line; a packet of a capture (`pcap`: pf's log); or the `whole` file, once it stays as it is
+            for `settle` (boot event logs, measurement lists, quotes dropped into a folder).
         settle: how long a file that was rotated away is still read.
         max_record_bytes: longer lines are cut to one byte more, and refused by the normalizer.
         batch_records: about how many lines are handed over at once.
@@ -51,6 +54,7 @@ class FileSettings(BaseModel):
     path: Path
     follow: bool = True
     start: Literal["beginning", "end"] = "beginning"
+    records: Literal["lines", "pcap", "whole"] = "lines"
     check: Timespan = timedelta(seconds=1)
     settle: Timespan = timedelta(seconds=5)
     max_record_bytes: Annotated[int, Field(ge=64, le=268_435_456)] = 1_048_576
@@ -92,13 +96,9 @@ class FileSource:
         try:
             while not self._stopping():
                 quiet = True
-                for tail in list(self._tails.values()):
-                    for batch in self._read(tail):
-                        quiet = False
-                        yield batch
-                        await asyncio.sleep(0)
-                        if self._stopping():
-                            return
+                async for batch in self._round():
+                    quiet = False
+                    yield batch
                 if quiet and not self._settings.follow:
                     if not self._waiting:
                         return
@@ -111,6 +111,15 @@ class FileSource:
                             yield batch
         finally:
             self._release(watcher)
+
+    async def _round(self) -> AsyncIterator[Batch]:
+        """Yield what is new, file by file."""
+        for tail in list(self._tails.values()):
+            for batch in self._read(tail):
+                yield batch
+                await asyncio.sleep(0)
+                if self._stopping():
+                    return
 
     async def close(self) -> None:
         """End after the batch that is being handed over."""
@@ -161,7 +170,7 @@ class FileSource:
 
     def _open(self, path: Path, offset: int = 0, *, at_end: bool = False) -> None:
         try:
-            tail = Tail(path, self._settings.max_record_bytes, offset)
+            tail = self._tail(path, offset)
         except OSError as error:
             self._meter.add("file_errors", source=self._name)
             if not self._settings.follow:
@@ -176,6 +185,15 @@ class FileSource:
             tail.skip_to_end()
         self._tails[key] = tail
         self._meter.set("files_open", len(self._tails), source=self._name)
+
+    def _tail(self, path: Path, offset: int) -> Tail:
+        bound = self._settings.max_record_bytes
+        if self._settings.records == "pcap":
+            return PcapTail(path, bound, offset)
+        if self._settings.records == "whole":
+            settle = self._settings.settle.total_seconds() if self._settings.follow else 0.0
+            return WholeTail(path, bound, offset, settle)
+        return Tail(path, bound, offset)
 
     def _read(self, tail: Tail) -> Iterable[Batch]:
         """Yield what is new in one file, batch by batch."""

@@ -11,14 +11,15 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.ports import Batch, Meter, SourceType
-from ingest.streams.connection import Connection, Hall
+from ingest.streams.connection import Connection, Hall, Reader
 from ingest.streams.framing import Framer
 from ingest.streams.inbox import Inbox
+from ingest.streams.pcap_cutter import PcapCutter
 from ingest.streams.unix_socket import bind_unix, remove
 
 _BACKLOG: Final = 64
@@ -30,6 +31,7 @@ class UnixStreamSettings(BaseModel):
     Attributes:
         path: of the socket; one left behind by a dead process is replaced.
         mode: its permissions, octal text such as `660`.
+        records: what comes: lines, or a capture (`pcap`), e.g. of `tcpdump -i pflog0 -U -w -` sent through `socat` or `nc -U`.
         max_record_bytes: longer records are cut to one byte more, and refused by the normalizer.
         max_connections: further ones are closed at once.
         buffer_bytes: read ahead of the engine; then the connections are paused.
@@ -39,6 +41,7 @@ class UnixStreamSettings(BaseModel):
 
     path: Path
     mode: Annotated[str, Field(pattern=r"^0?[0-7]{3}$")] = "660"
+    records: Literal["lines", "pcap"] = "lines"
     max_record_bytes: Annotated[int, Field(ge=64, le=268_435_456)] = 1_048_576
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = 64
     buffer_bytes: Annotated[int, Field(ge=4096, le=1 << 30)] = 16 * 1024 * 1024
@@ -54,7 +57,8 @@ class UnixStream:
         self._socket = bind_unix(name, settings.path, settings.mode, socket.SOCK_STREAM)
         self._socket.listen(_BACKLOG)
         self._inbox = Inbox(settings.buffer_bytes)
-        reader = partial(Framer, settings.max_record_bytes, counted=False)
+        lines = partial(Framer, settings.max_record_bytes, counted=False)
+        reader: Callable[[], Reader] = PcapCutter if settings.records == "pcap" else lines
         self._hall = Hall(name, self._inbox, meter, now_us, settings.max_connections, reader)
         self._server: asyncio.Server | None = None
         self._is_bound = True

@@ -89,15 +89,21 @@ class Tail:
 
     def was_truncated(self) -> bool:
         """Whether the file is shorter than what was read, or begins anew (copytruncate)."""
-        read_to = self._offset + len(self._held) + self._passed
-        if os.fstat(self._raw.fileno()).st_size < read_to:
-            return True
+        read_to = self.read_to()
         if not read_to:
             return False
+        size = os.fstat(self._raw.fileno()).st_size
+        if 0 < size < read_to:
+            return True
+        # The kernel's own files (securityfs, proc) have no size; an emptied file has no head either.
         at = self._raw.tell()
         changed = head_of(self._raw, self._head[1]) != self._head
         self._raw.seek(at)
         return changed
+
+    def read_to(self) -> int:
+        """Return how much of the file was read, what is held included."""
+        return self._offset + len(self._held) + self._passed
 
     def restart(self) -> None:
         """Begin again at the start of the file, after a truncation."""
