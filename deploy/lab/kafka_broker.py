@@ -120,8 +120,11 @@ class Broker:
 
     # -------------------------------------------------------------- life
 
-    def start(self) -> Self:
+    def start(self, *, wait: bool = True) -> Self:
         """Start and wait until it is ready; the first time, prepare its folder.
+
+        It ends with the thread that calls this (the kernel's rule), so call it from one that lasts, if need be with
+        `wait=False` and then `wait` from another.
 
         Raises:
             LabError: Java or Kafka are missing, or the broker did not come up; its last words.
@@ -140,8 +143,29 @@ class Broker:
                 cwd=self.folder,
                 start_new_session=True,  # Ctrl-C is for whoever holds it, who then stops it in order
             )
-        self._wait(log)
+        if wait:
+            self.wait()
         return self
+
+    def wait(self) -> None:
+        """Wait until it is ready.
+
+        Raises:
+            LabError: it did not come up; its last words.
+        """
+        assert self._process is not None  # noqa: S101 - started
+        log = self.folder / "broker.log"
+        end = time.monotonic() + START_LIMIT_S
+        while True:
+            text = log.read_bytes()[self._log_read :]
+            if READY in text:
+                return
+            is_over = self._process.poll() is not None
+            if is_over or time.monotonic() > end:
+                self.kill()
+                said = text[-3_000:].decode("utf-8", "replace")
+                raise LabError(f"Kafka {'ended' if is_over else 'is not ready'}:\n{said}")
+            time.sleep(0.05)
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -198,20 +222,6 @@ class Broker:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-
-    def _wait(self, log: Path) -> None:
-        assert self._process is not None  # noqa: S101 - start() made it
-        end = time.monotonic() + START_LIMIT_S
-        while True:
-            text = log.read_bytes()[self._log_read :]
-            if READY in text:
-                return
-            is_over = self._process.poll() is not None
-            if is_over or time.monotonic() > end:
-                self.kill()
-                said = text[-3_000:].decode("utf-8", "replace")
-                raise LabError(f"Kafka {'ended' if is_over else 'is not ready'}:\n{said}")
-            time.sleep(0.05)
 
     # -------------------------------------------------------------- its folder
 

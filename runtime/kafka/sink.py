@@ -7,6 +7,7 @@ before it is tried again. The broker away is waited for; a missing right is not.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -18,12 +19,12 @@ from kafka.errors import AuthorizationError, KafkaError, KafkaTimeoutError
 
 from contract.errors import BrokerError
 from contract.ports import Meter
-from contract.topics import INGEST_STATE
+from contract.topics import INGEST_STATE, Topic
 from runtime.kafka import state
-from runtime.kafka.client import abandon, consumer, explain, producer, translated
+from runtime.kafka.client import abandon, admin, consumer, explain, producer, translated
 from runtime.kafka.outlet import Sent
 from runtime.kafka.settings import KafkaSettings
-from runtime.kafka.topics import name_of
+from runtime.kafka.topics import name_of, partition_counts
 from runtime.stage_runner import Changes
 
 log = structlog.get_logger()
@@ -62,6 +63,7 @@ class Sink:
         self._names: dict[str, str] = {}
         self._state_topic = name_of(settings, INGEST_STATE)
         self._producer: KafkaProducer | None = None
+        self._owner = secrets.token_hex(8).encode()
         self._epoch = 0
 
     def open(self) -> dict[str, Any]:
@@ -72,24 +74,22 @@ class Sink:
             StoreError: what stands in the topic of positions is none.
         """
         found = self._renew()
-        self._epoch = _epoch_of(found)
+        self.write((), {})  # whoever had this name learns that it is ours now
         return {
             part.removeprefix(_POSITION): _decode(data)
             for part, data in found.items()
             if part.startswith(_POSITION)
         }
 
-    def partitions(self, topic: str) -> int:
-        """Return how many partitions a topic has.
+    def partitions(self, topics: Sequence[Topic]) -> list[int]:
+        """Return how many partitions each topic has; asked before `open`, which would wait for absent ones for ever.
 
         Raises:
-            BrokerError: it is not there, or the right to see it.
+            BrokerError: one is not there, or the right to see it.
         """
-        assert self._producer is not None  # noqa: S101 - opened
-        with translated(
-            f"see the topic {topic}; `opsonin topics apply` makes it", f"Describe on topic {topic}"
-        ):
-            return len(self._producer.partitions_for(topic))
+        names = [name_of(self._settings, topic) for topic in topics]
+        with contextlib.closing(admin(self._settings)) as client:
+            return partition_counts(client, names)
 
     def write(self, records: Sequence[Sent], positions: Mapping[str, Any]) -> None:
         """Write records and positions, all or none; returns when they are durable.
@@ -99,7 +99,7 @@ class Sink:
         """
         self._epoch += 1
         parts = {f"{_POSITION}{name}": _encode(one) for name, one in positions.items()}
-        parts[_EPOCH] = b"%d" % self._epoch
+        parts[_EPOCH] = self._mark()
         changes: Changes = {(STAGE, self._member, part): data for part, data in parts.items()}
         half = self._settings.max_record_bytes // 2
         sent = [*records, *state.records_of(changes, INGEST_STATE, 0, half)]
@@ -153,12 +153,16 @@ class Sink:
             topics = ", ".join(sorted(self._names.values()))
             raise explain(error, f"write to {topics}", f"Write on topics {topics}") from error
         log.warning("kafka.transaction_failed", member=self._member, error=str(error))
-        epoch = _epoch_of(self._renew())
-        if epoch > self._epoch:
+        found = self._renew().get(_EPOCH, b"")
+        if self._epoch > 1 and not found.startswith(self._owner):
             raise BrokerError(
                 f"another process ingests as {self._member!r}; give each its own kafka.member"
             ) from error
-        return epoch == self._epoch
+        return found == self._mark()
+
+    def _mark(self) -> bytes:
+        """Return what the current transaction is known by."""
+        return b"%b %d" % (self._owner, self._epoch)
 
     def _renew(self) -> dict[str, bytes]:
         """Make a producer that fences off all earlier ones; return what stands of this member."""
@@ -199,7 +203,3 @@ class Sink:
             ends = stack.enter_context(contextlib.closing(everything))
             found = state.restore(reader, ends, topic, 0, limit)
         return found.get(STAGE, {}).get(self._member, {})
-
-
-def _epoch_of(found: Mapping[str, bytes]) -> int:
-    return int(found.get(_EPOCH, b"0"))

@@ -110,6 +110,20 @@ def compare(admin: KafkaAdminClient, wants: Sequence[Wanted]) -> list[Difference
     return found
 
 
+def partition_counts(admin: KafkaAdminClient, names: Sequence[str]) -> list[int]:
+    """Return how many partitions each topic has.
+
+    Raises:
+        BrokerError: one is not there, or may not be seen.
+    """
+    with translated("describe the topics", "Describe on the topics"):
+        described = {one["name"]: one for one in admin.describe_topics(list(names))}
+    absent = [name for name in names if not _is_there(described.get(name))]
+    if absent:
+        raise BrokerError(f"no topic {', '.join(absent)}; `opsonin topics apply` makes them")
+    return [len(described[name]["partitions"]) for name in names]
+
+
 def bring_in_line(
     admin: KafkaAdminClient, wants: Sequence[Wanted], *, grow: bool = False, lose: bool = False
 ) -> list[Difference]:
