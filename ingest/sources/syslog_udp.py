@@ -75,4 +75,4 @@ def _bind(name: str, settings: SyslogUdpSettings) -> socket.socket:
     return opened
 
 
-SOURCE = SourceType("syslog_udp", SyslogUdpSettings, SyslogUdp)
+SOURCE = SourceType("syslog_udp", SyslogUdpSettings, SyslogUdp, waits=False)

@@ -22,11 +22,10 @@ import structlog
 from contract.event import Event
 from contract.ports import Batch, Meter, Source
 from contract.records import DeadLetter
-from contract.topics import DEAD_LETTERS, EVENTS
+from contract.topics import DEAD_LETTERS, EVENTS, INGEST_STATE
 from runtime.kafka.outlet import Sent, partition_of
 from runtime.kafka.sink import STAGE, Sink
 from runtime.kafka.spool import Segments, Spooled
-from runtime.kafka.topics import name_of
 from runtime.kafka.wire import Canary, Item, Mark, dead, encode
 from runtime.reception import Ended, Read, Reception
 from runtime.record_queue import RecordQueue
@@ -90,10 +89,9 @@ class Ingest:
             OSError: a source could not be opened.
         """
         try:
+            topics = (EVENTS, DEAD_LETTERS, INGEST_STATE)
+            self._partitions, *_ = await self._in_thread(self._sink.partitions, topics)
             self._reception.restore(await self._in_thread(self._sink.open))
-            self._partitions = await self._in_thread(
-                self._sink.partitions, name_of(self._settings.kafka, EVENTS)
-            )
             self._reception.start()
             gc.collect()
             gc.freeze()
