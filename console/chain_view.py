@@ -51,6 +51,8 @@ def text(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
         return "\n".join([*lines, f"taken in by chain {chain.merged_into}", ""])
     if chain.patterns:
         lines.append(f"patterns: {', '.join(chain.patterns)}")
+    if chain.corrections:
+        lines.append(f"corrections in force: {', '.join(chain.corrections)}")
     lines += ["", "Stages", *_stages(chain, alerts)]
     lines += ["", "Time line", *_time_line(chain, alerts)]
     lines += ["", "Tree", *_tree(chain, alerts)]
@@ -75,6 +77,7 @@ def markdown(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
             f"{_moment(chain.first)} to {_moment(chain.last)} (UTC), {len(chain.alerts)} alerts."
         ),
         *([f"Patterns: {', '.join(chain.patterns)}."] if chain.patterns else []),
+        *([f"Corrections: {', '.join(chain.corrections)}."] if chain.corrections else []),
         "",
         "```mermaid",
         mermaid(chain, alerts).rstrip(),

@@ -13,6 +13,7 @@ import msgspec
 from pydantic import ValidationError
 
 from console.chain_view import FORMATS, render
+from console.chain_words import merge, split, undo
 from console.places import config_option, json_option, open_store, settings_of
 from console.tables import moment, show
 from contract.errors import SettingsError
@@ -47,7 +48,7 @@ def _records_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def chains() -> None:
-    """Attack chains: list them, show one with its evidence, export it.
+    """Attack chains: list them, show one with its evidence, export it; merge and split them.
 
     Example: opsonin chains show 1f2e
     """
@@ -115,6 +116,10 @@ def export(
         click.echo(told, nl=False)
     else:
         out.write_text(told, encoding="utf-8")
+
+
+for _word in (merge, split, undo):
+    chains.add_command(_word)
 
 
 def _told(found: _Found, settings: Settings, form: str) -> str:

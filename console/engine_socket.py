@@ -14,7 +14,7 @@ from contract.errors import OpsoninError
 _OK = 200
 
 
-def ask(socket: Path, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
+def ask(socket: Path, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
     """Return the engine's JSON answer.
 
     Raises:
@@ -23,7 +23,7 @@ def ask(socket: Path, method: str, path: str, body: Mapping[str, str] | None = N
     return asyncio.run(_ask(socket, method, path, body))
 
 
-async def _ask(socket: Path, method: str, path: str, body: Mapping[str, str] | None) -> Any:
+async def _ask(socket: Path, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
     try:
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session,

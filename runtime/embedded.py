@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from contract.event import Event
+from contract.event import Event, Notice
 from contract.ports import Batch, Confirmed, Meter, Source
-from contract.records import Command, DeadLetter, Decision, Outcome
+from contract.records import Chain, Command, Correction, DeadLetter, Decision, Outcome
 from contract.timestamps import from_datetime, microseconds
 from runtime.enforcement import Enforcement
 from runtime.engine import Engine, Pipeline
@@ -64,7 +64,13 @@ class _Held:
 @dataclass(slots=True)
 class _Told:
     command: Command
-    answer: asyncio.Future[list[Decision]]
+    answer: asyncio.Future[Any]
+
+
+@dataclass(slots=True)
+class _Corrected:
+    correction: Correction
+    answer: asyncio.Future[Any]
 
 
 @dataclass(slots=True)
@@ -78,7 +84,7 @@ class _Renew:
     answer: asyncio.Future[dict[str, int]]
 
 
-_Input: TypeAlias = _Renew | _Read | _Ended | _Told | _Revive | Outcome
+_Input: TypeAlias = _Renew | _Read | _Ended | _Told | _Corrected | _Revive | Outcome
 
 
 class Embedded:
@@ -179,6 +185,12 @@ class Embedded:
         await self._queue.put(_Told(command, answer), 1)
         return await answer
 
+    async def correct(self, correction: Correction) -> list[Chain | Notice]:
+        """Carry out a person's word on chains; return the chains that it changed, durable, or why it does not fit."""
+        answer: asyncio.Future[list[Chain | Notice]] = asyncio.get_running_loop().create_future()
+        await self._queue.put(_Corrected(correction, answer), 1)
+        return await answer
+
     async def revive(self) -> tuple[int, int]:
         """Take all dead letters again, as if they came now; return how many could be read and how many not."""
         answer: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
@@ -246,7 +258,7 @@ class Embedded:
                 self.flow.advance(self._clock())
             case _Read():
                 await self._take(item)
-            case _Told():
+            case _Told() | _Corrected():
                 await self._obey(item)
             case _Revive():
                 await self._revive(item)
@@ -322,14 +334,18 @@ class Embedded:
             self.flow.finish()
             self._is_finished = True
 
-    async def _obey(self, item: _Told) -> None:
+    async def _obey(self, item: _Told | _Corrected) -> None:
         before = len(self.flow.decisions)
-        self.flow.respond(item.command)
-        changed = self.flow.decisions[before:]
+        told: list[Any]
+        if isinstance(item, _Corrected):
+            told = self.flow.correct(item.correction)
+        else:
+            self.flow.respond(item.command)
+            told = self.flow.decisions[before:]
         await self._commit()
         await self._written()
         if not item.answer.done():
-            item.answer.set_result(changed)
+            item.answer.set_result(told)
 
     async def _revive(self, item: _Revive) -> None:
         configs = {one.name: one for one in self._settings.sources}

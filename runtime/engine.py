@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from contract.event import Event, Match, Notice, Observation
 from contract.ids import derive_id
 from contract.ports import Stage
-from contract.records import Alert, Chain, Command, Decision, Outcome
+from contract.records import Alert, Chain, Command, Correction, Decision, Outcome
 from correlate.aggregate import SILENT
 from runtime.stage_runner import NEVER, Changes, StageRunner
 
@@ -34,7 +34,7 @@ class Pipeline:
     match: Callable[[Event], list[Match]]
     observe: Callable[[Event], Observation | None]
     aggregate: Stage[Match | Alert, Alert | Notice]
-    link: Stage[Alert | Observation, Chain | Notice]
+    link: Stage[Alert | Observation | Correction, Chain | Notice]
     decide: Stage[Chain | Outcome | Command, Decision | Notice]
 
 
@@ -100,6 +100,10 @@ class Engine:
     def respond(self, item: Outcome | Command) -> Iterator[Output]:
         """Take what an enforcement point answered, or what a person said."""
         yield from self.decide.take(item)
+
+    def corrected(self, correction: Correction) -> Iterator[Output]:
+        """Take what a person said of chains."""
+        yield from self._linked(self.link.take(correction))
 
     def advance(self, now_us: int) -> Iterator[Output]:
         """Take the watermark: deadlines fire, windows close, decisions expire."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from contract.event import Event
+from contract.event import Event, Notice
 from contract.ports import Meter
-from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcome
+from contract.records import Alert, Chain, Command, Correction, DeadLetter, Decision, Outcome
 from runtime.engine import Engine, Output
 from runtime.store import Epoch, State
 from runtime.tally import Tally
@@ -70,6 +70,12 @@ class Flow:
             if self._watch:
                 self._watch(item)
         self._gather(self.engine.respond(item))
+
+    def correct(self, correction: Correction) -> list[Chain | Notice]:
+        """Take a person's word on chains; return the chains that it changed, or why it does not fit."""
+        outputs = list(self.engine.corrected(correction))
+        self._gather(outputs)
+        return [one for one in outputs if isinstance(one, Chain | Notice)]
 
     def revived(self, dead_letter: str) -> None:
         """Note that a stored dead letter has been taken after all."""

@@ -58,6 +58,7 @@ HELP: Final[dict[str, str]] = {
     "correlation_unknown_rules": "State of correlations that are no longer among the rules.",
     "correlation_unusable_values": "Events whose value could not be counted, by rule.",
     "correlation_values_estimated": "Distinct values counted by estimate, by rule.",
+    "link_corrections_refused": "Corrections of chains by people that did not fit, by verb.",
     "link_left_out": "What the entity graph left out because a bound was passed, by bound.",
     # ------------------------------------------------------------ decisions and enforcement
     "decisions_total": "Decisions told, by state.",

@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from pydantic import ValidationError
 
+from contract.event import Notice
 from contract.ids import derive_id
-from contract.records import Command, Decision
+from contract.records import Chain, Command, Correction, Decision
 from contract.timestamps import to_datetime
 from runtime.embedded import Embedded
 from runtime.metrics import CONTENT_TYPE, PrometheusMeter
@@ -80,6 +82,23 @@ def control_app(
             return web.json_response({"error": reason}, status=409)
         return web.json_response([one.model_dump(mode="json") for one in changed])
 
+    async def correct(request: web.Request) -> web.Response:
+        now = clock()
+        try:
+            body = msgspec.json.decode(await request.read() or b"{}", type=dict[str, Any])
+            id = derive_id("correction", str(now), msgspec.json.encode(body, order="sorted"))
+            word = Correction.model_validate(
+                {**body, "verb": request.match_info["verb"], "id": id, "time": to_datetime(now)}
+            )
+        except (msgspec.DecodeError, ValidationError) as error:
+            return web.json_response({"error": f"not a correction: {error}"}, status=400)
+        told = await host.correct(word)
+        refused = [one.text for one in told if isinstance(one, Notice)]
+        changed = [one.model_dump(mode="json") for one in told if isinstance(one, Chain)]
+        if refused and not changed:
+            return web.json_response({"error": refused[0]}, status=409)
+        return web.json_response({"correction": id, "chains": changed})
+
     async def status(_: web.Request) -> web.Response:
         ready = host.ready.is_set()
         return web.json_response(
@@ -93,6 +112,7 @@ def control_app(
     app = web.Application(client_max_size=_MAX_BODY_BYTES)
     app.router.add_post("/dead-letters/replay", revive)
     app.router.add_post("/policy/{decision}/{verb}", command)
+    app.router.add_post("/chains/{verb}", correct)
     app.router.add_get("/status", status)
     return app
 
