@@ -4,7 +4,8 @@
     ├── InputError          something a person wrote is wrong; names file, line and column
     │   ├── SettingsError   the TOML file or an OPSONIN_ variable
     │   ├── RuleError       a Sigma rule, correlation, chain pattern or playbook
-    │   └── PluginError     an adapter, source or enforcer file that breaks its contract
+    │   ├── PluginError     an adapter, source or enforcer file that breaks its contract
+    │   └── QueryError      a search query; names the column
     ├── ParseError          one raw record that its adapter cannot read; becomes a dead letter
     ├── ClockError          time given to a window went backwards
     ├── StoreError          state on disk cannot be read or written
@@ -52,6 +53,10 @@ class RuleError(InputError):
 
 class PluginError(InputError):
     """A plugin file breaks its contract."""
+
+
+class QueryError(InputError):
+    """A search query is not of the language, or asks what the field's type cannot answer."""
 
 
 class ParseError(OpsoninError):
