@@ -17,7 +17,7 @@ from ingest.formats import cef, leef
 from ingest.formats.checkpoint import complete, of_harmony
 from ingest.formats.device import Device
 from ingest.formats.json import load_object
-from ingest.formats.keytable import KeyTable, Plan
+from ingest.formats.keytable import KeyTable, Plan, holes_of
 from ingest.formats.shapes import COLON, QUOTED, TRAILING, Shapes
 from ingest.formats.text import decode
 from ingest.tables import checkpoint_firewall as table
@@ -185,4 +185,7 @@ def _of_pairs(text: str, context: Context) -> Fields:
     return complete(_TABLE.fill(plan, found, _DEVICE.start(text[:start], context)), context)
 
 
-ADAPTER = Adapter(name="checkpoint.firewall", parse=parse, typed=True)
+_KEYS = table.NAMES | {key: table.NAMES.get(name, "") for key, name in table.CEF_NAMES.items()}
+_HOLES = holes_of(_KEYS, ("=", ":", '":'), epoch="time rt", count="sequencenum conns duration")
+
+ADAPTER = Adapter(name="checkpoint.firewall", parse=parse, typed=True, holes=_HOLES)

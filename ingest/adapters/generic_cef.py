@@ -14,7 +14,7 @@ from contract.ports import Adapter, Context
 from ingest.formats import cef
 from ingest.formats.cef_meaning import mean, read_times
 from ingest.formats.device import Device
-from ingest.formats.keytable import KeyTable, Plan
+from ingest.formats.keytable import KeyTable, Plan, holes_of
 from ingest.formats.shapes import TRAILING, Shapes
 from ingest.formats.text import decode
 from ingest.tables import cef as table
@@ -110,4 +110,6 @@ def _place(fields: Fields) -> None:
             fields[field] = pop(_OWN + key)
 
 
-ADAPTER = Adapter(name="generic.cef", parse=parse, typed=True)
+_HOLES = holes_of(table.CEF_NAMES, epoch="rt start end", digits="externalId")
+
+ADAPTER = Adapter(name="generic.cef", parse=parse, typed=True, holes=_HOLES)

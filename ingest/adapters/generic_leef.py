@@ -16,7 +16,7 @@ from ingest.formats import leef
 from ingest.formats.cef_meaning import mean, read_times
 from ingest.formats.device import Device
 from ingest.formats.java_time import java_us
-from ingest.formats.keytable import KeyTable, Plan
+from ingest.formats.keytable import KeyTable, Plan, holes_of
 from ingest.formats.text import decode
 from ingest.tables import cef as table
 
@@ -75,4 +75,6 @@ def _time(fields: Fields, context: Context) -> None:
     read_times(fields, _OWN, context, {"devTime": ""})
 
 
-ADAPTER = Adapter(name="generic.leef", parse=parse, typed=True)
+_HOLES = holes_of(table.LEEF_NAMES, epoch="devTime")
+
+ADAPTER = Adapter(name="generic.leef", parse=parse, typed=True, holes=_HOLES)

@@ -13,7 +13,7 @@ from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
 from ingest.formats.device import Device
-from ingest.formats.keytable import KeyTable, Plan
+from ingest.formats.keytable import KeyTable, Plan, holes_of
 from ingest.formats.shapes import QUOTED, Shapes
 from ingest.formats.srx import complete, complete_system
 from ingest.formats.structured_data import read_structured_data
@@ -150,4 +150,6 @@ def _process(fields: Fields, program: str, pid: str | None) -> None:
         fields["process.pid"] = int(pid)
 
 
-ADAPTER = Adapter(name="juniper.srx", parse=parse, typed=True)
+_HOLES = holes_of(table.NAMES, count="session-id-32 session-id elapsed-time")
+
+ADAPTER = Adapter(name="juniper.srx", parse=parse, typed=True, holes=_HOLES)

@@ -190,4 +190,6 @@ def _source(fields: Fields, text: str) -> None:
         fields["related.ip"] = [ip]
 
 
-ADAPTER = Adapter("linux.auth", parse)
+_HOLES = {"port": ("port ",), "count": ("[",), "name": ("user ",)}
+
+ADAPTER = Adapter("linux.auth", parse, holes=_HOLES)

@@ -17,7 +17,7 @@ from ingest.formats import cef
 from ingest.formats.address import canonical_ip
 from ingest.formats.device import Device, name
 from ingest.formats.finish import finish
-from ingest.formats.keytable import KeyTable, Plan, Step
+from ingest.formats.keytable import KeyTable, Plan, Step, holes_of
 from ingest.formats.number import whole
 from ingest.formats.shapes import QUOTED, TRAILING, Shapes
 from ingest.formats.sides import add_totals, place
@@ -252,4 +252,6 @@ def _classes(code: str, action: str, category: str) -> Fields:
     return fields
 
 
-ADAPTER = Adapter(name="sonicwall.firewall", parse=parse, typed=True)
+_HOLES = holes_of(table.NAMES | table.CEF_FIELDS, port="spt dpt", count="n sess cdur dur")
+
+ADAPTER = Adapter(name="sonicwall.firewall", parse=parse, typed=True, holes=_HOLES)

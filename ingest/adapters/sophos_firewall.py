@@ -16,7 +16,7 @@ from contract.timestamps import iso
 from ingest.formats.account import split_account
 from ingest.formats.device import Device, name
 from ingest.formats.finish import finish
-from ingest.formats.keytable import KeyTable, Plan, Step
+from ingest.formats.keytable import KeyTable, Plan, Step, holes_of
 from ingest.formats.shapes import QUOTED, Shapes
 from ingest.formats.sides import add_totals, settle
 from ingest.formats.text import decode
@@ -244,4 +244,8 @@ def _classes(log_type: str, subtype: str, status: str, level: str, component: st
     return fields
 
 
-ADAPTER = Adapter(name="sophos.firewall", parse=parse, typed=True)
+_HOLES = holes_of(
+    table.NAMES, count="duration con_id connid size con_duration", date="date", clock="time"
+)
+
+ADAPTER = Adapter(name="sophos.firewall", parse=parse, typed=True, holes=_HOLES)

@@ -25,6 +25,21 @@ _LARGEST_EXACT = 2**53  # of a float's whole numbers
 _UNFIT = re.compile(r"[^\w\-]+").sub
 
 
+_HOLE_KINDS = {"port": "port", "bytes": "count", "packets": "count"}
+
+
+def holes_of(
+    names: Mapping[str, str], marks: Collection[str] = ("=",), **more: str
+) -> dict[str, list[str]]:
+    """Return an adapter's holes: a table's keys of ports, bytes and packets, and `more` keys by kind, each before each mark."""
+    keys: dict[str, list[str]] = {kind: said.split() for kind, said in more.items()}
+    for key, field in names.items():
+        kind = _HOLE_KINDS.get(field.rpartition(".")[2])
+        if kind is not None:
+            keys.setdefault(kind, []).append(key)
+    return {kind: [key + mark for key in said for mark in marks] for kind, said in keys.items()}
+
+
 @dataclass(slots=True, frozen=True)
 class Plan:
     """Where the values of one sequence of keys belong.

@@ -223,6 +223,11 @@ impl Scan {
                         begin += 1;
                     }
                 }
+                b':' if word_end == at && raw.get(begin) == Some(&b'"') => {
+                    sought = spec.contexts.get(&raw[word..=at]).copied().unwrap_or(0);
+                    quoted = true;
+                    begin += 1;
+                }
                 b' ' if spec.has_words && word_end == at => {
                     sought = spec.contexts.get(&raw[word..=at]).copied().unwrap_or(0);
                 }
