@@ -15,6 +15,7 @@ from typing import Any, Final
 from contract.event import Event
 from contract.ports import Adapter, Context, Meter
 from contract.records import DeadLetter
+from ingest.enrich import Enrichment
 from ingest.normalize import Normalizer, NormalizeSettings
 
 MAX_SENDERS: Final = 10_000
@@ -44,13 +45,21 @@ class Lane:
         settings: how its records are read.
         normalize: bounds.
         meter: counts.
+        known: what is known of the site, shared by the lanes of a source; none: read as `normalize` says.
     """
 
     def __init__(
-        self, source: str, settings: LaneSettings, normalize: NormalizeSettings, meter: Meter
+        self,
+        source: str,
+        settings: LaneSettings,
+        normalize: NormalizeSettings,
+        meter: Meter,
+        known: Enrichment | None = None,
     ) -> None:
         self.source = source
-        self.normalizer = Normalizer(settings.adapter, source, settings=normalize, meter=meter)
+        self.normalizer = Normalizer(
+            settings.adapter, source, settings=normalize, meter=meter, known=known
+        )
         self._settings = settings
         self._meter = meter
         self._contexts: OrderedDict[str, Context] = OrderedDict()

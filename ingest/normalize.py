@@ -85,6 +85,7 @@ class Normalizer:
         settings: bounds.
         meter: counts `field_misfits`, values that are not of their ECS type.
         enrichers: called in order on each event's fields before they are checked.
+        known: what is known of the site, where several normalizers share it; else it is read as the settings say.
         learns: may use the native module, where it is there, for lines of shapes that repeat.
 
     Raises:
@@ -99,13 +100,14 @@ class Normalizer:
         settings: NormalizeSettings | None = None,
         meter: Meter | None = None,
         enrichers: Sequence[Enricher] = (),
+        known: Enrichment | None = None,
         learns: bool = True,
     ) -> None:
         self._adapter = adapter
         self._source = source
         self._settings = settings or NormalizeSettings()
         self._meter = meter or MemoryMeter()
-        known = Enrichment(self._settings.enrich, self._meter)
+        known = known or Enrichment(self._settings.enrich, self._meter)
         self._enrichers = (*enrichers, *(() if known.is_idle else (known,)))
         self._max_future_us = microseconds(self._settings.max_future)
         age = self._settings.max_age

@@ -12,6 +12,7 @@ from contract.event import Event
 from contract.ports import Adapter, Batch, Meter
 from contract.records import DeadLetter
 from ingest.detection import DETECT, Detection
+from ingest.enrich import Enrichment
 from ingest.lanes import Lane, LaneSettings
 from ingest.normalize import NormalizeSettings
 from ingest.routes import Router
@@ -43,11 +44,14 @@ class Intake:
         self._settings = settings
         self._meter = meter
         self._skew = Skew(config.name, meter)
+        self._known = Enrichment(settings.enrich, meter)
         self._main = self._lane(config.adapter)
         self._lanes: dict[str, Lane] = {_MAIN: self._main}
         self._router = Router(config.routes) if config.routes else None
         for number, route in enumerate(config.routes):
-            self._lanes[f"route {number}"] = Lane(config.name, route.settings, settings, meter)
+            self._lanes[f"route {number}"] = Lane(
+                config.name, route.settings, settings, meter, self._known
+            )
         for name, adapter in config.adapters.items():
             self._lanes[f"adapter {name}"] = self._lane(adapter)
         self._detection = self._detect() if config.adapter is DETECT else None
@@ -153,7 +157,7 @@ class Intake:
     def _lane(self, adapter: Adapter) -> Lane:
         config = self.config
         how = LaneSettings(adapter, config.zone, config.options)
-        return Lane(config.name, how, self._settings, self._meter)
+        return Lane(config.name, how, self._settings, self._meter, self._known)
 
     def _detect(self) -> Detection:
         lanes = {name: self._lanes[f"adapter {name}"] for name in self.config.adapters}

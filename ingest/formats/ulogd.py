@@ -31,6 +31,7 @@ _NAMES: Final = {
     "nufw.user.name": "user.name", "nufw.app.name": "process.name",
 }  # fmt: skip
 _TEXT: Final = {"src_ip": "source.ip", "dest_ip": "destination.ip", "mac.saddr.str": "source.mac", "mac.daddr.str": "destination.mac"}  # fmt: skip
+_MARKS: Final = ("oob.", "raw.", "ct.", "orig.")
 _MACHINE: Final = "Netfilter"
 """ulogd's own word for the device where its settings name none."""
 _DONT_FRAGMENT, _MORE_FRAGMENTS = 0x4000, 0x2000
@@ -49,6 +50,8 @@ def read(raw: bytes, received_us: int, zone: tzinfo) -> Fields:
     said = load_object(raw)
     if not isinstance(said.get("src_ip"), str) or not isinstance(said.get("dest_ip"), str):
         raise ParseError("expected src_ip and dest_ip of ulogd (filter IP2STR)")
+    if not any(name.startswith(_MARKS) for name in said):  # others write src_ip too
+        raise ParseError("expected a record of ulogd with oob.*, raw.* or ct.*")
     fields: Fields = {"event.kind": "event", "event.category": ["network"], "network.type": "ipv4"}
     for name, field in _TEXT.items():
         if isinstance(said.get(name), str):
