@@ -4,12 +4,15 @@
 
 The recorded intrusion of `examples/`, as ECS events, is repeated against other hosts, from other addresses, at later times, until
 there is enough to do; a file for each of the four sensors feeds one `opsonin run`, which is ended by SIGKILL at random
-moments after it began to read and started again until it reaches the end. Prints one JSON object as its last line:
+moments after it began to read and started again until it reaches the end. With `--host kafka`, the engine's roles run in
+five processes on a real broker; see `faults_kafka.py`. Prints one JSON object as its last line:
 
     kills     SIGKILLs that hit a running engine
     lost      events, alerts, chains, decisions of the undisturbed run that are missing or differ
     repeated  those that only the disturbed run has
     equal     neither
+
+    python bench/faults.py --host kafka --kills 30 --seed 1
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ import tempfile
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import faults_kafka
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "webshop"
@@ -39,6 +45,8 @@ FILES = {
 OPSONIN = Path(sys.executable).with_name("opsonin")
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 _START_LIMIT_S = 60
+_LONG_AGO = timedelta(days=7)
+"""What is dated now counts as live: the order of its sources is then the order of arrival, different in each run."""
 
 
 def workload(folder: Path, rounds: int) -> int:
@@ -63,7 +71,7 @@ def _write(path: Path, recorded: Path, adapter: str, rounds: int) -> int:
     text = "".join(json.dumps(event) + "\n" for event in events)
     with path.open("w") as out:
         for number in range(rounds):
-            shift = timedelta(minutes=2 * number)
+            shift = timedelta(minutes=2 * number) - _LONG_AGO
 
             def later(found: re.Match[str], shift: timedelta = shift) -> str:
                 return (datetime.fromisoformat(found[0]) + shift).isoformat(timespec="microseconds")
@@ -131,7 +139,7 @@ def outcome(data: Path) -> dict[tuple[str, str], str]:
         for id, body in db.execute(
             "SELECT id, json FROM event WHERE CAST(json AS TEXT) NOT LIKE '%\"opsonin.outcome\"%'"
         ):
-            found["event", id] = body
+            found["event", id] = bytes(body).decode()
         for kind, id, body in db.execute(
             "SELECT kind, id, json FROM record WHERE kind != 'outcome'"
         ):
@@ -157,13 +165,16 @@ def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--host", choices=("embedded",), default="embedded")
+    options.add_argument("--host", choices=("embedded", "kafka"), default="embedded")
     options.add_argument("--kills", type=int, default=50)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument(
         "--rounds", type=int, default=0, help="repetitions of the example (default: by --kills)"
     )
     options.add_argument("--keep", type=Path, help="folder for the stores, kept")
+    options.add_argument(
+        "--broker-kills", type=int, default=2, help="of the broker, with --host kafka"
+    )
     given = options.parse_args()
     rng = random.Random(given.seed)  # noqa: S311 - repeatable moments, not secrets
     with tempfile.TemporaryDirectory() as temporary:
@@ -175,10 +186,21 @@ def main() -> None:
         if start(calm_path).wait():
             sys.exit(calm_path.with_suffix(".log").read_text())
         seconds = time.monotonic() - began
-        kills = disturbed(
-            wild_path, given.kills, rng, longest_s=1.5 * seconds / max(1, given.kills)
-        )
-        calm, wild = outcome(folder / "calm"), outcome(folder / "wild")
+        calm = outcome(folder / "calm")
+        more: dict[str, Any] = {}
+        if given.host == "kafka":
+            ended = faults_kafka.run(wild_path, given.kills, given.broker_kills, rng)
+            wild, kills = ended.found, ended.kills.total()
+            more = {
+                "duplicates": ended.duplicates,
+                "broker_kills": ended.broker_kills,
+                "disturbed_s": round(ended.seconds, 1),
+                "hit": dict(sorted(ended.kills.items())),
+            }
+        else:
+            longest_s = 1.5 * seconds / max(1, given.kills)
+            kills = disturbed(wild_path, given.kills, rng, longest_s)
+            wild = outcome(folder / "wild")
     lost = [place for place in calm if wild.get(place) != calm[place]]
     repeated = [place for place in wild if place not in calm]
     for place in lost[:5]:
@@ -199,6 +221,7 @@ def main() -> None:
                 "lines": lines,
                 "undisturbed_s": round(seconds, 1),
                 **kinds,
+                **more,
                 "cpus": os.cpu_count(),
             }
         )

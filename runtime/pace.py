@@ -56,10 +56,21 @@ class Pace:
 
         The least advanced of all waiting sources always may go on: they cannot wait for each other in a circle.
         """
-        least: int | None = None
-        for name, one in self._runners.items():
-            if not one.has_more or name == source or now_us - one.seen_at_us >= self._idle_us:
-                continue
-            if least is None or one.reached_us < least:
-                least = one.reached_us
+        least = self.least(now_us, but=source)
         return None if least is None else least + self._ahead_us
+
+    def least(self, now_us: int, *, but: str = "") -> int | None:
+        """Return how far all sources that read what was written before have come; None: there is none. O(sources)."""
+        return min(
+            (
+                one.reached_us
+                for name, one in self._runners.items()
+                if one.has_more and name != but and now_us - one.seen_at_us < self._idle_us
+            ),
+            default=None,
+        )
+
+    def reached(self, source: str) -> int:
+        """Return the event time before which `source` has nothing more to give, but what is late."""
+        runner = self._runners.get(source)
+        return 0 if runner is None else runner.reached_us

@@ -154,6 +154,14 @@ class Reception:
             self._queue.release(name)
             await self._take_paced(held.read, chain((held.item,), held.items))
 
+    def reached(self, name: str) -> int:
+        """Return the event time that a source has come to; of one that is held, where it goes on."""
+        return max(self.intakes[name].reached_us, self._pace.reached(name))
+
+    def pace(self) -> int | None:
+        """Return the event time that all sources with recorded input to read have come to; None: there is none."""
+        return self._pace.least(self._clock())
+
     def taken(self) -> dict[str, Any]:
         """Return the source positions taken since the last call, for `confirm`."""
         taken, self._unconfirmed = self._unconfirmed, {}

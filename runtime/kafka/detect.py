@@ -13,13 +13,12 @@ import msgspec
 from contract.errors import StoreError
 from contract.event import Event
 from contract.topics import MATCHES, OBSERVATIONS, Topic
-from correlate.window.plan import SEPARATOR
 from runtime.enforcement import SOURCE as ANSWERS
 from runtime.engine import Pipeline
-from runtime.kafka.outlet import At, Outlet, Read, Sent, partition_of
+from runtime.kafka.outlet import RULE_END, At, Outlet, Read, Sent, partition_of
 from runtime.kafka.state import State
 from runtime.kafka.task import HOST, MARK_EVERY_US
-from runtime.kafka.wire import Canary, Mark
+from runtime.kafka.wire import PACE, Canary, Mark
 from runtime.stage_runner import Changes
 from runtime.tally import Tally
 from runtime.watermark import Watermarks
@@ -37,6 +36,7 @@ class DetectTask:
         partitions: of matches.
         watermarks: of this partition's sources.
         expected: sources whose events may come; until one comes, or is idle, time stands.
+        lateness_us: as in the settings.
         outlet: makes records.
         tally: counts matches.
         watch: is told each canary's age.
@@ -51,6 +51,7 @@ class DetectTask:
         partitions: int,
         watermarks: Watermarks,
         expected: Iterable[str],
+        lateness_us: int,
         outlet: Outlet,
         tally: Tally,
         watch: Callable[[int, int], None],
@@ -68,6 +69,7 @@ class DetectTask:
         self._marks = watermarks
         self._expected = frozenset(expected)
         self._ends = ends
+        self._lateness_us = lateness_us
         self._outlet = outlet
         self._tally = tally
         self._watch = watch
@@ -78,6 +80,8 @@ class DetectTask:
         self._sent: list[Sent] = []
         self._reached: dict[str, int] = {}
         self._ended: set[str] = set()
+        self._paces: dict[str, int] = {}
+        self._latest_us = 0
         self._front_us = 0
         self._told = Mark(name, 0)
         self._told_at_us = 0
@@ -93,7 +97,7 @@ class DetectTask:
             if row["version"] != _VERSION:
                 raise StoreError(f"{self.name}: state of version {row['version']}")
             self._reached, self._ended = row["reached"], set(row["ended"])
-            self._front_us = row["front"]
+            self._front_us, self._latest_us, self._paces = row["front"], row["latest"], row["paces"]
             self._told = Mark(self.name, 0, 0, ended=row["told_end"])
             self._marks.restore(row["low"])
         for source in self._expected | self._reached.keys():
@@ -127,8 +131,11 @@ class DetectTask:
         has_ended = self._ends and self._expected <= self._ended
         if not has_ended:
             self.low_us = max(self.low_us, self._marks.low(now_us))
-            if is_drained:
-                self._front_us = max(self._front_us, self.low_us)  # idle: it holds nobody back
+            if is_drained:  # idle: it holds nobody back
+                self._front_us = max(self._front_us, self.low_us + self._lateness_us)
+        # While recorded input is read, its slowest source says what may not be passed.
+        reached = min(self._paces.values(), default=self._latest_us)
+        self._front_us = max(self._front_us, reached)
         mark = Mark(self.name, self._front_us, self.low_us, ended=has_ended)
         is_due = self._sent or has_ended or now_us - self._told_at_us >= MARK_EVERY_US
         if mark != self._told and is_due:
@@ -148,6 +155,8 @@ class DetectTask:
             "reached": self._reached,
             "ended": sorted(self._ended),
             "front": self._front_us,
+            "latest": self._latest_us,
+            "paces": self._paces,
             "low": self.low_us,
             "told_end": self._told.ended,
         }
@@ -156,13 +165,9 @@ class DetectTask:
     # -------------------------------------------------------------- inside
 
     def _event(self, event: Event, origin_ms: int, now_us: int) -> None:
-        if event.source == ANSWERS:
-            cause_us = self._front_us  # they bear the wall clock, which recorded logs do not follow
-        else:
+        if event.source != ANSWERS:  # they bear the wall clock, which recorded logs do not follow
             self._saw(event.source, event.time_us, now_us)
-            # No clock ahead of ours makes the others' records wait.
-            cause_us = min(event.time_us, now_us)
-        at = At(self.name, cause_us, self._marks.low(now_us), origin_ms)
+        at = At(event.time_us, origin_ms)
         seen = self._observe(event)
         if seen is not None:
             self._sent += self._outlet.send(seen, ((OBSERVATIONS, 0),), "", at)
@@ -176,7 +181,7 @@ class DetectTask:
         """Return where the keys live, each place once."""
         places: dict[tuple[str, int], tuple[Topic, int]] = {}
         for key in keys:
-            if key.partition(SEPARATOR)[0] in self._outer:
+            if key.partition(RULE_END)[0] in self._outer:
                 places[OBSERVATIONS.name, 0] = (OBSERVATIONS, 0)
             else:
                 partition = partition_of(key, self._partitions)
@@ -187,11 +192,17 @@ class DetectTask:
         self._marks.saw(source, time_us, now_us)
         if time_us > self._reached.get(source, -1):
             self._reached[source] = time_us
-            self._front_us = max(self._front_us, min(time_us, now_us))
+            self._latest_us = max(self._latest_us, min(time_us, now_us))
             self._has_changed = True
 
     def _source(self, mark: Mark, now_us: int) -> None:
-        """A source tells how far it is, also by events in other partitions, or that it has ended."""
+        """A source tells how far it is, also by events in other partitions, or that it has ended; ingest, its pace."""
+        if mark.of.startswith(PACE):
+            self._paces[mark.of] = max(mark.time_us, self._paces.get(mark.of, 0))
+            if mark.ended:
+                del self._paces[mark.of]
+            self._has_changed = True
+            return
         if mark.of not in self._ended:
             self._saw(mark.of, mark.time_us, now_us)
         if mark.ended and mark.of not in self._ended:

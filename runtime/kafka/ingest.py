@@ -26,7 +26,7 @@ from contract.topics import DEAD_LETTERS, EVENTS, INGEST_STATE
 from runtime.kafka.outlet import Sent, partition_of
 from runtime.kafka.sink import STAGE, Sink
 from runtime.kafka.spool import Segments, Spooled
-from runtime.kafka.wire import Canary, Item, Mark, dead, encode
+from runtime.kafka.wire import PACE, Canary, Item, Mark, dead, encode
 from runtime.reception import Ended, Read, Reception
 from runtime.record_queue import RecordQueue
 from runtime.settings import Settings, SourceConfig
@@ -188,8 +188,14 @@ class Ingest:
         """Add to the epoch, behind its events and for each partition, how far sources are, and the canary."""
         now = self._clock()
         told: list[Item] = []
-        for name, intake in self._reception.intakes.items():
-            mark = Mark(name, intake.reached_us, ended=name in self._ended)
+        pace = self._reception.pace()
+        member = f"{PACE}{self._settings.kafka.member_name}"
+        mark = Mark(member, pace or 0, ended=pace is None)
+        if mark != self._marked.get(PACE):
+            self._marked[PACE] = mark
+            told.append(mark)
+        for name in self._reception.intakes:
+            mark = Mark(name, self._reception.reached(name), ended=name in self._ended)
             if mark != self._marked.get(name) and (mark.time_us or mark.ended):
                 self._marked[name] = mark
                 told.append(mark)

@@ -1,8 +1,9 @@
 """Order of event time across partitions: what an upstream partition sent early waits for the others to come as far.
 
-Each upstream partition tells by marks how far it is. An item is released when every upstream has come to the time at
-which it was caused, and items that are released together go in order of that time. So a stage sees what one process
-would have seen, however the partitions' workers were delayed, moved or killed; and what is late was late at its source.
+Each upstream partition tells by marks how far it is. A recorded item is released when every upstream has come to the time
+at which it was caused, and what is released goes in order of that time, then of what caused it. So a stage sees the same
+order however its upstreams' workers were delayed, moved or killed. What was caused just now, by the wall clock, waits for
+nobody: live input is taken as it comes, like in one process, and what is late is taken when it is there.
 
 Source: watermarks as in "The Dataflow Model" (VLDB 2015); alignment as in Kafka Streams' task idling, but by marks.
 """
@@ -12,13 +13,21 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import IntEnum
 
-from contract.event import Observation
+from contract.event import Match, Observation
+from contract.records import Alert
 from runtime.kafka.wire import Headers, Item, Mark
 from runtime.stage_runner import NEVER
 
-_OBSERVED_FIRST = 0
-_THEN = 1
+
+class Rank(IntEnum):
+    """The place among what was caused at the same time, as one process would have it."""
+
+    TIMED = 0
+    OBSERVED = 1
+    MATCHED = 2
+    MADE = 3
 
 
 @dataclass(slots=True, order=True)
@@ -27,28 +36,45 @@ class Taken:
 
     Attributes:
         cause_us: event time of what caused it, here and in every stage before.
-        rank: what an event tells of entities goes before what it makes of them.
-        of: upstream that sent it, e.g. `detect/3`.
+        rank: what time brought about goes first, then what an event tells of entities, then what is made of it.
+        tie: what tells apart items of one rank and cause, whichever partitions they came through.
         offset: in the partition that it was read from.
-        low_us: watermark of its upstream when it was caused.
         origin_ms: wall-clock time at which the record that caused it was written by ingest.
         value: as read, and `headers`: what waits is kept as it came.
     """
 
     cause_us: int
     rank: int
-    of: str
+    tie: str
     offset: int
     item: Item = field(compare=False)
-    low_us: int = field(compare=False)
     origin_ms: int = field(compare=False)
     value: bytes = field(compare=False)
     headers: Headers = field(compare=False)
 
 
-def rank_of(item: Item) -> int:
-    """Return the place of an item among those caused at the same time."""
-    return _OBSERVED_FIRST if isinstance(item, Observation) else _THEN
+def tie_of(item: Item) -> str:
+    """Return what orders items of one rank and cause; empty: the order of arrival does."""
+    match item:
+        case Observation():
+            return item.event
+        case Match():
+            return f"{item.event.id} {item.rule}"
+        case Alert():
+            return f"{item.id} {item.revision:012d}"
+        case _:
+            return ""
+
+
+def rank_of(item: Item) -> Rank:
+    """Return the rank of what an item caused."""
+    match item:
+        case Observation():
+            return Rank.OBSERVED
+        case Match():
+            return Rank.MATCHED
+        case _:
+            return Rank.MADE
 
 
 class Upstreams:
@@ -125,12 +151,11 @@ class Waiting:
         self._kept.add(taken.offset)
 
     def ready(self, front_us: int) -> Iterator[Taken]:
-        """Yield, in order, what need not wait any longer."""
+        """Yield, in order, what need not wait any longer: all upstreams have come to this event time."""
         heap = self._heap
         while heap and (heap[0].cause_us <= front_us or len(heap) > self._bound):
             taken = heapq.heappop(heap)
-            if taken.cause_us > front_us:
-                self.forced += 1
+            self.forced += taken.cause_us > front_us
             if self._new.pop(taken.offset, None) is None:
                 self._kept.discard(taken.offset)
                 self._gone.append(taken.offset)

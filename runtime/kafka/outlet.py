@@ -8,14 +8,14 @@ from typing import Final, Protocol
 from zlib import crc32
 
 from contract.errors import ParseError
-from contract.event import Event
-from contract.records import Decision
 from contract.topics import DEAD_LETTERS, Topic
-from runtime.kafka.order import Taken, rank_of
-from runtime.kafka.wire import Canary, Headers, Item, Mark, dead, decode, encode
+from runtime.kafka.order import Rank, Taken, rank_of, tie_of
+from runtime.kafka.wire import Headers, Item, dead, decode, encode
 
 AT: Final = "at"
-"""Header of what flows between stages: upstream, cause and watermark, e.g. `detect/3 1772366400250000 1772366370250000`."""
+"""Header of what flows between stages: event time of the cause, and its rank, e.g. `1772366400250000 2`."""
+RULE_END: Final = "\x1f"
+"""Ends the rule's id in a key of the stage `aggregate`."""
 _HEADERS_BYTES: Final = 512
 
 
@@ -36,16 +36,14 @@ class At:
     """When and by what something was caused.
 
     Attributes:
-        of: the task that sends it, e.g. `aggregate/2`.
         cause_us: event time.
-        low_us: the task's watermark then.
         origin_ms: wall-clock time at which ingest wrote what caused it.
+        is_timed: time alone brought it about.
     """
 
-    of: str
     cause_us: int
-    low_us: int
     origin_ms: int
+    is_timed: bool = False
 
 
 @dataclass(slots=True)
@@ -93,7 +91,8 @@ class Outlet:
             yield self.dead(f"{self.name} {name}", value, reason, at.cause_us if at else 0)
             return
         if at is not None:
-            headers.append((AT, f"{at.of} {at.cause_us} {at.low_us}".encode()))
+            rank = Rank.TIMED if at.is_timed else rank_of(item)
+            headers.append((AT, b"%d %d" % (at.cause_us, rank)))
         data = key.encode("utf-8", "surrogatepass")
         for topic, partition in to:
             yield Sent(
@@ -111,30 +110,19 @@ class Outlet:
         """Return what was read, with its cause; or its dead letter, when it cannot be."""
         try:
             item = decode(read.value, read.headers)
-            of, cause_us, low_us = _at(item, read.headers)
+            cause_us, rank = _at(item, read.headers)
         except (ParseError, ValueError) as error:
             place = f"{read.topic}/{read.partition}@{read.offset}"
             return self.dead(place, read.value, str(error), now_us)
         return Taken(
-            cause_us, rank_of(item), of, read.offset, item, low_us, read.timestamp,
+            cause_us, rank, tie_of(item), read.offset, item, read.timestamp,
             read.value or b"", read.headers,
         )  # fmt: skip
 
 
-def _at(item: Item, headers: Headers) -> tuple[str, int, int]:
+def _at(item: Item, headers: Headers) -> tuple[int, int]:
     for name, data in headers:
         if name == AT:
-            of, cause, low = data.decode().split(" ")
-            return of, int(cause), int(low)
-    if isinstance(item, Event):
-        return "", item.time_us, 0
-    if isinstance(item, Mark):
-        return item.of, item.time_us, item.low_us
-    if isinstance(item, Canary):
-        return "", item.sent_us, 0
-    return "", 0, 0  # what people and enforcement points say is taken at once
-
-
-def key_of(item: object) -> str:
-    """Return the key of a record on a topic that people and others read."""
-    return item.id if isinstance(item, Decision) else ""
+            cause, rank = data.split(b" ")
+            return int(cause), int(rank)
+    return getattr(item, "time_us", 0), rank_of(item)  # others wrote it, or it is taken at once

@@ -33,12 +33,11 @@ from contract.topics import (
     Topic,
 )
 from correlate.aggregate import SILENT
-from correlate.window.plan import SEPARATOR
 from runtime.compose import Composition
 from runtime.engine import Engine, Output
 from runtime.kafka.detect import DetectTask
 from runtime.kafka.order import Upstreams
-from runtime.kafka.outlet import At, Outlet, Sent, partition_of
+from runtime.kafka.outlet import RULE_END, At, Outlet, Sent, partition_of
 from runtime.kafka.task import StageTask, Task
 from runtime.settings import Settings
 from runtime.tally import Tally
@@ -106,6 +105,7 @@ class Roles:
             self._partitions,
             marks,
             self._sources,
+            microseconds(engine.lateness),
             self._outlet(name),
             Tally(self._meter),
             self._canary("detect"),
@@ -116,7 +116,7 @@ class Roles:
         outer, partitions = self._rules.outer, self._partitions
 
         def is_here(key: str) -> bool:
-            rule = key.partition(SEPARATOR)[0]
+            rule = key.partition(RULE_END)[0]
             return rule not in outer and partition_of(key, partitions) == partition
 
         rules = self._rules.fresh()
@@ -141,7 +141,7 @@ class Roles:
         outer = self._rules.outer
 
         def is_here(key: str) -> bool:
-            return key.partition(SEPARATOR)[0] in outer
+            return key.partition(RULE_END)[0] in outer
 
         rules = self._rules.fresh()
         parts = replace(
@@ -187,8 +187,9 @@ class Roles:
         watch = self._canary(name.partition("/")[0])
         tally = Tally(self._meter)
         return StageTask(
-            name, engine, upstreams, outlet, route, marks_to, tally, self._kafka.max_waiting, watch
-        )
+            name, engine, upstreams, outlet, route, marks_to, tally,
+            microseconds(self._settings.engine.lateness), self._kafka.max_waiting, watch,
+        )  # fmt: skip
 
     def _outlet(self, name: str) -> Outlet:
         kept = self._settings.normalize.dead_letter_bytes

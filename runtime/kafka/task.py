@@ -15,17 +15,19 @@ from contract.event import Event, Match, Observation
 from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcome
 from contract.topics import Topic
 from runtime.engine import Engine, Output
-from runtime.kafka.order import Taken, Upstreams, Waiting
+from runtime.kafka.order import Rank, Taken, Upstreams, Waiting
 from runtime.kafka.outlet import At, Outlet, Read, Sent
 from runtime.kafka.state import State
 from runtime.kafka.wire import Canary, Item, Mark, decode, encode
-from runtime.stage_runner import NEVER, Changes
+from runtime.stage_runner import Changes
 from runtime.tally import Tally
 
 HOST: Final = "host"
 """Name of the state that is the host's own: marks and what waits."""
 MARK_EVERY_US: Final = 200_000
 """Wall-clock time between two marks that nothing else goes with."""
+GRID_US: Final = 100_000
+"""Deadlines are kept to the next tenth of a second of event time, so that they fall alike in every run."""
 _VERSION: Final = 1
 
 Route: TypeAlias = Callable[[Output, At], Iterator[Sent]]
@@ -68,6 +70,7 @@ class StageTask:
         route: where each output goes.
         marks_to: who is told how far this task is.
         tally: counts outputs.
+        lateness_us: of the settings: the watermark is so far behind what was taken.
         bound: of waiting records.
         watch: is told each canary's age, seconds.
     """
@@ -81,6 +84,7 @@ class StageTask:
         route: Route,
         marks_to: Iterable[tuple[Topic, int]],
         tally: Tally,
+        lateness_us: int,
         bound: int,
         watch: Callable[[int, int], None],
     ) -> None:
@@ -94,7 +98,9 @@ class StageTask:
         self._route = route
         self._marks_to = tuple(marks_to)
         self._tally = tally
+        self._lateness_us = lateness_us
         self._watch = watch
+        self._live: list[Taken] = []
         self._sent: list[Sent] = []
         self._told = Mark(name, 0)
         self._told_at_us = 0
@@ -132,28 +138,31 @@ class StageTask:
                 self._watch(taken.item.sent_us, now_us)
                 self._sent += self._outlet.send(taken.item, self._marks_to[:1], "", None)
             case Outcome() | Command():
-                self._say(self.engine.respond(taken.item), self._at(taken.origin_ms))
+                self._say(self.engine.respond(taken.item), At(self.low_us, taken.origin_ms))
             case Event() | DeadLetter() | Decision():
                 reason = f"a {type(taken.item).__name__} is no input of {self._outlet.stage}"
                 place = f"{read.topic}/{read.partition}@{read.offset}"
                 self._sent.append(self._outlet.dead(place, read.value, reason, now_us))
+            case _ if taken.cause_us > now_us - self._lateness_us:
+                self._live.append(taken)
             case _:
                 self.waiting.add(taken)
 
     def step(self, now_us: int, *, is_drained: bool) -> list[Sent]:
         """See the port."""
-        if not self._told.ended:
-            front, low = self.upstreams.front_us(), self.upstreams.low_us()
-            for taken in self.waiting.ready(front):
-                self._process(taken, low)
-            if self.upstreams.have_ended():
-                self._finish()
-            else:
-                self._advance(low, At(self.name, front, self.low_us, now_us // 1_000))
+        is_over = self._told.ended
+        front, low = self.upstreams.front_us(), self.upstreams.low_us()
+        for taken in self.waiting.ready(front):
+            self._process(taken, low)
+        live, self._live = sorted(self._live), []
+        for taken in live:
+            self._process(taken, low)
+        if not is_over and self.upstreams.have_ended():
+            self._finish()
+        elif not is_over:
+            self._advance(min(low, front - self._lateness_us))
+        if not is_over:
             self._mark(now_us)
-        else:
-            for taken in self.waiting.ready(NEVER):  # our own answers, after the end of a recording
-                self._say(self._engine_takes(taken.item), self._at(taken.origin_ms))
         self._tally.flush()
         sent, self._sent = self._sent, []
         return sent
@@ -178,11 +187,11 @@ class StageTask:
     # -------------------------------------------------------------- inside
 
     def _process(self, taken: Taken, low_us: int) -> None:
+        """Let time come to what caused an item, then take it. What is late finds the time where it is."""
         self.origin_ms = taken.origin_ms
-        at = At(self.name, taken.cause_us, self.low_us, taken.origin_ms)
-        self._advance(min(taken.low_us, low_us), at)
-        at = At(self.name, taken.cause_us, self.low_us, taken.origin_ms)
-        self._say(self._engine_takes(taken.item), at)
+        reached_us = taken.cause_us - self._lateness_us - (taken.rank == Rank.TIMED)
+        self._advance(min(reached_us, low_us))
+        self._say(self._engine_takes(taken.item), At(taken.cause_us, taken.origin_ms))
 
     def _engine_takes(self, item: Item) -> Iterator[Output]:
         match item:
@@ -196,28 +205,28 @@ class StageTask:
                 return self.engine.chained(item)
         raise TypeError(f"{type(item).__name__} passed `take`")
 
-    def _advance(self, low_us: int, at: At) -> None:
-        """Take the watermark; what it brings about was caused before it was reached, so it bears the earlier one."""
-        if low_us <= self.low_us:
+    def _advance(self, low_us: int) -> None:
+        """Take the watermark, deadline by deadline: what each brings about was caused when it was reached."""
+        if low_us <= self.low_us or self._told.ended:
             return
-        if low_us >= self.engine.next_wake():
-            self._say(self.engine.advance(low_us), at)
-        self.low_us = low_us
+        while (wake_us := self.engine.next_wake()) <= low_us:
+            step_us = max(self.low_us, -(-wake_us // GRID_US) * GRID_US)
+            if step_us > low_us:
+                break
+            at = At(step_us + self._lateness_us, self.origin_ms, is_timed=True)
+            self._say(self.engine.advance(step_us), at)
+            self.low_us = step_us + 1  # never twice the same
+        self.low_us = max(self.low_us, low_us)
 
     def _finish(self) -> None:
         latest = max(self.upstreams.latest_us(), self.low_us)
-        at = At(self.name, latest, self.low_us, self.origin_ms)
-        self._advance(latest, at)
-        at = At(self.name, latest, self.low_us, self.origin_ms)
-        self._say(self.engine.finish(latest), at)
+        self._advance(latest)
+        self._say(self.engine.finish(self.low_us), At(latest, self.origin_ms))
 
     def _say(self, outputs: Iterable[Output], at: At) -> None:
         for output in outputs:
             self._tally.count(output)
             self._sent += self._route(output, at)
-
-    def _at(self, origin_ms: int) -> At:
-        return At(self.name, self.upstreams.front_us(), self.low_us, origin_ms)
 
     def _mark(self, now_us: int) -> None:
         if self.upstreams.have_ended():
@@ -251,9 +260,8 @@ def _kept(taken: Taken) -> bytes:
         "version": _VERSION,
         "cause": taken.cause_us,
         "rank": taken.rank,
-        "of": taken.of,
+        "tie": taken.tie,
         "offset": taken.offset,
-        "low": taken.low_us,
         "origin": taken.origin_ms,
         "value": taken.value,
         "headers": taken.headers,
@@ -271,6 +279,5 @@ def _waiting(part: bytes) -> Taken:
     except ParseError as error:
         raise StoreError(f"a waiting record in the changelog: {error}") from error
     return Taken(
-        row["cause"], row["rank"], row["of"], row["offset"], item, row["low"], row["origin"],
-        row["value"], headers,
+        row["cause"], row["rank"], row["tie"], row["offset"], item, row["origin"], row["value"], headers,
     )  # fmt: skip

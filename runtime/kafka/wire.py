@@ -21,6 +21,8 @@ from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcom
 from contract.timestamps import from_datetime, to_datetime
 
 VERSION: Final = 1
+PACE: Final = "pace "
+"""Before a member's name: `Mark.of` of a mark that says how far all recorded sources of an ingest are; ended: none is left."""
 
 Headers: TypeAlias = list[tuple[str, bytes]]
 Wired: TypeAlias = tuple[bytes, Headers]

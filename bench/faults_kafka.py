@@ -1,0 +1,202 @@
+"""The half of `faults.py --host kafka`: workers killed at random, each started again at once, and the broker killed too.
+
+Five processes share the roles: three run detection and aggregation on four partitions, one of them also links and another
+decides; one ingests; one enforces. What the topics hold in the end (read committed) is compared by `faults.py` to an
+undisturbed run of the embedded engine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "deploy" / "lab"))
+from kafka_broker import Broker
+
+OPSONIN = Path(sys.executable).with_name("opsonin")
+WORKERS = {
+    "ingest": ("ingest",),
+    "one": ("detect", "aggregate"),
+    "two": ("detect", "aggregate", "link"),
+    "three": ("detect", "aggregate", "decide"),
+    "points": ("enforce",),
+}
+PREFIX = "faults."
+_GAP_S = (0.2, 2.5)
+_BROKER_DOWN_S = 2.0
+_END_LIMIT_S = 600
+_RECORD_TOPICS = ("alerts", "chains", "policy")
+
+
+@dataclass(slots=True)
+class Disturbed:
+    """What became of a run.
+
+    Attributes:
+        found: records by kind and id, as `faults.outcome` gives them.
+        kills: SIGKILLs that hit a running worker, by worker.
+        broker_kills: of the broker.
+        duplicates: records that stand twice with the same id and revision, events included.
+        seconds: from the first start to the end of the input at the last stage.
+    """
+
+    found: dict[tuple[str, str], str]
+    kills: Counter[str]
+    broker_kills: int
+    duplicates: int
+    seconds: float
+
+
+def run(path: Path, kills: int, broker_kills: int, rng: random.Random) -> Disturbed:
+    """Run the settings at `path`, with a `[kafka]` table added, to the end through kills."""
+    with Broker(place=path.parent) as broker:
+        path.write_text(
+            f"{path.read_text()}[kafka]\nbootstrap = ['{broker.bootstrap}']\nprefix = '{PREFIX}'\n"
+            "replication = 1\nmin_in_sync = 1\npartitions = 4\nspread = 'event'\n"
+        )
+        subprocess.run(
+            [OPSONIN, "topics", "apply", "--config", path], check=True, stdout=subprocess.DEVNULL
+        )
+        began = time.monotonic()
+        workers = {name: _start(path, name) for name in WORKERS}
+        watch = _consumer(broker, ("decide-state",))
+        try:
+            hit, broker_hit = _disturb(path, broker, workers, watch, kills, broker_kills, rng)
+            seconds = time.monotonic() - began
+        finally:
+            for worker in workers.values():
+                worker.terminate()
+            for worker in workers.values():
+                worker.wait(60)
+            watch.close()
+        found, duplicates = _read(broker)
+    return Disturbed(found, hit, broker_hit, duplicates, seconds)
+
+
+def _start(path: Path, name: str) -> subprocess.Popen[bytes]:
+    with path.with_name(f"{name}.log").open("ab") as log:
+        return subprocess.Popen(
+            [OPSONIN, "worker", *WORKERS[name], "--config", path],
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env=os.environ | {"OPSONIN_KAFKA__MEMBER": name},
+        )
+
+
+def _disturb(
+    path: Path,
+    broker: Broker,
+    workers: dict[str, subprocess.Popen[bytes]],
+    watch: KafkaConsumer,
+    kills: int,
+    broker_kills: int,
+    rng: random.Random,
+) -> tuple[Counter[str], int]:
+    """Kill and start again until the last stage has come to the end of the input; return who was hit how often."""
+    hit: Counter[str] = Counter()
+    broker_hit = 0
+    at_kill = {kills * (number + 1) // (broker_kills + 1) for number in range(broker_kills)}
+    next_s = time.monotonic() + rng.uniform(*_GAP_S)
+    limit_s = time.monotonic() + _END_LIMIT_S
+    while not _has_ended(watch):
+        if time.monotonic() > limit_s:
+            sys.exit(f"not at the end after {_END_LIMIT_S} s; logs in {path.parent}")
+        if hit.total() in at_kill:
+            at_kill.discard(hit.total())
+            broker.kill()
+            broker_hit += 1
+            time.sleep(_BROKER_DOWN_S)
+            broker.start()
+        if hit.total() < kills and time.monotonic() >= next_s:
+            next_s = time.monotonic() + rng.uniform(*_GAP_S)
+            # Ingest is over when all is read; it stays as a process and is killed like the others.
+            name = rng.choice(sorted(workers))
+            worker = workers[name]
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGKILL)
+                worker.wait()
+                hit[name] += 1
+                print(f"\r{hit.total()} kills", end="", file=sys.stderr, flush=True)
+        for name, worker in workers.items():
+            if worker.poll() is not None:
+                if worker.returncode != -signal.SIGKILL:
+                    sys.exit(
+                        f"worker {name} ended with {worker.returncode}; see {path.parent}/{name}.log"
+                    )
+                workers[name] = _start(path, name)
+    print(file=sys.stderr)
+    return hit, broker_hit
+
+
+def _has_ended(watch: KafkaConsumer) -> bool:
+    """Tell whether the last stage has written that all input has gone through it."""
+    for reads in watch.poll(200).values():
+        for read in reads:
+            if b"decide/0" in read.key and read.value and json.loads(read.value).get("ended"):
+                return True
+    return False
+
+
+def _read(broker: Broker) -> tuple[dict[tuple[str, str], str], int]:
+    """Return what the topics hold in the end, and how many records stand there twice."""
+    found: dict[tuple[str, str], str] = {}
+    seen: Counter[tuple[str, str, int]] = Counter()
+    newest: dict[tuple[str, str], int] = {}
+    for kind, body in _records(broker, ("events", *_RECORD_TOPICS)):
+        if kind == "event":
+            if '"opsonin.outcome"' not in body:
+                id = str(json.loads(body)["event.id"])
+                found["event", id] = body
+                seen["event", id, 0] += 1
+            continue
+        record = json.loads(body)
+        revision = int(record.pop("revision"))
+        place = (kind, str(record["id"]))
+        seen[*place, revision] += 1
+        if revision >= newest.get(place, 0):
+            newest[place] = revision
+            found[place] = json.dumps(record, sort_keys=True)
+    return found, sum(count - 1 for count in seen.values())
+
+
+def _records(broker: Broker, topics: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield kind and value of all committed records, in order of each partition."""
+    consumer = _consumer(broker, topics)
+    places = consumer.assignment()
+    ends = consumer.end_offsets(list(places))
+    while any(consumer.position(one) < ends[one] for one in places):
+        for reads in consumer.poll(500, max_records=5_000).values():
+            for read in reads:
+                kind = dict(read.headers).get("kind", b"").partition(b"/")[0].decode()
+                if kind in ("event", "alert", "chain", "decision"):
+                    yield kind, read.value.decode()
+    consumer.close()
+
+
+def _consumer(broker: Broker, topics: tuple[str, ...]) -> KafkaConsumer:
+    consumer: Any = KafkaConsumer(
+        bootstrap_servers=broker.bootstrap,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        reconnect_backoff_max_ms=1_000,
+    )
+    places = [
+        TopicPartition(PREFIX + topic, number)
+        for topic in topics
+        for number in sorted(consumer.partitions_for_topic(PREFIX + topic))
+    ]
+    consumer.assign(places)
+    consumer.seek_to_beginning(*places)
+    return consumer
