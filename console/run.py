@@ -17,16 +17,20 @@ from console.view import View
 from contract.errors import OpsoninError, SettingsError
 from runtime import clock, log
 from runtime.compose import Composition, compose, engine_cache
+from runtime.elastic.follow import Follower
 from runtime.embedded import Embedded
 from runtime.metrics import PrometheusMeter
 from runtime.reload import Reloader
 from runtime.settings import Settings
+from runtime.store import Store
 from runtime.surroundings import detect
 from runtime.web import SOCKET_NAME, Faces, control_app, observe_app
 
 logger = structlog.get_logger()
 
 _STOP_LIMIT_S = 20
+_DRAIN_S = 5
+"""How long the end waits for Elasticsearch to take what is committed; the rest is sent after the next start."""
 
 
 @click.command(epilog="Example: opsonin run --config /etc/opsonin/opsonin.toml")
@@ -64,12 +68,25 @@ def run(config: Path | None, recordings: tuple[str, ...], speed: float, quiet: b
     host = Embedded(
         settings, composition.pipeline, store, meter, clock.now_us, view.watch if view else None
     )
+    index = _index(settings, store, meter)
     try:
         asyncio.run(_run(host, composition, meter, settings, view, lines, speed))
     except OSError as error:
         raise OpsoninError(f"cannot start: {error}") from error
     finally:
+        if index:
+            index.stop(_DRAIN_S)
         store.close()
+
+
+def _index(settings: Settings, store: Store, meter: PrometheusMeter) -> Follower | None:
+    """Start what copies the store to Elasticsearch, where the settings name one."""
+    if not settings.elastic.urls:
+        return None
+    bound = settings.normalize.dead_letter_bytes
+    index = Follower(settings.elastic, store.path, bound, meter, clock.now_us)
+    index.start()
+    return index
 
 
 async def _run(

@@ -83,4 +83,10 @@ HELP: Final[dict[str, str]] = {
     "epochs_total": "Epochs committed.",
     "stage_keys": "Keys whose state a stage holds.",
     "watermark_seconds": "Event time reached, seconds since 1970.",
+    # ------------------------------------------------------------ index
+    "index_up": "Whether Elasticsearch took the last portion.",
+    "index_lag": "Events and records that are stored and not yet acknowledged by Elasticsearch.",
+    "index_documents_total": "Documents acknowledged or refused by Elasticsearch; repeated: there already.",
+    "index_retries_total": "Bulk requests sent again.",
+    "index_missed_total": "Events that the store's retention removed before Elasticsearch had them.",
 }
