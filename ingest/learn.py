@@ -1,7 +1,7 @@
 """Learning by example what an adapter makes of lines that differ only in addresses, ports, counts and times.
 
 The native module cuts such values out of a line; what is left is its skeleton. Of a skeleton met several times
-the adapter itself is asked: for the line, and for two more with other values in the holes. Where each value, or
+the adapter itself is asked: for the line, and for three more with other values in the holes. Where each value, or
 what follows from it (a sum, a span, an ISO time, a Community ID), stands in the answers is the template
 that the native module fills from then on. A template is kept only if it gives, byte for byte, the adapter's answer
 to all of these lines; otherwise the skeleton is refused, and its lines stay with the adapter.
@@ -16,7 +16,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timezone, tzinfo
+from datetime import UTC, timedelta, timezone, tzinfo
 from itertools import combinations, permutations
 from typing import Any, Final, TypeAlias
 
@@ -28,6 +28,7 @@ from ingest.formats.address import canonical_ip
 from ingest.formats.community_id import community_id, parts_of
 from ingest.native import Engine, Native
 from ingest.stand_ins import Hole, stand_in, unpack
+from ingest.zone_spans import spans_of
 
 AUDIT_EVERY: Final = 4096
 """Lines between two that are read both ways."""
@@ -45,8 +46,12 @@ _TIME: Final = b'"@timestamp":"'
 _QUARTER_US: Final = 900_000_000
 _MAX_OFFSET_US: Final = 15 * 3_600_000_000
 _SECOND_US: Final = 1_000_000
-_SEEDS: Final = ((2, 1), (4, 3))
+_SEEDS: Final = ((2, 1, 6), (4, 3, 8))
 """Of the lines that are asked about, tried in turn: chance may let two values look alike."""
+_ELSEWHERE: Final = timezone(timedelta(hours=-9, minutes=-45))
+"""No product states this offset, so a time that is read with it is read in the source's zone."""
+_ELSEWHERE_US: Final = -585 * 60 * 1_000_000
+_LOCAL: Final = -(2**63)
 _LATER_US: Final = 7_254_321_987
 """Between the arrivals of those lines, so that what hangs on the arrival is seen to."""
 _FACTORS: Final = (1_000_000_000, 1_000_000, 1000)
@@ -59,19 +64,15 @@ Ask: TypeAlias = Callable[[bytes, Context], Event | None]
 """What the adapter's own path makes of a line; None where that is anything but one event."""
 
 
-def table_of(adapter: Adapter) -> bytes:
-    """Return the adapter's holes as the native module reads them."""
+def table_of(adapter: Adapter, zone: tzinfo = UTC) -> bytes:
+    """Return the adapter's holes, and the offsets of its source's zone, as the native module reads them."""
     entries = [
         f"{_KINDS[kind]} {context}\0".encode()
         for kind, contexts in (adapter.holes or {}).items()
         for context in contexts
     ]
+    entries += [f"z {start} {end} {ahead}\0".encode() for start, end, ahead in spans_of(zone)]
     return b"".join(entries)
-
-
-def is_steady(zone: tzinfo) -> bool:
-    """Whether a zone has one offset all the year, so that a time's reading hangs on its text alone."""
-    return isinstance(zone, timezone)
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ class Learner:
                 if plan is None:
                     continue
                 self._native.learn(self._engine, raw, plan)
-                if all(self._holds(example) for example in (original, *examples)):
+                if all(self._holds(example) for example in (original, *examples[1:])):
                     return True
         self.refuse(raw)
         return False
@@ -127,14 +128,15 @@ class Learner:
         event = self._ask(raw, context)
         return None if event is None else _Example(raw, unpack(scanned[1]), context, event)
 
-    def _examples(self, original: _Example, seeds: tuple[int, int]) -> list[_Example]:
-        """Return two more examples with the same skeleton, or none."""
+    def _examples(self, original: _Example, seeds: tuple[int, ...]) -> list[_Example]:
+        """Return more examples with the same skeleton, the first as if its source were elsewhere, or none."""
         skeleton = (self._native.scan(self._engine, original.raw) or (b"",))[0]
-        found = []
+        found: list[_Example] = []
         for number, seed in enumerate(seeds):
             old = original.context
             received_us = old.received_us + number * _LATER_US
-            context = Context(received_us, old.zone, old.sender, {}, old.options)
+            zone = old.zone if found else _ELSEWHERE
+            context = Context(received_us, zone, old.sender, {}, old.options)
             raw = stand_in(original.raw, original.holes, old.received_us, seed)
             example = self._example(raw, context, skeleton)
             if example is None:
@@ -234,7 +236,7 @@ def _times(example: _Example) -> Iterator[tuple[bytes, Op]]:
 def _offset(text: bytes, at_us: int, local_us: int, *holes: int) -> Iterator[tuple[bytes, Op]]:
     offset = local_us - at_us
     if abs(offset) <= _MAX_OFFSET_US and offset % _QUARTER_US == 0:
-        yield text, _op(b"t", *holes, x=offset)
+        yield text, _op(b"t", *holes, x=_LOCAL if offset == _ELSEWHERE_US else offset)
 
 
 def _instant(hole: Hole) -> int:

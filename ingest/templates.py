@@ -10,7 +10,7 @@ from contract.event import Event
 from contract.meter import MemoryMeter
 from contract.ports import Adapter, Context, Meter
 from contract.records import DeadLetter
-from ingest.learn import AUDIT_EVERY, Learner, is_steady, table_of
+from ingest.learn import AUDIT_EVERY, Learner, table_of
 from ingest.native import Engine, Native
 
 Read: TypeAlias = Callable[[bytes, Context], Sequence[Event | DeadLetter]]
@@ -20,8 +20,7 @@ Read: TypeAlias = Callable[[bytes, Context], Sequence[Event | DeadLetter]]
 class Templates:
     """Serves the lines of one adapter under one setting.
 
-    Templates hold for one zone at a time: when a source's zone is another one, learning begins anew. Of zones with
-    summer time nothing is learnt.
+    Templates hold for one zone at a time: when a source's zone is another one, learning begins anew.
 
     Args:
         native: the module.
@@ -56,8 +55,6 @@ class Templates:
         """Return the event of a line that a template serves; None: the adapter's own path is to be taken."""
         if context.zone is not self._zone:
             self._begin(context.zone)
-        if self._engine is None:
-            return None
         made = self._take(self._engine, raw, context.received_us)
         if made is None:
             if self._native.wants(self._engine):
@@ -74,7 +71,7 @@ class Templates:
     def _begin(self, zone: tzinfo) -> None:
         self._zone = zone
         name = self._adapter.name.encode()
-        self._engine = self._native.make(table_of(self._adapter), name) if is_steady(zone) else None
+        self._engine = self._native.make(table_of(self._adapter, zone), name)
 
     def _learn(self, raw: bytes, context: Context) -> None:
         learner = Learner(self._native, self._engine, self._adapter, self._ask)

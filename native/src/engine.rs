@@ -69,6 +69,7 @@ impl Engine {
                     holes: &self.scan.holes,
                     received_us,
                     name: &self.name,
+                    offsets: &self.spec.offsets,
                 };
                 plan.fill(&line, &mut self.json, &mut self.id)
             }

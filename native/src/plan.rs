@@ -6,9 +6,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::clock::{self, DAY_US};
 use crate::digest;
-use crate::scan::{kind, Hole};
+use crate::scan::{kind, Hole, Offset};
 
 const NONE: u16 = u16::MAX;
+/// Of a time's offset: that of the source's zone.
+const LOCAL: i64 = i64::MIN;
 /// Times without a year are only read where no rule about years can matter.
 const MAX_BEFORE_US: i64 = 300 * DAY_US;
 const MAX_AFTER_US: i64 = DAY_US / 2;
@@ -39,6 +41,7 @@ pub struct Line<'a> {
     pub holes: &'a [Hole],
     pub received_us: i64,
     pub name: &'a [u8],
+    pub offsets: &'a [Offset],
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -191,11 +194,19 @@ fn push_number(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// The time that one hole, or a date and a clock, states; `x` is how far its zone is ahead of UTC.
+/// A time in the source's zone, where its offset is beyond doubt: not in the hours around a change of clocks.
+fn of_zone(local_us: i64, line: &Line) -> Option<i64> {
+    let at = line.offsets.partition_point(|span| span.until_us <= local_us);
+    let span = line.offsets.get(at)?;
+    (local_us >= span.from_us).then_some(local_us - span.ahead_us)
+}
+
+/// The time that one hole, or a date and a clock, states; `x` is how far its zone is ahead of UTC, `LOCAL` the source's zone.
 fn moment(op: &Op, line: &Line) -> Option<i64> {
     let hole = line.holes.get(op.a as usize)?;
+    let utc = |local_us: i64| if op.x == LOCAL { of_zone(local_us, line) } else { Some(local_us - op.x) };
     match hole.kind {
-        kind::BSD => of_year(hole.value, line.received_us, op.x),
+        kind::BSD => of_year(hole.value, line.received_us, &utc),
         kind::EPOCH => {
             let digits = hole.end - hole.start;
             Some(match digits {
@@ -205,19 +216,19 @@ fn moment(op: &Op, line: &Line) -> Option<i64> {
                 _ => hole.value / 1000,
             })
         }
-        kind::DATE => Some(hole.value + line.holes.get(op.b as usize)?.value - op.x),
-        _ => Some(hole.value - op.x),
+        kind::DATE => utc(hole.value + line.holes.get(op.b as usize)?.value),
+        _ => utc(hole.value),
     }
 }
 
 /// The latest year that does not put the time after the day that follows the arrival.
-fn of_year(packed: i64, received_us: i64, offset_us: i64) -> Option<i64> {
+fn of_year(packed: i64, received_us: i64, utc: &dyn Fn(i64) -> Option<i64>) -> Option<i64> {
     let (day_of_year, of_day) = (packed / DAY_US, packed % DAY_US);
     let (month, day) = (day_of_year / 32, day_of_year % 32);
     let received_day = received_us.div_euclid(DAY_US);
     let (year, _, _) = clock::date_of(received_day);
     for year in [year + 1, year, year - 1] {
-        let at = clock::days_of(year, month, day) * DAY_US + of_day - offset_us;
+        let at = utc(clock::days_of(year, month, day) * DAY_US + of_day)?;
         if at < (received_day + 2) * DAY_US {
             let is_sure = at > received_us - MAX_BEFORE_US && at < received_us + MAX_AFTER_US;
             return is_sure.then_some(at);

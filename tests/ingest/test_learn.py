@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +14,7 @@ from contract.meter import MemoryMeter
 from contract.plugins import load
 from contract.ports import Adapter, Context
 from contract.records import DeadLetter
-from contract.timestamps import from_iso
+from contract.timestamps import from_iso, to_datetime
 from ingest.learn import table_of
 from ingest.native import NATIVE, Native
 from ingest.normalize import Normalizer, NormalizeSettings
@@ -154,15 +155,37 @@ def test_another_zone_is_learnt_anew() -> None:
     assert serves(one, packet(9), east)
 
 
-def test_in_a_zone_with_summer_time_nothing_is_learnt() -> None:
-    one, berlin = normalizer(), context(zone=ZoneInfo("Europe/Berlin"))
-    for number in range(9):
-        assert one.take(packet(number), berlin) == plain().take(packet(number), berlin)
-    assert learnt(one) == 0
+@pytest.mark.parametrize(
+    "place", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"]
+)
+def test_times_of_a_zone_with_summer_time_are_read_by_its_rules(place: str) -> None:
+    one, other, zone = normalizer(), plain(), ZoneInfo(place)
+    served = 0
+    for number in range(400):
+        at = context(RECEIVED_US + number * 4_000_000_000_000 // 13, zone)
+        stamp = to_datetime(at.received_us - number % 7 * 1_800_000_000).astimezone(zone)
+        raw = packet(number).replace(
+            packet(number)[3:18], stamp.strftime("%b %e %H:%M:%S").encode()
+        )
+        assert one.take(raw, at) == other.take(raw, at)
+        served += serves(one, raw, at)
+    assert served > 350
+
+
+def test_hours_around_a_change_of_clocks_are_left_to_the_adapter() -> None:
+    one, other, berlin = normalizer(), plain(), ZoneInfo("Europe/Berlin")
+    for number in range(4):
+        one.take(packet(number), context(zone=berlin))
+    for minute in range(0, 300, 7):
+        at = context(from_iso("2026-10-25T00:00:00Z") + minute * 60_000_000, berlin)
+        stamp = to_datetime(at.received_us).astimezone(berlin)
+        raw = packet(9).replace(packet(9)[3:18], stamp.strftime("%b %e %H:%M:%S").encode())
+        assert one.take(raw, at) == other.take(raw, at)
+        assert serves(one, raw, at) == (stamp.hour != 2)
 
 
 def test_settings_hold_for_learnt_lines() -> None:
-    settings = {"keep_original": True, "stamp_ingested": True}
+    settings: dict[str, Any] = {"keep_original": True, "stamp_ingested": True}
     one = taught(**settings)
     (found,) = one.take(packet(9), context())
     assert isinstance(found, Event)
