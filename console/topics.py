@@ -11,6 +11,15 @@ import click
 from console.output import write_record
 from console.places import config_option, json_option, settings_of
 from runtime.kafka.client import admin
+from runtime.kafka.rights import (
+    ACCESS,
+    PRINCIPAL,
+    TOPICS_ROLE,
+    command,
+    grant,
+    missing,
+    rights,
+)
 from runtime.kafka.settings import KafkaSettings
 from runtime.kafka.topics import Difference, bring_in_line, compare, wanted
 
@@ -81,3 +90,43 @@ def _say(found: Sequence[Difference], *, as_json: bool, word: str) -> None:
             click.echo(f"{one.topic}: {one.what} was {one.found}, now {one.expected}")
         else:
             click.echo(f"{one}; {_REMEDIES[one.remedy]}")
+
+
+@topics.command()
+@config_option
+@json_option
+@click.option("--role", "roles", multiple=True, help="only of this role; again for more")
+@click.option(
+    "--principal", default=PRINCIPAL, show_default=True, help="how a role's user is called"
+)
+@click.option("--apply", "gives", is_flag=True, help="give the rights, as a user who may")
+@click.option("--check", "checks", is_flag=True, help="say which are missing; exit 1 when some are")
+def acls(
+    config: Path | None,
+    as_json: bool,
+    roles: tuple[str, ...],
+    principal: str,
+    gives: bool,
+    checks: bool,
+) -> int:
+    """List the least rights of each role, as arguments of kafka-acls.sh: `opsonin topics acls`."""
+    settings = settings_of(config).kafka
+    unknown = sorted(set(roles) - {*ACCESS, TOPICS_ROLE})
+    if unknown:
+        known = ", ".join((*ACCESS, TOPICS_ROLE))
+        raise click.UsageError(f"no role {', '.join(unknown)}; expected some of {known}")
+    found = list(rights(settings.prefix, roles or (*ACCESS, TOPICS_ROLE)))
+    if gives or checks:
+        client = admin(settings)
+        try:
+            if gives:
+                click.echo(f"{grant(client, found, principal)} rights given", err=True)
+            found = missing(client, found, principal)
+        finally:
+            client.close()
+    for right in found:
+        if as_json:
+            write_record({**asdict(right), "principal": principal.format(role=right.role)})
+        else:
+            click.echo(command(right, principal))
+    return 1 if checks and found else 0

@@ -35,6 +35,8 @@ CLIENT_ID: Final = "opsonin"
 BATCH_BYTES: Final = 262_144
 """Of one partition's batch: measured, larger ones are no cheaper per record."""
 _OVERHEAD_BYTES: Final = 65_536
+_BOOTSTRAP: Final = "Unable to bootstrap"
+_HUNG_UP: Final = "socket disconnected"
 
 # The client speaks of each failed attempt; what matters comes as an error, once. Hosts that configure logging see both.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
@@ -219,17 +221,23 @@ def _made(settings: KafkaAccess, make: Callable[[], Client]) -> Client:
 def _refused(
     where: str, settings: KafkaAccess, causes: list[BaseException], error: KafkaError
 ) -> BrokerError:
-    for cause in causes:
-        if isinstance(cause, SaslAuthenticationFailedError | UnsupportedSaslMechanismError):
-            return BrokerError(
-                f"Kafka at {where} does not let user {settings.user!r} in: {_words(cause)}; "
-                "see kafka.user, kafka.password_file and kafka.mechanism"
-            )
+    causes = [one for one in causes if _BOOTSTRAP not in str(one)]
+    if settings.security.startswith("sasl") and causes and all(map(_is_refusal, causes)):
+        return BrokerError(
+            f"Kafka at {where} does not let user {settings.user!r} in: {_words(causes[-1])} at login; "
+            "see kafka.user, kafka.password_file and kafka.mechanism"
+        )
     said = _words(causes[-1]) if causes else _words(error)
     text = f"Kafka at {where} cannot be reached within {settings.connect_within.total_seconds():g} s: {said}"
-    if causes and "Handshake failed" in said:
+    if "Handshake failed" in said:
         return BrokerError(f"{text}; see kafka.security, kafka.ca_file and kafka.certificate_file")
     return BrokerError(f"{text}; see kafka.bootstrap and kafka.security", passes=True)
+
+
+def _is_refusal(cause: BaseException) -> bool:
+    """Tell whether a broker was reached and hung up on the login; some say why, most only hang up."""
+    is_said = isinstance(cause, SaslAuthenticationFailedError | UnsupportedSaslMechanismError)
+    return is_said or _HUNG_UP in str(cause)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from contract.topics import INGEST_STATE, Topic
 from runtime.kafka import state
 from runtime.kafka.client import abandon, admin, consumer, explain, producer, translated
 from runtime.kafka.outlet import Sent
+from runtime.kafka.rights import require
 from runtime.kafka.settings import KafkaSettings
 from runtime.kafka.topics import name_of, partition_counts
 from runtime.stage_runner import Changes
@@ -89,6 +90,7 @@ class Sink:
         """
         names = [name_of(self._settings, topic) for topic in topics]
         with contextlib.closing(admin(self._settings)) as client:
+            require(client, self._settings.prefix, STAGE)
             return partition_counts(client, names)
 
     def write(self, records: Sequence[Sent], positions: Mapping[str, Any]) -> None:
