@@ -21,7 +21,6 @@ from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
 from ingest.formats.attestation import ATTESTER, Result, attestation_fields, pcr_text
-from ingest.formats.binary_reader import BinaryReader
 from ingest.formats.evidence import (
     Evidence,
     add_host,
@@ -31,13 +30,14 @@ from ingest.formats.evidence import (
     reference_mismatches,
 )
 from ingest.formats.file_path import path_fields
-from ingest.formats.ima import ImaEntry, is_binary, of_binary, of_line
+from ingest.formats.ima import ImaEntry, is_binary, of_line, read_binary
 from ingest.formats.text import decode
 from ingest.formats.tpm_algorithms import SIZES, extend
 
 NAME: Final = "linux.ima"
 MAX_ENTRIES: Final = 65_536
 BANKS: Final = ("sha1", "sha256")
+_LIST_BANKS: Final = ("sha1", "sha256", "sha384", "sha512")
 _ECS_HASHES: Final = frozenset(("md5", "sha1", "sha256", "sha384", "sha512"))
 _MAX_REASONS: Final = 64
 
@@ -73,14 +73,8 @@ def _ascii(text: str) -> list[ImaEntry]:
     return entries
 
 
-def _binary(data: bytes, hash_bytes: int = 20) -> list[ImaEntry]:
-    reader = BinaryReader(data, "little", "IMA list")
-    entries = []
-    while reader.left:
-        entries.append(of_binary(reader, hash_bytes))
-        if len(entries) > MAX_ENTRIES:
-            raise ParseError(f"more than {MAX_ENTRIES} IMA entries")
-    return entries
+def _binary(data: bytes) -> list[ImaEntry]:
+    return read_binary(data, MAX_ENTRIES)
 
 
 def _wrapped(evidence: Evidence) -> list[ImaEntry]:
@@ -187,10 +181,18 @@ def _whole(entries: list[ImaEntry], evidence: Evidence, context: Context) -> lis
     return found
 
 
+def _banks(entries: list[ImaEntry], context: Context) -> list[str]:
+    """Return the banks to be replayed: the usual ones, that of the list's own hashes, and those of reference values."""
+    own = {name for name in _LIST_BANKS if entries and SIZES[name] == len(entries[0].template_hash)}
+    asked = context.options.get("pcrs")
+    own |= {name for name in asked if name in SIZES} if isinstance(asked, dict) else set()
+    return [*BANKS, *sorted(own.difference(BANKS))]
+
+
 def _appraisal(
     entries: list[ImaEntry], reasons: list[str], attester: str, evidence: Evidence, context: Context
 ) -> Fields:
-    banks = {bank: replay(entries, bank) for bank in BANKS}
+    banks = {bank: replay(entries, bank) for bank in _banks(entries, context)}
     wrong = reference_mismatches(context.options, banks)
     violations = reasons.count("violation")
     reasons = [*(reason for reason in reasons if reason != "violation"), *(wrong or [])]

@@ -1,7 +1,7 @@
 """Linux IMA measurement lists: entries of the ASCII and the binary form, and their template hashes.
 
 Source: Linux 6.10 Documentation/security/IMA-templates.rst, security/integrity/ima/ima_fs.c, ima_template.c,
-ima_template_lib.c; read 2026-11. Integers are little-endian (`ima_canonical_fmt` and all machines of note).
+ima_template_lib.c; read 2026-11. Integers are little-endian (`ima_canonical_fmt` and most machines), or the machine's own.
 The template hash of a list is SHA-1 of the template's data, save for lists of another bank; a hash of zeros
 marks a violation: the file was open for writing while measured, so its digest means nothing, and the PCR was
 extended with ones.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from contract.errors import ParseError
 from ingest.formats.binary_reader import BinaryReader
@@ -79,7 +79,7 @@ class ImaEntry:
             return None
         # A list of another bank has that bank's hash; two algorithms have 32 bytes.
         names = [name for name, size in SIZES.items() if size == len(self.template_hash)]
-        values = [digest(name, self.data) for name in names if not name.startswith("sha3")]
+        values = [digest(name, self.data) for name in names if not name.startswith("sha3_")]
         if self.template_hash in values:
             return True
         return None if None in values else False
@@ -213,15 +213,46 @@ def _template_data(entry: ImaEntry, first: str, names: tuple[str, ...], tail: li
 
 
 def is_binary(data: bytes) -> bool:
-    """Tell a binary list: it begins with a PCR index of four bytes, little-endian."""
-    return len(data) > 4 and data[1:4] == b"\0\0\0" and data[0] <= _LARGEST_PCR  # noqa: PLR2004 - the index
+    """Tell a binary list: it begins with a PCR index of four bytes."""
+    if len(data) < 5:  # noqa: PLR2004 - the index, and something behind it
+        return False
+    return int.from_bytes(data[:4], "little") <= _LARGEST_PCR or int.from_bytes(data[:4], "big") <= _LARGEST_PCR  # fmt: skip
+
+
+def read_binary(data: bytes, max_entries: int) -> list[ImaEntry]:
+    """Return the entries of `binary_runtime_measurements`, or of a list of another bank (`…_sha256`), in either byte order.
+
+    Raises:
+        ParseError: truncated, past a bound, or a template that is not known.
+    """
+    order, hash_bytes = _form(data)
+    reader = BinaryReader(data, order, "IMA list")
+    entries: list[ImaEntry] = []
+    while reader.left:
+        if len(entries) >= max_entries:
+            raise ParseError(f"more than {max_entries} IMA entries")
+        entries.append(of_binary(reader, hash_bytes))
+    return entries
+
+
+def _form(data: bytes) -> tuple[Literal["little", "big"], int]:
+    """Return byte order and size of the template hashes: those with which a template's name follows the first hash."""
+    orders: tuple[Literal["little", "big"], ...] = ("little", "big")
+    for order in orders:
+        for size in _HASH_BY_SIZE:
+            start = 4 + size
+            length = int.from_bytes(data[start : start + 4], order)
+            name = data[start + 4 : start + 4 + length].decode("ascii", "replace")
+            if 0 < length <= MAX_NAME and (name in TEMPLATES or _KNOWN_FIELDS.issuperset(name.split("|"))):  # fmt: skip
+                return order, size
+    return "little", 20
 
 
 def of_binary(reader: BinaryReader, hash_bytes: int = 20) -> ImaEntry:
     """Return the next entry of `binary_runtime_measurements`.
 
     Args:
-        reader: little-endian; stands behind the entry afterwards.
+        reader: stands behind the entry afterwards.
         hash_bytes: size of the template hash, by the list's bank.
 
     Raises:
@@ -240,7 +271,7 @@ def of_binary(reader: BinaryReader, hash_bytes: int = 20) -> ImaEntry:
         entry.data = entry.digest + path[: _IMA_NAME_BYTES - 1].ljust(_IMA_NAME_BYTES, b"\0")
         return entry
     entry.data = _bounded(reader, MAX_DATA, "template data")
-    inner = BinaryReader(entry.data, "little", "IMA template data")
+    inner = BinaryReader(entry.data, reader.order, "IMA template data")
     for part in _fields_of(name):
         _binary_field(entry, part, _bounded(inner, MAX_DATA, part))
     return entry

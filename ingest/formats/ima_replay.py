@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contract.errors import ParseError
-from ingest.formats.binary_reader import BinaryReader
 from ingest.formats.evidence import decode_bytes
-from ingest.formats.ima import ImaEntry, is_binary, of_binary, of_line
+from ingest.formats.ima import ImaEntry, is_binary, of_line, read_binary
 from ingest.formats.tpm_algorithms import SIZES, extend
 
 MAX_ENTRIES = 65_536
@@ -57,8 +56,4 @@ def entries_of(text: str) -> list[ImaEntry]:
     data = decode_bytes(text)
     if not is_binary(data):
         return entries_of(data.decode("utf-8", "replace") if b" " in data[:4] else "? ")
-    reader = BinaryReader(data, "little", "IMA list")
-    entries: list[ImaEntry] = []
-    while reader.left and len(entries) <= MAX_ENTRIES:
-        entries.append(of_binary(reader))
-    return entries
+    return read_binary(data, MAX_ENTRIES)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -25,6 +27,69 @@ def test_the_binary_and_the_ascii_form_of_a_list_give_the_same_events() -> None:
     ascii_ = ADAPTER.parse((DATA / "list.raw").read_bytes(), context())
     assert binary == ascii_
     assert len(binary) == 8
+
+
+def binary(template: str, parts: list[bytes], order: Literal["little", "big"], bank: str) -> bytes:
+    """One entry as the kernel writes it."""
+
+    def sized(data: bytes) -> bytes:
+        return len(data).to_bytes(4, order) + data
+
+    data = parts[0] + sized(parts[1]) if template == "ima" else b"".join(map(sized, parts))
+    hashed = parts[0] + parts[1].ljust(256, b"\0") if template == "ima" else data
+    head = (10).to_bytes(4, order) + hashlib.new(bank, hashed).digest() + sized(template.encode())
+    return head + (data if template == "ima" else sized(data))
+
+
+DIGEST = b"sha256:\0" + bytes(range(32))
+TYPED = b"verity:sha256:\0" + bytes(range(32))
+PATH = b"/usr/bin/a b\0"
+SIGNED = b"\x03\x02" + bytes(30)
+ENTRIES: list[tuple[str, list[bytes]]] = [
+    ("ima", [bytes(range(20)), PATH[:-1]]),
+    ("ima-ng", [DIGEST, PATH]),
+    ("ima-ngv2", [TYPED, PATH]),
+    ("ima-sig", [DIGEST, PATH, SIGNED]),
+    ("ima-sigv2", [TYPED, PATH, SIGNED]),
+    ("ima-buf", [DIGEST, b"kexec-cmdline\0", b"root=/dev/sda1"]),
+    ("ima-modsig", [DIGEST, PATH, SIGNED, b"sha512:\0" + bytes(64), b"pkcs7"]),
+    (
+        "evm-sig",
+        [
+            DIGEST,
+            PATH,
+            SIGNED,
+            b"security.ima\0",
+            b"\x14\0\0\0",
+            bytes(20),
+            bytes(4),
+            bytes(4),
+            bytes(2),
+        ],
+    ),
+    ("d-ng|n-ng|sig", [DIGEST, PATH, SIGNED]),
+]
+
+
+@pytest.mark.parametrize("bank", ["sha1", "sha256", "sha384", "sha512"])
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize(("template", "parts"), ENTRIES, ids=[template for template, _ in ENTRIES])
+def test_every_template_is_read_in_lists_of_every_bank_and_byte_order(
+    template: str, parts: list[bytes], order: Literal["little", "big"], bank: str
+) -> None:
+    raw = binary(template, parts, order, bank) * 2
+    first, second, appraisal = ADAPTER.parse(raw, context())
+    assert first == second
+    assert (first["ima.template"], first["event.outcome"]) == (template, "success")
+    assert first.get("file.path", first["file.name"]) in ("/usr/bin/a b", "kexec-cmdline")
+    assert appraisal["ima.entries"] == 2
+    assert f"{bank}:10" in {one.rpartition(":")[0] for one in appraisal["opsonin.attestation.pcr"]}
+    altered = bytearray(raw)
+    altered[-1] ^= 1
+    assert ADAPTER.parse(bytes(altered), context())[1]["event.reason"] == "template_hash"
+    for end in range(len(raw) // 2 + 1, len(raw)):
+        with pytest.raises(ParseError):
+            ADAPTER.parse(raw[:end], context())
 
 
 def test_every_cut_of_a_binary_list_is_refused_or_shorter() -> None:
