@@ -77,8 +77,6 @@ HELP: Final[dict[str, str]] = {
     "point_rebuilds_total": "Times a point's own table was gone and was built anew.",
     "point_outcomes_total": "Answers given by a point, by result.",
     # ------------------------------------------------------------ Elasticsearch
-    "index_documents_total": "Documents sent to Elasticsearch, by result.",
-    "index_retries_total": "Times a request was sent to Elasticsearch again.",
     # ------------------------------------------------------------ the host
     "epochs_total": "Epochs committed.",
     "stage_keys": "Keys whose state a stage holds.",
