@@ -7,14 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from elastic_transport import ApiError as TransportApiError
 from elastic_transport import ConnectionTimeout, TransportError
-from elasticsearch import ApiError, Elasticsearch, OrjsonSerializer
+from elasticsearch import ApiError, Elasticsearch, JsonSerializer
+from typing_extensions import override
 
 from contract.errors import IndexingError, SettingsError
 from runtime.elastic.settings import ElasticSettings
 
 _BODY_BYTES = 500
+
+
+class _Json(JsonSerializer):
+    """Reads whole numbers of any size as they are; orjson, the library's quick choice, makes floats of long ones."""
+
+    @override
+    def json_loads(self, data: bytes) -> Any:
+        return msgspec.json.decode(data)
 
 
 def connect(settings: ElasticSettings) -> Elasticsearch:
@@ -39,7 +49,7 @@ def connect(settings: ElasticSettings) -> Elasticsearch:
             # Whoever sends decides what is tried again, and when.
             max_retries=0,
             retry_on_timeout=False,
-            serializer=OrjsonSerializer(),
+            serializer=_Json(),
             connections_per_node=settings.in_flight + 1,
             **options,
         )

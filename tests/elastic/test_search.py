@@ -13,6 +13,7 @@ import pytest
 
 from contract.errors import QueryError
 from contract.event import Event
+from contract.records import Alert, Chain, Decision, Outcome
 from contract.timestamps import from_datetime, from_iso, iso
 from runtime.elastic.fields import find
 from runtime.elastic.pending import Pending
@@ -92,7 +93,7 @@ class Both:
 @pytest.fixture(scope="module")
 def both(module_index: Index, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     store = Store(tmp_path_factory.mktemp("search") / "opsonin.db")
-    records = [
+    records: list[Alert | Chain | Decision | Outcome] = [
         alert(3, "a1"), alert(1, "a2"), chain(2), decision(), decision(id="d2", state="proposed"), outcome(),
     ]  # fmt: skip
     store.commit(Epoch(events(), records, [letter("l1"), letter("l2")]))
