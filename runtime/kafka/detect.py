@@ -167,12 +167,14 @@ class DetectTask:
     def _event(self, event: Event, origin_ms: int, now_us: int) -> None:
         if event.source != ANSWERS:  # they bear the wall clock, which recorded logs do not follow
             self._saw(event.source, event.time_us, now_us)
-        at = At(event.time_us, origin_ms)
+        # One process takes what an event tells of entities first, then its matches, in their order.
         seen = self._observe(event)
         if seen is not None:
+            at = At(event.time_us, origin_ms, tie=f"{event.id} 000")
             self._sent += self._outlet.send(seen, ((OBSERVATIONS, 0),), "", at)
-        for match in self._match(event):
+        for number, match in enumerate(self._match(event), 1):
             self._tally.count(match)
+            at = At(event.time_us, origin_ms, tie=f"{event.id} {number:03d}")
             keys = tuple(self._keys(match))
             if keys:
                 self._sent += self._outlet.send(match, self._places(keys), match.rule, at)

@@ -15,19 +15,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from contract.event import Match, Observation
-from contract.records import Alert
 from runtime.kafka.wire import Headers, Item, Mark
 from runtime.stage_runner import NEVER
 
 
 class Rank(IntEnum):
-    """The place among what was caused at the same time, as one process would have it."""
+    """The place among what was caused at the same time."""
 
     TIMED = 0
-    OBSERVED = 1
-    MATCHED = 2
-    MADE = 3
+    CAUSED = 1
 
 
 @dataclass(slots=True, order=True)
@@ -36,8 +32,8 @@ class Taken:
 
     Attributes:
         cause_us: event time of what caused it, here and in every stage before.
-        rank: what time brought about goes first, then what an event tells of entities, then what is made of it.
-        tie: what tells apart items of one rank and cause, whichever partitions they came through.
+        rank: what time brought about goes before what an event caused.
+        tie: the place among those of one cause and rank, as one process would have it; see `detect` and `roles`.
         offset: in the partition that it was read from.
         origin_ms: wall-clock time at which the record that caused it was written by ingest.
         value: as read, and `headers`: what waits is kept as it came.
@@ -51,30 +47,6 @@ class Taken:
     origin_ms: int = field(compare=False)
     value: bytes = field(compare=False)
     headers: Headers = field(compare=False)
-
-
-def tie_of(item: Item) -> str:
-    """Return what orders items of one rank and cause; empty: the order of arrival does."""
-    match item:
-        case Observation():
-            return item.event
-        case Match():
-            return f"{item.event.id} {item.rule}"
-        case Alert():
-            return f"{item.id} {item.revision:012d}"
-        case _:
-            return ""
-
-
-def rank_of(item: Item) -> Rank:
-    """Return the rank of what an item caused."""
-    match item:
-        case Observation():
-            return Rank.OBSERVED
-        case Match():
-            return Rank.MATCHED
-        case _:
-            return Rank.MADE
 
 
 class Upstreams:

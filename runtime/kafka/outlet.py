@@ -9,11 +9,11 @@ from zlib import crc32
 
 from contract.errors import ParseError
 from contract.topics import DEAD_LETTERS, Topic
-from runtime.kafka.order import Rank, Taken, rank_of, tie_of
+from runtime.kafka.order import Rank, Taken
 from runtime.kafka.wire import Headers, Item, dead, decode, encode
 
 AT: Final = "at"
-"""Header of what flows between stages: event time of the cause, and its rank, e.g. `1772366400250000 2`."""
+"""Header of what flows between stages: event time of the cause, rank and tie, e.g. `1772366400250000 1 5f0c… 001`."""
 RULE_END: Final = "\x1f"
 """Ends the rule's id in a key of the stage `aggregate`."""
 _HEADERS_BYTES: Final = 512
@@ -38,12 +38,14 @@ class At:
     Attributes:
         cause_us: event time.
         origin_ms: wall-clock time at which ingest wrote what caused it.
-        is_timed: time alone brought it about.
+        rank: whether time alone brought it about.
+        tie: see `runtime.kafka.order.Taken`.
     """
 
     cause_us: int
     origin_ms: int
-    is_timed: bool = False
+    rank: Rank = Rank.CAUSED
+    tie: str = ""
 
 
 @dataclass(slots=True)
@@ -91,8 +93,8 @@ class Outlet:
             yield self.dead(f"{self.name} {name}", value, reason, at.cause_us if at else 0)
             return
         if at is not None:
-            rank = Rank.TIMED if at.is_timed else rank_of(item)
-            headers.append((AT, b"%d %d" % (at.cause_us, rank)))
+            tie = at.tie.encode("utf-8", "surrogatepass")
+            headers.append((AT, b"%d %d %b" % (at.cause_us, at.rank, tie)))
         data = key.encode("utf-8", "surrogatepass")
         for topic, partition in to:
             yield Sent(
@@ -110,19 +112,19 @@ class Outlet:
         """Return what was read, with its cause; or its dead letter, when it cannot be."""
         try:
             item = decode(read.value, read.headers)
-            cause_us, rank = _at(item, read.headers)
+            cause_us, rank, tie = _at(item, read.headers)
         except (ParseError, ValueError) as error:
             place = f"{read.topic}/{read.partition}@{read.offset}"
             return self.dead(place, read.value, str(error), now_us)
         return Taken(
-            cause_us, rank, tie_of(item), read.offset, item, read.timestamp,
+            cause_us, rank, tie, read.offset, item, read.timestamp,
             read.value or b"", read.headers,
         )  # fmt: skip
 
 
-def _at(item: Item, headers: Headers) -> tuple[int, int]:
+def _at(item: Item, headers: Headers) -> tuple[int, int, str]:
     for name, data in headers:
         if name == AT:
-            cause, rank = data.split(b" ")
-            return int(cause), int(rank)
-    return getattr(item, "time_us", 0), rank_of(item)  # others wrote it, or it is taken at once
+            cause, rank, tie = data.split(b" ", 2)
+            return int(cause), int(rank), tie.decode("utf-8", "surrogatepass")
+    return getattr(item, "time_us", 0), Rank.CAUSED, ""  # others wrote it, or it is taken at once

@@ -36,9 +36,9 @@ from correlate.aggregate import SILENT
 from runtime.compose import Composition
 from runtime.engine import Engine, Output
 from runtime.kafka.detect import DetectTask
-from runtime.kafka.order import Upstreams
+from runtime.kafka.order import Taken, Upstreams
 from runtime.kafka.outlet import RULE_END, At, Outlet, Sent, partition_of
-from runtime.kafka.task import StageTask, Task
+from runtime.kafka.task import StageTask, Task, Tie
 from runtime.settings import Settings
 from runtime.tally import Tally
 from runtime.watermark import Watermarks
@@ -135,7 +135,8 @@ class Roles:
 
         upstreams = Upstreams(f"detect/{one}" for one in range(partitions))
         engine = Engine(parts, tells_inner=True)
-        return self._task(name, engine, upstreams, outlet, route, ((OBSERVATIONS, 0),))
+        tie = _Ties(rules.aggregate.keys)
+        return self._task(name, engine, upstreams, outlet, route, ((OBSERVATIONS, 0),), tie)
 
     def _link(self, partition: int) -> Task:
         outer = self._rules.outer
@@ -183,12 +184,13 @@ class Roles:
         outlet: Outlet,
         route: Callable[[Output, At], Iterator[Sent]],
         marks_to: Iterable[tuple[Topic, int]],
+        tie: Tie | None = None,
     ) -> Task:
         watch = self._canary(name.partition("/")[0])
         tally = Tally(self._meter)
         return StageTask(
             name, engine, upstreams, outlet, route, marks_to, tally,
-            microseconds(self._settings.engine.lateness), self._kafka.max_waiting, watch,
+            microseconds(self._settings.engine.lateness), self._kafka.max_waiting, watch, tie,
         )  # fmt: skip
 
     def _outlet(self, name: str) -> Outlet:
@@ -201,6 +203,39 @@ class Roles:
             self._meter.set("canary_seen_timestamp_seconds", now_us / 1e6, role=role)
 
         return watch
+
+
+class _Ties:
+    """Orders alerts as one process would: by the match that caused each, then by the order of its keys.
+
+    Args:
+        keys: of the whole stage, not of this partition alone.
+    """
+
+    def __init__(self, keys: Callable[[Any], Iterable[str]]) -> None:
+        self._keys = keys
+        self._of: Taken | None = None
+        self._rules: list[str] = []
+        self._count = 0
+
+    def __call__(self, taken: Taken | None, output: Output) -> str:
+        if not isinstance(output, Alert):
+            return ""
+        if taken is None:
+            return output.rule.id
+        if taken is not self._of:
+            self._of, self._count = taken, 0
+            self._rules = [_rule_of(key) for key in self._keys(taken.item)]
+        self._count += 1
+        rules, rule = self._rules, output.rule.id
+        place = rules.index(rule) if rule in rules else len(rules)
+        return f"{taken.tie} {place:03d} {self._count:04d}"
+
+
+def _rule_of(key: str) -> str:
+    """Return the rule that a key of `aggregate` is of; those of folded detections have it second."""
+    first, _, rest = key.partition(RULE_END)
+    return rest.partition(RULE_END)[0] if first == "fold" else first
 
 
 def _places_of(alert: Alert) -> tuple[tuple[Topic, int], ...]:

@@ -6,6 +6,7 @@ The engine is the embedded host's own, with the stages of the other roles taken 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -26,11 +27,13 @@ HOST: Final = "host"
 """Name of the state that is the host's own: marks and what waits."""
 MARK_EVERY_US: Final = 200_000
 """Wall-clock time between two marks that nothing else goes with."""
-GRID_US: Final = 100_000
-"""Deadlines are kept to the next tenth of a second of event time, so that they fall alike in every run."""
+_RESTLESS_US: Final = 100_000
+"""A logic that asks to be woken at once, again and again, is woken ten times a second of event time."""
 _VERSION: Final = 1
 
 Route: TypeAlias = Callable[[Output, At], Iterator[Sent]]
+Tie: TypeAlias = Callable[[Taken | None, Output], str]
+"""Tells the place of an output among those of one cause; of what time brought about there is no `Taken`."""
 
 
 class Task(Protocol):
@@ -73,6 +76,7 @@ class StageTask:
         lateness_us: of the settings: the watermark is so far behind what was taken.
         bound: of waiting records.
         watch: is told each canary's age, seconds.
+        tie: orders outputs that other partitions' outputs are merged with; None: they keep the order of sending.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class StageTask:
         lateness_us: int,
         bound: int,
         watch: Callable[[int, int], None],
+        tie: Tie | None = None,
     ) -> None:
         self.name = name
         self.engine = engine
@@ -100,6 +105,7 @@ class StageTask:
         self._tally = tally
         self._lateness_us = lateness_us
         self._watch = watch
+        self._tie = tie
         self._live: list[Taken] = []
         self._sent: list[Sent] = []
         self._told = Mark(name, 0)
@@ -191,7 +197,7 @@ class StageTask:
         self.origin_ms = taken.origin_ms
         reached_us = taken.cause_us - self._lateness_us - (taken.rank == Rank.TIMED)
         self._advance(min(reached_us, low_us))
-        self._say(self._engine_takes(taken.item), At(taken.cause_us, taken.origin_ms))
+        self._say(self._engine_takes(taken.item), At(taken.cause_us, taken.origin_ms), taken)
 
     def _engine_takes(self, item: Item) -> Iterator[Output]:
         match item:
@@ -209,13 +215,15 @@ class StageTask:
         """Take the watermark, deadline by deadline: what each brings about was caused when it was reached."""
         if low_us <= self.low_us or self._told.ended:
             return
+        again = 0
         while (wake_us := self.engine.next_wake()) <= low_us:
-            step_us = max(self.low_us, -(-wake_us // GRID_US) * GRID_US)
+            again = again + 1 if wake_us <= self.low_us + 1 else 0
+            step_us = max(wake_us, self.low_us + (_RESTLESS_US if again > 1 else 0))
             if step_us > low_us:
                 break
-            at = At(step_us + self._lateness_us, self.origin_ms, is_timed=True)
+            at = At(step_us + self._lateness_us, self.origin_ms, Rank.TIMED)
             self._say(self.engine.advance(step_us), at)
-            self.low_us = step_us + 1  # never twice the same
+            self.low_us = step_us
         self.low_us = max(self.low_us, low_us)
 
     def _finish(self) -> None:
@@ -223,9 +231,11 @@ class StageTask:
         self._advance(latest)
         self._say(self.engine.finish(self.low_us), At(latest, self.origin_ms))
 
-    def _say(self, outputs: Iterable[Output], at: At) -> None:
+    def _say(self, outputs: Iterable[Output], at: At, taken: Taken | None = None) -> None:
         for output in outputs:
             self._tally.count(output)
+            if self._tie is not None:
+                at = replace(at, tie=self._tie(taken, output))
             self._sent += self._route(output, at)
 
     def _mark(self, now_us: int) -> None:
