@@ -31,6 +31,7 @@ _DIRECTIONS: Final = {
     (False, True): "inbound",
     (False, False): "external",
 }
+_PLACES: Final = ("source.geo.", "source.as.", "destination.geo.", "destination.as.")
 _SIDES: Final = (("source.ip", "source."), ("destination.ip", "destination."))
 
 
@@ -77,12 +78,37 @@ class Enrichment:
         known = self._settings
         return not (known.own_networks or known.zones or known.inventory or known.geoip)
 
+    @property
+    def tells_direction(self) -> bool:
+        """Whether `network.direction` is set where an event does not state it."""
+        return bool(self._settings.own_networks)
+
+    def may_add(self, name: str) -> bool:
+        """Tell whether a field of this name, other than the direction, may be added, and so replace an event's own."""
+        if name.startswith("opsonin."):
+            return True
+        return bool(self._databases) and name.startswith(_PLACES)
+
+    def of_address(self, text: str, side: str) -> tuple[bool, Fields]:
+        """Return whether an address lies inside, and what is added of it as `source` or `destination`."""
+        return self._side(text, side + ".")
+
+    def of_host(self, host: str) -> Fields:
+        """Return what is added of a host."""
+        asset = self._inventory.of_host(host)
+        return {} if asset is None else _of_asset(asset, "opsonin.host.")
+
+    def is_renewed(self) -> bool:
+        """Count one event, and tell whether what is known has changed by now."""
+        self._until_check -= 1
+        if self._until_check:
+            return False
+        self._until_check = CHECK_EVERY
+        return self._reload()
+
     def __call__(self, fields: Fields) -> None:
         """Add what is known to one event's fields."""
-        self._until_check -= 1
-        if not self._until_check:
-            self._until_check = CHECK_EVERY
-            self._reload()
+        self.is_renewed()
         own: list[bool] = []
         for name, prefix in _SIDES:
             ip = fields.get(name)
@@ -93,8 +119,8 @@ class Enrichment:
         if len(own) == len(_SIDES) and self._settings.own_networks:
             fields.setdefault("network.direction", _DIRECTIONS[own[0], own[1]])
         host = fields.get("host.name")
-        if type(host) is str and (asset := self._inventory.of_host(host)) is not None:
-            fields.update(_of_asset(asset, "opsonin.host."))
+        if type(host) is str:
+            fields.update(self.of_host(host))
 
     def _look_up(self, ip: str, prefix: str) -> tuple[bool, Fields]:
         """Return whether an address is inside, and what is known of it there."""
@@ -112,19 +138,20 @@ class Enrichment:
             added |= _of_asset(asset, prefix)
         return any(address in network for network in self._settings.own_networks), added
 
-    def _reload(self) -> None:
+    def _reload(self) -> bool:
         """Read the inventory again if it changed; one that became unreadable is counted, and the last good one stays."""
         path = self._settings.inventory
         if path is None or (stamp := _stamp(path)) == self._stamp:
-            return
+            return False
         self._stamp = stamp
         try:
             self._inventory = read_inventory(path)
         except SettingsError:
             self._meter.add("inventory_errors")
-            return
+            return False
         self._side.cache_clear()
         self._meter.add("inventory_reloads")
+        return True
 
 
 def _of_asset(asset: Asset, prefix: str) -> Fields:

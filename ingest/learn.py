@@ -24,6 +24,7 @@ from contract.event import Event
 from contract.ids import event_id
 from contract.ports import Adapter, Context
 from contract.timestamps import from_iso, iso
+from ingest.enrich import Enrichment
 from ingest.formats.address import canonical_ip
 from ingest.formats.community_id import community_id, parts_of
 from ingest.native import Engine, Native
@@ -60,6 +61,8 @@ _ICMP_TYPES: Final = 256
 _ICMP_CODES: Final = 16
 
 Op: TypeAlias = tuple[bytes, int, int, int, int, int, bytes]
+_Place: TypeAlias = tuple[int, int, Op]
+"""Where in the JSON an operation stands for what: from, to, operation."""
 Ask: TypeAlias = Callable[[bytes, Context], Event | None]
 """What the adapter's own path makes of a line; None where that is anything but one event."""
 
@@ -92,14 +95,23 @@ class Learner:
         native: the module.
         engine: where templates go.
         adapter: whose lines they are.
-        ask: its own path.
+        ask: its own path, without what the site knows.
+        site: what the site knows, which the native module adds to what a template makes.
     """
 
-    def __init__(self, native: Native, engine: Engine, adapter: Adapter, ask: Ask) -> None:
+    def __init__(
+        self,
+        native: Native,
+        engine: Engine,
+        adapter: Adapter,
+        ask: Ask,
+        site: Enrichment | None = None,
+    ) -> None:
         self._native = native
         self._engine = engine
         self._name = adapter.name
         self._ask = ask
+        self._site = site
 
     def learn(self, raw: bytes, context: Context) -> bool:
         """Derive the template of a line's skeleton, or refuse it; tell which. Costs as much as some twenty lines."""
@@ -112,7 +124,9 @@ class Learner:
                     continue
                 self._native.learn(self._engine, raw, plan)
                 if all(self._holds(example) for example in (original, *examples[1:])):
-                    return True
+                    if self._knows_place(raw, examples[0]):
+                        return True
+                    break
         self.refuse(raw)
         return False
 
@@ -120,6 +134,17 @@ class Learner:
         """Leave lines like this one to the adapter."""
         if self._native.scan(self._engine, raw) is not None:
             self._native.learn(self._engine, raw, b"")
+
+    def _knows_place(self, raw: bytes, example: _Example) -> bool:
+        """Learn the template again, with the place where what the site knows is added; tell whether there is one."""
+        if self._site is None:
+            return True
+        place = _place_of_site(example, self._site)
+        plan = None if place is None else _derive(example, self._name, place)
+        if plan is None:
+            return False
+        self._native.learn(self._engine, raw, plan)
+        return True
 
     def _example(self, raw: bytes, context: Context, skeleton: bytes = b"") -> _Example | None:
         scanned = self._native.scan(self._engine, raw)
@@ -150,12 +175,13 @@ class Learner:
         return made == (event.id, event.time_us, event.json)
 
 
-def _derive(example: _Example, name: str) -> bytes | None:
-    """Return the template of an example whose values are told from one another, or None."""
+def _derive(example: _Example, name: str, more: _Place | None = None) -> bytes | None:
+    """Return the template of an example whose values are told from one another, with one more operation in its place."""
     json = example.event.json
     ops: list[Op] = []
     time_at, at = _NONE, 0
-    for start, end, op in _places(json, _explained(example, name)):
+    places = _places(json, _explained(example, name))
+    for start, end, op in sorted(places + ([more] if more else []), key=lambda one: one[0]):
         if start > at:
             ops.append(_op(b"L", literal=json[at:start]))
         if op[0] in b"tr" and json[:start].endswith(_TIME):
@@ -167,7 +193,7 @@ def _derive(example: _Example, name: str) -> bytes | None:
     return _HEAD.pack(time_at, example.event.time_us) + b"".join(packed)
 
 
-def _places(json: bytes, known: dict[bytes, Op]) -> list[tuple[int, int, Op]]:
+def _places(json: bytes, known: dict[bytes, Op]) -> list[_Place]:
     """Return where explained texts stand, in order: of two that overlap the longer, and numbers only whole."""
     found = [
         (match.start(), match.end(), known[match[0]])
@@ -180,11 +206,42 @@ def _places(json: bytes, known: dict[bytes, Op]) -> list[tuple[int, int, Op]]:
             while at >= 0:
                 found.append((at, at + len(text), op))
                 at = json.find(text, at + 1)
-    placed: list[tuple[int, int, Op]] = []
+    placed: list[_Place] = []
     for one in sorted(found, key=lambda one: (one[0], -one[1])):
         if not placed or one[0] >= placed[-1][1]:
             placed.append(one)
     return placed
+
+
+def _place_of_site(example: _Example, site: Enrichment) -> _Place | None:
+    """Return where what the site knows is added, or None where it might replace what the event says itself."""
+    fields = example.event.fields
+    names = list(fields)
+    if names[names.index("event.id") - 1] == "event.created":
+        return None  # the arrival stands in for a time behind what the site knows
+    if any(site.may_add(name) for name in names):
+        return None
+    holes, fixed = [], b""
+    for name, kinds in (("source.ip", "46"), ("destination.ip", "46"), ("host.name", "W")):
+        text = fields.get(name)
+        if text is not None and type(text) is not str:
+            return None
+        hole, said = _hole_of(example, text or "", kinds)
+        holes.append(hole)
+        fixed += len(said).to_bytes(2, "little") + said
+    directs = site.tells_direction and "network.direction" not in fields
+    at = example.event.json.index(b',"event.id":')
+    return at, at, _op(b"e", *holes, x=int(directs), literal=fixed)
+
+
+def _hole_of(example: _Example, text: str, kinds: str) -> tuple[int, bytes]:
+    """Return the number of the hole that a field's text comes from whole, else the text itself."""
+    for number, hole in enumerate(example.holes):
+        if hole.kind in kinds:
+            said = example.raw[hole.start : hole.end].decode()
+            if text in {said, canonical_ip(said) if hole.kind == "6" else said}:
+                return number, b""
+    return _NONE, text.encode()
 
 
 def _op(code: bytes, *holes: int, x: int = 0, literal: bytes = b"") -> Op:

@@ -31,6 +31,12 @@ class Native(Protocol):
     def learn(self, engine: Engine, raw: bytes, plan: bytes, /) -> None:
         """Remember a template for lines with this one's skeleton; an empty one: not to be served."""
 
+    def missing(self, engine: Engine, /) -> bytes:
+        """Return what had to be known of the site for the line that `take` refused last: `S`, `D` or `H` and a name, each ended by NUL."""
+
+    def inform(self, engine: Engine, name: bytes, is_own: int, json: bytes, /) -> None:
+        """Tell what is known of such a name: whether it lies inside, and what is added, as JSON after a comma. An empty name: forget all."""
+
     def wants(self, engine: Engine, /) -> int:
         """Return whether the line that `take` refused last is seen often enough to be learnt."""
 

@@ -117,7 +117,7 @@ class Normalizer:
         self._stamp_ingested = self._settings.stamp_ingested
         self._is_typed = adapter.typed and not enrichers
         self._plans: dict[tuple[str, ...], Plan] = {}
-        self._templates = self._learning() if learns else None
+        self._templates = self._learning(known) if learns and not enrichers else None
 
     def take(self, raw: bytes, context: Context) -> list[Event | DeadLetter]:
         """Read one record; never raises on account of its content. O(length).
@@ -134,14 +134,18 @@ class Normalizer:
                 return [event]
         return self._take(raw, context)
 
-    def _learning(self) -> Templates | None:
+    def _learning(self, known: Enrichment) -> Templates | None:
         """Return where lines are learnt, if they can be."""
         adapter = self._adapter
-        if NATIVE is None or adapter.holes is None or self._enrichers:
+        if NATIVE is None or adapter.holes is None:
             return None
         quiet = MemoryMeter()
-        own = Normalizer(adapter, self._source, settings=self._settings, meter=quiet, learns=False)
-        return Templates(NATIVE, adapter, own.take, quiet, self._meter, self._source)
+        bare = self._settings.model_copy(update={"enrich": EnrichSettings()})
+        own = Normalizer(adapter, self._source, settings=bare, meter=quiet, learns=False)
+        site = None if known.is_idle else known
+        return Templates(
+            NATIVE, adapter, own.take, quiet, self._meter, self._source, self._take, site
+        )
 
     def _is_timely(self, time_us: int, received_us: int) -> bool:
         return self._earliest_us <= time_us <= received_us + self._max_future_us and (

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 
 use crate::plan::{Line, Plan};
+use crate::site::Site;
 use crate::scan::{Scan, Spec};
 
 /// Skeletons with a template or a refusal; when full, all are forgotten and learnt anew.
@@ -31,6 +32,9 @@ pub struct Engine {
     counted_from: u64,
     learnt: u64,
     wants: bool,
+    /// What the last line needed to be known of the site, and was not.
+    pub missing: Vec<u8>,
+    pub site: Site,
     pub json: Vec<u8>,
     pub id: Vec<u8>,
 }
@@ -48,6 +52,8 @@ impl Engine {
             counted_from: 0,
             learnt: 0,
             wants: false,
+            missing: Vec::new(),
+            site: Site::default(),
             json: Vec::new(),
             id: Vec::new(),
         })
@@ -56,6 +62,7 @@ impl Engine {
     /// Make the event of a line in `json` and `id`, and return its time; None where no template serves it.
     pub fn take(&mut self, raw: &[u8], received_us: i64) -> Option<i64> {
         self.wants = false;
+        self.missing.clear();
         self.lines += 1;
         if raw.len() > MAX_LINE || !self.scan.read(raw, &self.spec) {
             return None;
@@ -70,8 +77,9 @@ impl Engine {
                     received_us,
                     name: &self.name,
                     offsets: &self.spec.offsets,
+                    site: &self.site,
                 };
-                plan.fill(&line, &mut self.json, &mut self.id)
+                plan.fill(&line, &mut self.json, &mut self.id, &mut self.missing)
             }
             Some(None) => None,
             None => {

@@ -271,6 +271,36 @@ unsafe extern "C" fn wants(
     })
 }
 
+unsafe extern "C" fn missing(
+    _: *mut PyObject,
+    items: *const *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    answer(|| {
+        let given = unsafe { arguments(items, count, 1) }?;
+        new_bytes(&unsafe { engine(given[0]) }?.missing)
+    })
+}
+
+unsafe extern "C" fn inform(
+    _: *mut PyObject,
+    items: *const *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    answer(|| {
+        let given = unsafe { arguments(items, count, 4) }?;
+        let engine = unsafe { engine(given[0]) }?;
+        let (name, json) = unsafe { (bytes(given[1])?, bytes(given[3])?) };
+        if name.is_empty() {
+            engine.site.forget();
+        } else {
+            let is_own = unsafe { integer(given[2]) }? != 0;
+            engine.site.inform(name, is_own, json);
+        }
+        Ok(none())
+    })
+}
+
 const fn method(name: &'static CStr, call: FastCall, doc: &'static CStr) -> Method {
     Method {
         name: name.as_ptr(),
@@ -280,7 +310,7 @@ const fn method(name: &'static CStr, call: FastCall, doc: &'static CStr) -> Meth
     }
 }
 
-static mut METHODS: [Method; 6] = [
+static mut METHODS: [Method; 8] = [
     method(c"make", make, c"make(spec: bytes, name: bytes) -> engine"),
     method(
         c"take",
@@ -301,6 +331,16 @@ static mut METHODS: [Method; 6] = [
         c"wants",
         wants,
         c"wants(engine) -> whether the line last refused is seen often enough to be learnt",
+    ),
+    method(
+        c"missing",
+        missing,
+        c"missing(engine) -> what the line last refused needs to be known of the site, each ended by NUL",
+    ),
+    method(
+        c"inform",
+        inform,
+        c"inform(engine, name: bytes, is_own: int, json: bytes); an empty name: forget all",
     ),
     Method {
         name: ptr::null(),

@@ -12,3 +12,4 @@ mod engine;
 mod ffi;
 mod plan;
 mod scan;
+mod site;

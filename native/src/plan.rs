@@ -5,6 +5,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::clock::{self, DAY_US};
+use crate::site::Site;
 use crate::digest;
 use crate::scan::{kind, Hole, Offset};
 
@@ -42,6 +43,7 @@ pub struct Line<'a> {
     pub received_us: i64,
     pub name: &'a [u8],
     pub offsets: &'a [Offset],
+    pub site: &'a Site,
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -113,7 +115,7 @@ impl Plan {
     }
 
     /// Append the event's JSON to `out` and its id, as hexadecimal, to `id`; the event's time, or None where a value is beyond what templates do.
-    pub fn fill(&self, line: &Line, out: &mut Vec<u8>, id: &mut Vec<u8>) -> Option<i64> {
+    pub fn fill(&self, line: &Line, out: &mut Vec<u8>, id: &mut Vec<u8>, missing: &mut Vec<u8>) -> Option<i64> {
         let mut time_us = self.fixed_us;
         digest::push_hex(
             id,
@@ -169,11 +171,34 @@ impl Plan {
                 }
                 b'I' => out.extend_from_slice(id),
                 b'c' => community(op, line, out)?,
+                b'e' => line.site.add(ends(op, line)?, op.x != 0, out, missing)?,
                 _ => return None,
             }
         }
         Some(time_us)
     }
+}
+
+/// Source, destination and host, of which the site may know more; empty where the event has none.
+fn ends(op: &Op, line: &Line) -> Option<[Vec<u8>; 3]> {
+    let mut literal = Reader(&op.literal);
+    let mut found = [Vec::new(), Vec::new(), Vec::new()];
+    for (end, hole) in found.iter_mut().zip([op.a, op.b, op.c]) {
+        let length = literal.short()? as usize;
+        let fixed = literal.take(length)?;
+        let Some(hole) = line.holes.get(hole as usize) else {
+            end.extend_from_slice(fixed);
+            continue;
+        };
+        let text = &line.raw[hole.start..hole.end];
+        if hole.kind == kind::IP6 {
+            let address: Ipv6Addr = std::str::from_utf8(text).ok()?.parse().ok()?;
+            end.extend_from_slice(address.to_string().as_bytes());
+        } else {
+            end.extend_from_slice(text);
+        }
+    }
+    Some(found)
 }
 
 fn push_number(out: &mut Vec<u8>, value: i64) {

@@ -193,6 +193,42 @@ def test_settings_hold_for_learnt_lines() -> None:
     assert [found] == plain(**settings).take(packet(9), context())
 
 
+SITE: dict[str, Any] = {
+    "own_networks": ["192.0.2.0/24", "2001:db8::/32"],
+    "zones": {"dmz": ["192.0.2.0/24"], "guests": ["198.51.100.0/25"]},
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["cisco.asa", "fortinet.fortigate", "linux.netfilter", "suricata.eve"]
+)
+def test_what_the_site_knows_is_added_to_learnt_lines(name: str) -> None:
+    one, other, served = normalizer(name, enrich=SITE), plain(name, enrich=SITE), 0
+    engine = native().make(table_of(ADAPTERS[name]), name.encode())
+    for path in sorted((DATA / name.replace(".", "_")).glob("*.log")):
+        for raw in filter(None, path.read_bytes().split(b"\n")):
+            scanned = native().scan(engine, raw)
+            holes = unpack(scanned[1]) if scanned else []
+            variants = [stand_in(raw, holes, RECEIVED_US, seed) for seed in (6, 7, 8)]
+            for variant in (raw, raw, raw, raw, *variants):
+                assert one.take(variant, context()) == other.take(variant, context()), variant
+                served += serves(one, variant)
+    assert served > 10
+
+
+def test_an_inventory_that_changes_is_read_anew_for_learnt_lines(tmp_path: Path) -> None:
+    assets = tmp_path / "assets.csv"
+    assets.write_text("ip,host,zone\n192.0.2.7,web,dmz\n", encoding="utf-8")
+    one = taught(enrich={"inventory": str(assets)})
+    assert '"opsonin.destination.zone":"dmz"' in one.take(packet(9), context())[0].json.decode()  # type: ignore[union-attr]
+    assets.write_text("ip,host,zone\n192.0.2.7,web,front\n", encoding="utf-8")
+    for number in range(1100):
+        (found,) = one.take(packet(number % 60), context())
+    assert isinstance(found, Event)
+    assert found.fields["opsonin.destination.zone"] == "front"
+    assert serves(one, packet(9))
+
+
 def test_a_dead_line_is_refused_and_stays_dead() -> None:
     one = normalizer()
     for number in range(6):
