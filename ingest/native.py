@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 Engine: TypeAlias = Any
 """What `make` returns: templates of one adapter under one setting."""
@@ -41,13 +41,18 @@ class Native(Protocol):
         """Return whether the line that `take` refused last is seen often enough to be learnt."""
 
 
+_FUNCTIONS: Final = ("make", "take", "scan", "learn", "missing", "inform", "wants")
+
+
 def _load() -> Native | None:
     if os.environ.get("OPSONIN_NATIVE") == "0":
         return None
     try:
-        return cast(Native, import_module("opsonin_native"))
+        module = import_module("opsonin_native")
     except ImportError:
         return None
+    # One built before this code was written is as good as none.
+    return cast(Native, module) if all(hasattr(module, name) for name in _FUNCTIONS) else None
 
 
 NATIVE = _load()
