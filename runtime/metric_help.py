@@ -87,4 +87,14 @@ HELP: Final[dict[str, str]] = {
     "index_documents_total": "Documents acknowledged or refused by Elasticsearch; repeated: there already.",
     "index_retries_total": "Bulk requests sent again.",
     "index_missed_total": "Events that the store's retention removed before Elasticsearch had them.",
+    # ------------------------------------------------------------ Kafka: ingest, and topics of others
+    "kafka_written_total": "Records written and acknowledged, by role.",
+    "kafka_transactions_total": "Transactions that came through, by role.",
+    "kafka_repeats_total": "Transactions tried again after a failure, by role; nothing is lost or written twice.",
+    "spooled_records": "Datagrams that waited on disk because Kafka was slow or away.",
+    "spool_bytes": "Bytes of datagrams on disk now.",
+    "dropped_spool": "Datagrams that did not fit on disk any more.",
+    "kafka_errors": "Reads of others' topics that failed and are tried again.",
+    "kafka_empty": "Records of others' topics without a value, passed over.",
+    "kafka_gone": "Records of others' topics that their retention removed before they were read.",
 }
