@@ -11,6 +11,7 @@ Rates are per second of CPU time, so that a busy machine shows in neither; run o
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import random
@@ -38,6 +39,7 @@ from runtime.stage_runner import StageRunner  # noqa: E402
 T0_US = 1_767_225_600_000_000
 EPOCH_US = 1_000_000
 BATCH = 20_000
+GC_THRESHOLD = (100_000, 20, 50)  # as in runtime/embedded.py
 Row: TypeAlias = tuple[int, int, int, str, int]
 PEER = ROOT.parent / "shared" / "peers" / "rsigma.sh"
 
@@ -114,6 +116,9 @@ def ours(text: str, matches: Iterator[Match], *, state: bool) -> dict[str, Any]:
     ids = {detection.id for detection in rules.detections.values() if detection.name in used}
     runner = StageRunner(aggregate(rules, Settings(max_events=1_000_000)))
     lane = _Lane(runner, state=state)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
     before, most, seconds, events = resident_mb(), 0, 0.0, 0
     while batch := [one for one in islice(matches, BATCH) if one.rule in ids]:
         events += len(batch)

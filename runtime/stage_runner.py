@@ -61,17 +61,21 @@ class StageRunner(Generic[In, Out]):
         self.stage = stage
         return lost
 
-    def take(self, item: In) -> Iterator[Out]:
-        """Give an item to the logic of each of its keys; yield what they say."""
+    def take(self, item: In) -> Iterable[Out]:
+        """Give an item to the logic of each of its keys; return what they say, in order of keys."""
+        outputs: Iterable[Out] = ()
         for key in self.stage.keys(item):
             logic = self._open.get(key)
             if logic is None:
                 self._open[key] = logic = self.stage.open(key, {})
             self._dirty.add(key)
-            yield from logic.on_item(item)
+            said = logic.on_item(item)
+            if said:  # an iterator always counts as something: it is run here, before the next key has its turn
+                outputs = [*outputs, *said]
             wake = logic.wake_at()
             if wake != self._wake.get(key):
                 self._set_timer(key, wake)
+        return outputs
 
     def advance(self, now_us: int) -> Iterator[Out]:
         """Take the watermark; wake, in order of their times, the logics that asked for it. O(woken log timers).

@@ -63,13 +63,19 @@ class Threshold:
         """Tell whether all comparisons hold for `value`."""
         return all(OPERATORS[name](value, bound) for name, bound in self.tests)
 
-    def test(self) -> Callable[[Number], bool]:
-        """Return `holds`, made ready to be asked often."""
-        if len(self.tests) > 1:
-            return self.holds
-        name, bound = self.tests[0]
-        compare = OPERATORS[name]
-        return lambda value: compare(value, bound)
+    def test(self) -> Callable[[Number, int], bool]:
+        """Return `holds`, made ready to be asked often: of a value given as (over, under), without dividing."""
+        tests = [
+            (OPERATORS[name], *Fraction(bound).as_integer_ratio()) for name, bound in self.tests
+        ]
+        if len(tests) > 1:
+            return lambda over, under: all(
+                compare(over * den, num * under) for compare, num, den in tests
+            )
+        compare, num, den = tests[0]
+        if den == 1:
+            return lambda over, under: compare(over, num * under)
+        return lambda over, under: compare(over * den, num * under)
 
     def least(self) -> int | None:
         """Return the N of "N or more" when that is all that is asked, for counts; else None."""

@@ -11,25 +11,23 @@ next event after it opens the next.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import ClassVar
 
 from typing_extensions import override
 
-from contract.event import Notice
-from contract.records import Alert
-from correlate.window.episode import Episode, Place
-from correlate.window.evaluate import Entry
+from correlate.window.alerting import NOTHING, Outputs
+from correlate.window.entry import LAST_PART, Entry, Firing, Place, behind
+from correlate.window.episode import Episode
 from correlate.window.plan import Plan, measure_of
-from correlate.window.window import Firing, Outputs, Window, behind
-
-_PART = 2**31
+from correlate.window.window import Window
 
 
 class Deadline(Window):
     """Logic of one group whose firings wait for the watermark; `decided` is how far it has come."""
 
     __slots__ = ()
-    waits = True
+    waits: ClassVar[bool] = True
 
     def candidates(self, after: int) -> Iterator[tuple[Firing, int]]:
         """Yield (firing, deadline) from a place in the entries on, watermark or not."""
@@ -50,12 +48,12 @@ class Deadline(Window):
         return place[0] - self.plan.span_us, -1, ""
 
     @override
-    def _advance(self, at: int, since: int | None) -> Outputs:
+    def advance(self, at: int, since: int | None) -> Outputs:
         entry = self.entries[at]
         self._wake_by(entry[0] + self.plan.span_us)
         if self.decided is not None and entry[0] <= self.decided:
-            return self._reconcile(entry[:3], added=entry[:3])
-        return []
+            return self.reconcile(entry[:3], added=entry[:3])
+        return NOTHING
 
     @override
     def _insert(self, entry: Entry) -> Outputs:
@@ -68,7 +66,7 @@ class Deadline(Window):
             self.wake = time
 
     @override
-    def on_time(self, now_us: int) -> Iterable[Alert | Notice]:
+    def on_time(self, now_us: int) -> Outputs:
         outputs: Outputs = []
         previous = self.decided
         if previous is None or now_us > previous:
@@ -78,19 +76,18 @@ class Deadline(Window):
                 if deadline > now_us:
                     break
                 if previous is None or deadline > previous:
-                    outputs += self._tell_if_due(self._fire(*firing))
-                    self.header_dirty = True
-        outputs.extend(super().on_time(now_us))
-        return outputs
+                    outputs += self.tell_if_due(self.fire(*firing))
+        self.head_dirty = True
+        return outputs + super().on_time(now_us)
 
     def _first_undecided(self, decided: int | None) -> int:
         if decided is None:
             return 0
-        return bisect_right(self.entries, (decided - self.plan.span_us, _PART))
+        return bisect_right(self.entries, (decided - self.plan.span_us, LAST_PART))
 
     @override
-    def plan_wake(self, time: int | None = None) -> None:
-        super().plan_wake(time)
+    def plan_wake(self) -> None:
+        super().plan_wake()
         for _, deadline in self.candidates(self._first_undecided(self.decided)):
             if self.decided is None or deadline > self.decided:
                 self._wake_by(deadline)
@@ -112,7 +109,7 @@ class Absence(Deadline):
         )
         answers[:0] = [(e[0], e[2]) for e in self.entries[low:after] if e[1] in absence]
         first = 0
-        for index in range(after, len(self.entries)):
+        for index in range(after, len(self.fires)):
             since = self.fires[index]
             if since is None:
                 continue
@@ -149,13 +146,14 @@ class Frame(Deadline):
 
     @override
     def end_of(self, episode: Episode) -> Place:
-        return episode.end_us, _PART, ""
+        return episode.end_us, LAST_PART, ""
 
     @override
     def candidates(self, after: int) -> Iterator[tuple[Firing, int]]:
         correlation = self.plan.correlation
         if correlation is None or correlation.threshold is None:
             return
+        test = correlation.threshold.test()
         start = self.entries[after][:3] if after < len(self.entries) else None
         for low, high in self.frames():
             place = self.entries[low][:3]
@@ -164,26 +162,27 @@ class Frame(Deadline):
             measure = measure_of(correlation)()
             for index in range(low, high):
                 measure.add(self.entries[index][3])
-            if correlation.threshold.holds(measure.value(self.entries[high - 1][3])):
+            if test(*measure.ratio(self.entries[high - 1][3])):
                 until = self.until(place)
                 yield (place, place[0], until), until
 
     def frames(self) -> Iterator[tuple[int, int]]:
         """Yield the index ranges of the frames, in order."""
         entries = self.entries
-        low = 0 if self.floor is None else bisect_right(entries, (self.floor, _PART))
+        low = 0 if self.floor is None else bisect_right(entries, (self.floor, LAST_PART))
         while low < len(entries):
-            high = bisect_right(entries, (entries[low][0] + self.plan.span_us, _PART))
+            high = bisect_right(entries, (entries[low][0] + self.plan.span_us, LAST_PART))
             yield low, high
             low = high
 
     @override
-    def _drop(self, count: int) -> None:
+    def drop(self, count: int) -> None:
         for low, _ in self.frames():
             if low >= count:
                 break
             self.floor = self.entries[low][0] + self.plan.span_us
-        super()._drop(count)
+            self.head_dirty = True
+        super().drop(count)
 
 
 def window_class(plan: Plan) -> type[Window]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from contract.records import Alert, Entity
-
-Place: TypeAlias = tuple[int, int, str]
-"""(time in µs, part, event id): where an entry stands among the entries of its group."""
+from correlate.window.entry import Place
 
 
 @dataclass(slots=True)
@@ -52,7 +50,7 @@ class Episode:
         told: how many events the last emitted revision counted.
         next_count: a revision is due when so many events are counted.
         changed: something is not told yet.
-        check_at: entries taken by the group before which no revision can be due; not kept in snapshots.
+        check_at: number of entries ever in the group before which no revision can be due; not kept in snapshots.
         seen: what was told of the fields that outer correlations group by.
     """
 

@@ -8,20 +8,14 @@ the time from which the entries are evidence, or None.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
 from typing_extensions import override
 
-from correlate.window.condition import Number, Presence, Threshold
+from correlate.window.condition import Presence, Threshold
+from correlate.window.entry import Entries
 from correlate.window.measure import Distinct, Measure
 from correlate.window.sketch import SlidingSketch
-
-Value: TypeAlias = str | Number | None
-Entry: TypeAlias = tuple[int, int, str, Value, bytes]
-"""(time in µs, part, event id, value, facts as JSON); `part` is the index of the rule that matched."""
-
-Entries: TypeAlias = Sequence[Entry]
 
 
 class Evaluator(Protocol):
@@ -66,31 +60,30 @@ class Always:
 
 
 class AtLeast:
-    """N or more entries in the span; O(1) amortized."""
+    """N or more entries in the span: the N-th last is in it. O(1), no state."""
 
-    __slots__ = ("least", "span_us", "start")
+    __slots__ = ("back", "span_us")
     sketch: SlidingSketch | None = None
 
     def __init__(self, span_us: int, least: int) -> None:
         self.span_us = span_us
-        self.least = least
-        self.start = 0
+        self.back = least - 1
 
     def step(self, entries: Entries, at: int) -> int | None:
+        back = at - self.back
+        if back < 0:
+            return None
         since = entries[at][0] - self.span_us
-        start = self.start
-        while entries[start][0] < since:
-            start += 1
-        self.start = start
-        return since if at - start + 1 >= self.least else None
+        return since if entries[back][0] >= since else None
 
     def rewind(self, entries: Entries, at: int) -> None:
-        self.start = bisect_left(entries, (entries[at - 1][0] - self.span_us,)) if at else 0
+        pass
 
-    reset = rewind
+    def reset(self, entries: Entries, at: int) -> None:
+        pass
 
     def trim(self, entries: Entries, count: int) -> None:
-        self.start = max(0, self.start - count)
+        pass
 
 
 class Measured:
@@ -117,8 +110,7 @@ class Measured:
         self.start = start
         measure.add(entry[3])
         self.end = at + 1
-        value = measure.value(entry[3])
-        return since if self.test(value) else None
+        return since if self.test(*measure.ratio(entry[3])) else None
 
     def rewind(self, entries: Entries, at: int) -> None:
         start = bisect_left(entries, (entries[at - 1][0] - self.span_us,)) if at else 0
@@ -163,10 +155,10 @@ class DistinctValues(Measured):
     def step(self, entries: Entries, at: int) -> int | None:
         if self.sketch is None:
             since = super().step(entries, at)
-            if self.measure.value(None) > self.most:
+            if self.measure.ratio(None)[0] > self.most:
                 self._estimate(entries, at)
             return since
-        time, _, _, value, _ = entries[at]
+        time, _, _, value, *_ = entries[at]
         since = time - self.span_us
         self.start = bisect_left(entries, (since,), 0, at + 1)
         self.end = at + 1
@@ -176,7 +168,7 @@ class DistinctValues(Measured):
         if expired and 2 * count < self.most:
             self.sketch = None
             self.reset(entries, at + 1)
-        return since if self.test(count) else None
+        return since if self.test(count, 1) else None
 
     def _estimate(self, entries: Entries, at: int) -> None:
         self.sketch = SlidingSketch(self.span_us)

@@ -19,7 +19,8 @@ from contract.records import LEVELS, Level, Rule
 from contract.timestamps import microseconds
 from correlate.chain.entities import JOIN_FIELDS
 from correlate.window.evaluate import Always
-from correlate.window.plan import Plan, alternatives, evaluator_of, mode_of, reader_of
+from correlate.window.grouping import alternatives
+from correlate.window.plan import Plan, alone_of, evaluator_of, mode_of, reader_of
 from correlate.window.policy import Policy, detection_policy
 from correlate.window.rule import Correlation, parse
 from correlate.window.settings import WindowSettings
@@ -272,6 +273,7 @@ def _plan(
         spread=temporal,
         mode=mode,
         absence=correlation.absence,
+        alone=alone_of(correlation, mode),
         unwanted=frozenset(range(len(references))) - wanted if temporal else frozenset(),
     )
 

@@ -27,8 +27,11 @@ class Measure(Protocol):
     def remove(self, value: Any) -> None:
         """Give back a value that was taken in."""
 
-    def value(self, newest: Any) -> Number:
-        """Return the measure; there is at least one value, and `newest` is one of them."""
+    def ratio(self, newest: Any) -> tuple[Number, int]:
+        """Return the measure as (over, under): comparing costs less than dividing.
+
+        There is at least one value, and `newest` is one of them.
+        """
 
     def clear(self) -> None:
         """Give all back."""
@@ -48,8 +51,8 @@ class Count:
     def remove(self, value: Any) -> None:
         self.count -= 1
 
-    def value(self, newest: Any) -> Number:
-        return self.count
+    def ratio(self, newest: Any) -> tuple[Number, int]:
+        return self.count, 1
 
     def clear(self) -> None:
         self.count = 0
@@ -73,8 +76,8 @@ class Distinct:
         else:
             del self.counts[value]
 
-    def value(self, newest: Any) -> Number:
-        return len(self.counts)
+    def ratio(self, newest: Any) -> tuple[Number, int]:
+        return len(self.counts), 1
 
     def clear(self) -> None:
         self.counts.clear()
@@ -100,8 +103,8 @@ class Share(Distinct):
         self.total -= 1
 
     @override
-    def value(self, newest: Any) -> Number:
-        return Fraction(100 * self.counts[newest], self.total)
+    def ratio(self, newest: Any) -> tuple[Number, int]:
+        return 100 * self.counts[newest], self.total
 
     @override
     def clear(self) -> None:
@@ -123,8 +126,8 @@ class Sum:
     def remove(self, value: Any) -> None:
         self.total -= value
 
-    def value(self, newest: Any) -> Number:
-        return self.total
+    def ratio(self, newest: Any) -> tuple[Number, int]:
+        return self.total, 1
 
     def clear(self) -> None:
         self.total = 0
@@ -147,8 +150,8 @@ class Average:
         self.total -= value
         self.count -= 1
 
-    def value(self, newest: Any) -> Number:
-        return Fraction(self.total, self.count)
+    def ratio(self, newest: Any) -> tuple[Number, int]:
+        return self.total, self.count
 
     def clear(self) -> None:
         self.total = 0
@@ -206,15 +209,13 @@ class Percentile:
             place -= len(block)
         raise IndexError(place)
 
-    def value(self, newest: Any) -> Number:
+    def ratio(self, newest: Any) -> tuple[Number, int]:
         place, part = divmod(self.above * (self.count - 1), self.below)
         low = self._at(place)
         if not part:
-            return low
+            return low, 1
         high = self._at(place + 1)
-        if low == high:
-            return low
-        return low + (high - low) * Fraction(part, self.below)
+        return low * self.below + (high - low) * part, self.below
 
     def clear(self) -> None:
         self.blocks.clear()

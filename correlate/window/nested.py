@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING
 
 from contract.event import Notice
 from contract.records import Alert
 from contract.timestamps import from_datetime, from_iso
 from correlate.window import report
-from correlate.window.episode import Inner, Place
-from correlate.window.evaluate import Entry
+from correlate.window.alerting import Outputs
+from correlate.window.entry import Entry, Place
+from correlate.window.episode import Inner
+from correlate.window.window import Window, late
 
-if TYPE_CHECKING:
-    from correlate.window.window import Window
 
+def take(window: Window, alert: Alert, late_us: int) -> Outputs:
+    """Take a revision of an inner alert as the entry that it is: at the time when its rule first held.
 
-def take(window: Window, alert: Alert) -> list[Alert | Notice]:
-    """Take a revision of an inner alert as the entry that it is: at the time when its rule first held."""
+    Args:
+        window: the outer group.
+        alert: any revision, also a retraction; an older one than known is passed over.
+        late_us: nothing new is taken of an earlier time.
+    """
     known = _known(window).get(alert.id)
     if known is not None and known.alert.revision >= alert.revision:
         return []
     place = place_of(window, alert)
-    outputs: list[Alert | Notice] = []
+    outputs: Outputs = []
     if known is not None and (alert.retracted or known.place != place):
         outputs += window.remove(known.place)
         _known(window).pop(alert.id, None)
+        window.head_dirty = True
         known = None
-        window.begin_if_empty()
     if alert.retracted:
         return outputs
     value = None
@@ -35,9 +39,11 @@ def take(window: Window, alert: Alert) -> list[Alert | Notice]:
         value = window.plan.reader(alert.fields)
         if value is None:
             return [*outputs, Notice("correlation_unusable_values", label=window.plan.rule.id)]
+    entry: Entry = (*place, value, *window.facts.of_fields(alert.fields))
+    if known is None and place[0] < late_us:
+        return [*outputs, *late(window.plan, window.text, window.settings, window.facts, entry)]
     _known(window)[alert.id] = Inner(alert, place)
-    window.header_dirty = True
-    entry: Entry = (*place, value, report.encode(alert.fields))
+    window.head_dirty = True
     return outputs + (window.put(entry) if known is None else _renew(window, entry))
 
 
@@ -64,7 +70,7 @@ def _renew(window: Window, entry: Entry) -> list[Alert | Notice]:
     if entries[at][3] != entry[3]:
         return window.remove(entry[:3]) + window.put(entry)
     entries[at] = entry
-    window.touch(entry[0])
+    window.unsave(at, entry[:3])
     return [
         window.tell(episode, window.count(episode))
         for episode in window.episodes

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import product
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
-import msgspec
-
-from contract.event import Event, Fields
-from contract.ids import derive_id
+from contract.event import Fields
 from contract.records import Rule
-from correlate.sigma import taxonomy
-from correlate.window.condition import number
+from correlate.window.condition import Number, number
+from correlate.window.entry import Value
 from correlate.window.evaluate import (
     AllPresent,
     Always,
@@ -23,8 +18,8 @@ from correlate.window.evaluate import (
     Evaluator,
     InOrder,
     Measured,
-    Value,
 )
+from correlate.window.grouping import SEPARATOR, lookup, scalar
 from correlate.window.measure import (
     Average,
     Count,
@@ -36,18 +31,6 @@ from correlate.window.measure import (
 )
 from correlate.window.rule import Correlation
 
-SEPARATOR = "\x1f"
-"""Stands between the parts of a key; ASCII's own unit separator."""
-
-MAX_GROUPS = 16
-"""Groups that one event with list values joins; the rest are counted."""
-
-MAX_KEY = 256
-"""Characters of a key; a longer one is shortened to a digest, so that state stays small."""
-
-ABSENT = "\x00"
-"""The group value of a field that an event does not have, where the rule lets those form a group."""
-
 Reader: TypeAlias = Callable[[Fields], Value]
 
 
@@ -57,7 +40,7 @@ class Plan:
 
     Attributes:
         rule: as its alerts name it.
-        key: prefix of the stage keys of its groups; also a cause of its alerts' ids.
+        key: prefix of the keys of its groups; also a cause of its alerts' ids.
         digest: of everything that gives old state its meaning; other state is not read.
         parts: rule id (or `SENSOR_RULE`) to the part it plays.
         span_us: how far back evidence reaches.
@@ -74,6 +57,7 @@ class Plan:
         mode: when it is decided; see `mode_of`.
         absence: parts that must not follow.
         unwanted: parts whose events are no evidence.
+        alone: tells whether an entry of a value, alone in its group, fires; None: it may, or waits for its deadline.
     """
 
     rule: Rule
@@ -98,101 +82,17 @@ class Plan:
     mode: str = "sliding"
     absence: frozenset[int] = frozenset()
     unwanted: frozenset[int] = frozenset()
+    alone: Callable[[Value], bool] | None = None
+
+    @property
+    def slot_us(self) -> int:
+        """How coarsely times are rounded at which entries are let go of."""
+        return max(self.keep_us // 8, 1_000_000)
 
     @property
     def is_fold(self) -> bool:
         """Whether each event satisfies by itself."""
         return self.correlation is None
-
-
-# ------------------------------------------------------------------ groups
-
-
-def scalar(value: Any) -> str:
-    """Return a group-by value as text: numbers and their texts are one, case does not count.
-
-    Sigma compares values without regard to case; values that it calls equal are one group.
-    """
-    if type(value) is str:
-        return value.lower()
-    if value is True or value is False:
-        return "true" if value else "false"
-    exact = number(value)
-    return str(exact) if exact is not None else str(value).lower()
-
-
-@lru_cache(4096)
-def alternatives(name: str) -> tuple[str, ...]:
-    """Return what a field of Sigma's taxonomy is called in our events, besides its own name.
-
-    A rule that groups by `IpAddress` means the same field that its detections match.
-    """
-    if "." in name:
-        return ()
-    tables = (taxonomy.WINLOG, taxonomy.PROCESS, taxonomy.NETWORK, taxonomy.AUDITD)
-    named = [taxonomy.WINLOG_DATA + name, *(t[name] for t in tables if name in t)]
-    return tuple(dict.fromkeys(named))
-
-
-def lookup(fields: Fields, name: str) -> Any:
-    """Return a field's value under its own name or, failing that, under what our events call it."""
-    value = fields.get(name)
-    if value is None:
-        for other in alternatives(name):
-            value = fields.get(other)
-            if value is not None:
-                return value
-    return value
-
-
-def groups(prefix: str, fields: Fields, names: Iterable[str], *, absent: bool) -> list[str]:
-    """Return the keys of the groups that an event belongs to; none when it lacks a field.
-
-    A list value stands for each of its values, as in Sigma's matching.
-    """
-    key = prefix
-    for at, name in enumerate(names):
-        value = fields.get(name)
-        if value is None:
-            value = lookup(fields, name)
-        if type(value) is not str:
-            if isinstance(value, list):
-                return _many(prefix, fields, list(names)[at:], key, absent=absent)
-            if value is None:
-                if not absent:
-                    return []
-                value = ABSENT
-            else:
-                value = scalar(value)
-        elif SEPARATOR in value:
-            value = value.replace(SEPARATOR, "\\x1f")
-        key = f"{key}{SEPARATOR}{value.lower()}"
-    return [key if len(key) <= MAX_KEY else _short(prefix, key)]
-
-
-def _many(prefix: str, fields: Fields, names: list[str], key: str, *, absent: bool) -> list[str]:
-    """The slow way: some field holds a list."""
-    columns = []
-    for name in names:
-        value = lookup(fields, name)
-        given = value if isinstance(value, list) else [value]
-        texts = dict.fromkeys(
-            scalar(one).replace(SEPARATOR, "\\x1f") for one in given if one is not None
-        )
-        if not texts:
-            if not absent:
-                return []
-            texts = {ABSENT: None}
-        columns.append(list(texts))
-    found = []
-    for chosen, _ in zip(product(*columns), range(MAX_GROUPS), strict=False):
-        whole = SEPARATOR.join((key, *chosen))
-        found.append(whole if len(whole) <= MAX_KEY else _short(prefix, whole))
-    return found
-
-
-def _short(prefix: str, key: str) -> str:
-    return f"{prefix}{SEPARATOR}#{derive_id('group', key)}"
 
 
 # ------------------------------------------------------------------ values
@@ -258,11 +158,34 @@ def evaluator_of(correlation: Correlation, mode: str, max_values: int) -> Callab
         return Always
     least = threshold.least()
     if correlation.type == "event_count" and least is not None:
-        return lambda: AtLeast(span, max(1, least))
+        shared = AtLeast(span, max(1, least))
+        return lambda: shared
     if correlation.type == "value_count":
         return lambda: DistinctValues(span, threshold, max_values)
     measure = measure_of(correlation)
     return lambda: Measured(span, measure(), threshold)
+
+
+def alone_of(correlation: Correlation, mode: str) -> Callable[[Value], bool] | None:
+    """Return what tells whether one entry alone can satisfy; see `Plan.alone`."""
+    if mode != "sliding":
+        return None
+    present, threshold = correlation.presence, correlation.threshold
+    if present is not None:
+        return None if any(len(wanted) < 2 for wanted, _ in present.clauses) else _never  # noqa: PLR2004
+    if threshold is None:
+        return None
+    if correlation.type in ("event_count", "value_count"):
+        return None if threshold.holds(1) else _never
+    if correlation.type == "value_percentile" and correlation.percentile is None:
+        return None if threshold.holds(100) else _never
+    test = threshold.test()
+    # Of one value the sum, the mean and every rank are the value.
+    return lambda value: test(cast("Number", value), 1)
+
+
+def _never(value: Value) -> bool:
+    return False
 
 
 def mode_of(correlation: Correlation) -> str:
@@ -280,38 +203,3 @@ def mode_of(correlation: Correlation) -> str:
     if correlation.type == "value_percentile" and correlation.percentile is None:
         return "sliding"  # a share is of what came before; it needs no more to be true
     return "sliding" if threshold.has_lower else "frame"
-
-
-# ------------------------------------------------------------------ facts
-
-_encode = msgspec.json.Encoder().encode
-
-
-class Facts:
-    """What all groups share: it keeps of an event what joining and telling need, as JSON.
-
-    It remembers the last event's, since one event often matches several rules in a row.
-
-    Attributes:
-        names: of the fields kept.
-        groups: how many groups hold something now.
-        held: how many entries all groups hold now.
-    """
-
-    __slots__ = ("_event", "_json", "groups", "held", "names")
-
-    def __init__(self, names: frozenset[str]) -> None:
-        self.names = names
-        self.groups = 0
-        self.held = 0
-        self._event: Event | None = None
-        self._json = b""
-
-    def of(self, event: Event) -> bytes:
-        """Return the kept fields of an event as JSON."""
-        if event is not self._event:
-            names = self.names
-            fields = event.fields
-            self._json = _encode({name: fields[name] for name in fields if name in names})
-            self._event = event
-        return self._json

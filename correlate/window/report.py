@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import Any
 
 from contract.event import Fields
 from contract.records import Alert, Entity
 from contract.timestamps import from_datetime, iso, to_datetime
 from correlate.chain.entities import entities_of
-from correlate.window.episode import Episode, Past, Place
-from correlate.window.evaluate import Entry
-from correlate.window.plan import lookup
+from correlate.window.entry import Entry, Place
+from correlate.window.episode import Episode, Past
+from correlate.window.facts import Shape, read
+from correlate.window.group import Group
+from correlate.window.grouping import lookup
 from correlate.window.sketch import ERROR
-
-if TYPE_CHECKING:
-    from correlate.window.window import Window
-
-encode = msgspec.json.Encoder().encode
-decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 FIRED = "opsonin.fired"
 """Alert field: the event time at which the rule first held; where the alert stands in an outer correlation."""
@@ -36,30 +29,16 @@ DISTINCT_ERROR = "opsonin.distinct_error"
 _OWN = frozenset({FIRED, SILENT, DISTINCT_ERROR})
 
 
-def members(
-    window: Window, episode: Episode, *, below: int | None = None, without: Place | None = None
-) -> list[Entry]:
-    """Return the kept entries that are evidence of an episode, in order; `below`: only of the first so many."""
-    entries = window.entries
-    low = bisect_left(entries, (episode.start_us,))
-    high = bisect_left(entries, window.end_of(episode))
-    found = entries[low : high if below is None else min(high, below)]
-    unwanted = window.plan.unwanted
-    if unwanted or without is not None:
-        return [e for e in found if e[1] not in unwanted and e[:3] != without]
-    return found
-
-
-def absorb(window: Window, past: Past, entries: list[Entry]) -> Past:
+def absorb(group: Group, past: Past, entries: list[Entry]) -> Past:
     """Take members into what is known of an episode, in order; return the same object."""
     if not entries:
         return past
-    most = window.settings.max_alert_events
+    most = group.settings.max_alert_events
     ids = dict.fromkeys([entry[2] for entry in entries])
     ids.pop(past.newest, None)  # one event in two parts is one event
     past.newest = entries[-1][2]
     past.last_us = max(past.last_us, entries[-1][0])
-    inner = window.inner or {}
+    inner = group.inner or {}
     if inner:
         for id in ids:
             known = inner.get(id)
@@ -68,32 +47,34 @@ def absorb(window: Window, past: Past, entries: list[Entry]) -> Past:
             past.ids.extend([one for one in told if one not in past.ids][: most - len(past.ids)])
         for entry in entries:
             known = inner.get(entry[2])
-            _take_facts(window, past, entry[4], None if known is None else known.alert.entities)
+            _take_facts(group, past, entry[4:], None if known is None else known.alert.entities)
         return past
     past.count += len(ids)
     past.ids.extend(islice(ids, max(0, most - len(past.ids))))
-    for facts in dict.fromkeys([entry[4] for entry in entries]):
-        _take_facts(window, past, facts, None)
+    for facts in dict.fromkeys([entry[4:] for entry in entries]):
+        _take_facts(group, past, facts, None)
     return past
 
 
 def _take_facts(
-    window: Window, past: Past, facts: bytes, entities: tuple[Entity, ...] | None
+    group: Group, past: Past, facts: tuple[bytes, int], entities: tuple[Entity, ...] | None
 ) -> None:
-    fields = decode(facts)
+    kept, shape = facts
+    names = group.facts.shapes[shape]
+    fields = read(kept, names)
     _agree(past, fields)
     # Bounded by what is told, not by how many were read: then it does not matter in which portions members came.
-    if len(past.entities) < window.settings.max_alert_entities:
-        for entity in _entities(facts) if entities is None else entities:
+    if len(past.entities) < group.settings.max_alert_entities:
+        for entity in _entities(kept, names) if entities is None else entities:
             past.entities.setdefault(entity)
-    for name in window.plan.carried:
-        _carry(past, name, lookup(fields, name), window.settings.max_carried)
+    for name in group.plan.carried:
+        _carry(past, name, lookup(fields, name), group.settings.max_carried)
 
 
 @lru_cache(8192)
-def _entities(facts: bytes) -> tuple[Entity, ...]:
+def _entities(kept: bytes, names: Shape) -> tuple[Entity, ...]:
     """Return whom a member names; remembered, since an alert is told several times as it grows."""
-    return entities_of(decode(facts))
+    return entities_of(read(kept, names))
 
 
 def _agree(past: Past, fields: Fields) -> None:
@@ -112,7 +93,7 @@ def _carry(past: Past, name: str, value: Any, most: int) -> None:
             values.append(one)
 
 
-def _start(window: Window, episode: Episode) -> Past:
+def _start(group: Group, episode: Episode) -> Past:
     """Return a copy of an episode's past to go on from, or a new one."""
     past = episode.past
     if past is None:
@@ -125,22 +106,22 @@ def _start(window: Window, episode: Episode) -> Past:
     )  # fmt: skip
 
 
-def carried_of(window: Window, episode: Episode) -> dict[str, list[Any]]:
+def carried_of(group: Group, episode: Episode) -> dict[str, list[Any]]:
     """Return the values that an episode carries to the group-by of outer correlations."""
-    return absorb(window, _start(window, episode), members(window, episode)).carried
+    return absorb(group, _start(group, episode), group.members(episode)).carried
 
 
-def fold_past(window: Window, episode: Episode, count: int) -> None:
+def fold_past(group: Group, episode: Episode, count: int) -> None:
     """Fold the members among the first `count` entries into the past of an episode: they are going."""
-    going = members(window, episode, below=count)
+    going = group.members(episode, below=count)
     if not going:
         return
-    past = _start(window, episode)
+    past = _start(group, episode)
     if episode.past is None:
         past.first = going[0][:3]
-    absorb(window, past, going)
-    edge = window.entries[count - 1][:3]
-    for place, _, end in window.firings(None):
+    absorb(group, past, going)
+    edge = group.entries[count - 1][:3]
+    for place, _, end in group.firings(None):
         if place > edge or place > episode.last:
             break
         if place >= episode.fired:
@@ -149,7 +130,7 @@ def fold_past(window: Window, episode: Episode, count: int) -> None:
 
 
 def alert(
-    window: Window,
+    group: Group,
     episode: Episode,
     *,
     revision: int | None = None,
@@ -157,22 +138,22 @@ def alert(
     without: Place | None = None,
 ) -> Alert:
     """Return the alert of an episode as its members stand now. O(members), amortized by the schedule."""
-    plan, bounds = window.plan, window.settings
-    entries = members(window, episode, without=without)
-    past = _start(window, episode)
+    plan, bounds = group.plan, group.settings
+    entries = group.members(episode, without=without)
+    past = _start(group, episode)
     first = entries[0][0] if episode.past is None and entries else past.first[0]
-    absorb(window, past, entries)
+    absorb(group, past, entries)
     ids = past.ids
     if plan.spread:
         ids = _one_of_each(entries, ids, bounds.max_alert_events)
-    if window.inner is not None:
-        first = min([first, *(_first_of(window, entry) for entry in entries)])
+    if group.inner is not None:
+        first = min([first, *(_first_of(group, entry) for entry in entries)])
     fields = dict(past.agreed or {})
     for name, values in past.carried.items():
         if values:
             fields[name] = values[0] if len(values) == 1 else values
     fields[FIRED] = iso(episode.fired[0])
-    if window.evaluator.sketch is not None:
+    if group.evaluator.sketch is not None:
         fields[DISTINCT_ERROR] = ERROR
     if plan.silent:
         fields[SILENT] = True
@@ -192,8 +173,8 @@ def alert(
     )
 
 
-def _first_of(window: Window, entry: Entry) -> int:
-    inner = window.inner.get(entry[2]) if window.inner is not None else None
+def _first_of(group: Group, entry: Entry) -> int:
+    inner = group.inner.get(entry[2]) if group.inner is not None else None
     return entry[0] if inner is None else from_datetime(inner.alert.time)
 
 

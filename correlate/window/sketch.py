@@ -7,7 +7,6 @@ counted whole until it has left the span.
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from hashlib import blake2b
 from math import log
 
@@ -78,17 +77,17 @@ class SlidingSketch:
             estimate = _REGISTERS * log(_REGISTERS / empty)
         return round(estimate)
 
-    def save(self) -> dict[str, str]:
-        """Return the panes as JSON values."""
-        return {str(pane): b64encode(data).decode() for pane, data in self.panes.items()}
+    def save(self) -> dict[int, bytes]:
+        """Return the panes."""
+        return {pane: bytes(data) for pane, data in self.panes.items()}
 
-    def load(self, panes: dict[str, str]) -> None:
+    def load(self, panes: dict[int, bytes]) -> None:
         """Take saved panes.
 
         Raises:
             ValueError: not what `save` gave.
         """
-        self.panes = {int(pane): bytearray(b64decode(data)) for pane, data in panes.items()}
+        self.panes = {pane: bytearray(data) for pane, data in panes.items()}
         if any(len(data) != _REGISTERS for data in self.panes.values()):
             raise ValueError("a sketch has another number of registers")
         self._merge()

@@ -9,6 +9,7 @@ from contract.event import SENSOR_RULE, Event, Match
 from correlate.aggregate import Settings, aggregate
 from correlate.rehearse import START_US, Alerts
 from correlate.sigma.rules import load
+from correlate.window.shard import Shard
 from correlate.window.sketch import ERROR, SlidingSketch
 from correlate.window.window import Window
 
@@ -47,7 +48,13 @@ def named(run: Alerts, name: str) -> int:
 
 
 def windows(run: Alerts) -> list[Window]:
-    return [logic for logic in run.host.logics.values() if isinstance(logic, Window)]
+    return [
+        one for shard in shards(run) for one in shard.groups.values() if isinstance(one, Window)
+    ]
+
+
+def shards(run: Alerts) -> list[Shard]:
+    return [logic for logic in run.host.logics.values() if isinstance(logic, Shard)]
 
 
 def test_groups_beyond_the_bound_are_counted_and_later_ones_find_room_again() -> None:
@@ -90,7 +97,8 @@ def test_entries_of_all_groups_together_are_bounded() -> None:
     assert named(run, "correlation_events_dropped") + kept == 3000
     run.time(START_US + 10**13)
     run.take(match(10**6, 9999))
-    assert windows(run)[0].facts.held == 1
+    (shard,) = [one for one in shards(run) if one.groups]
+    assert shard.facts.held == 1
 
 
 def test_too_many_distinct_values_are_estimated_and_the_alert_says_how_well() -> None:
@@ -125,7 +133,7 @@ def test_few_values_again_are_counted_exactly_again() -> None:
         run.take(match(number / 100, number, v=f"value {number}"))
     for number in range(300, 500):
         run.take(match(number, number, v=f"value {number % 2}"))
-    window: Any = next(iter(run.host.logics.values()))
+    (window,) = windows(run)
     assert window.evaluator.sketch is None
 
 

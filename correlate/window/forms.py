@@ -1,0 +1,308 @@
+"""The forms in which groups are stored: parts of a journal as msgpack, with a version; heads as JSON.
+
+A part says of groups: which are gone, which have a first entry, what further entries came and which stored ones
+are void, up to where entries were let go of, and what is not entries (the *head*: episodes and bounds).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import msgspec
+
+from contract.errors import StoreError
+from contract.records import Alert, Entity, Level
+from correlate.window.entry import Entry, Place, Value
+from correlate.window.episode import Episode, Inner, Past
+from correlate.window.evaluate import DistinctValues
+from correlate.window.facts import Shape
+from correlate.window.group import Group
+from correlate.window.sensor import SensorRule
+from correlate.window.sketch import SlidingSketch
+
+VERSION = 2
+
+_Value: TypeAlias = str | int | tuple[str, str] | None
+Row: TypeAlias = tuple[int, int, str, _Value, bytes, int]
+Block: TypeAlias = tuple[str, Place | None, Place | None, list[Row], list[int | None]]
+"""(group, place from which stored entries are void, place of the last entry let go of, new entries, their firings)."""
+
+
+Change: TypeAlias = tuple[str, Place | None, Place | None, list[Entry], list[int | None]]
+"""A block in the making."""
+
+
+class PastForm(msgspec.Struct, array_like=True):
+    """`Past`, as it is stored."""
+
+    first: Place
+    last_us: int
+    count: int
+    ids: list[str]
+    agreed: dict[str, Any] | None
+    entities: list[tuple[str, str, str]]
+    carried: dict[str, list[Any]]
+    newest: str
+    last: Place | None
+    end_us: int
+
+
+class EpisodeForm(msgspec.Struct, array_like=True):
+    """`Episode`, as it is stored."""
+
+    id: str
+    fired: Place
+    last: Place
+    start_us: int
+    end_us: int
+    revision: int
+    told: int
+    next_count: int
+    changed: bool
+    past: PastForm | None
+    seen: dict[str, list[Any]] | None
+
+
+_Rule: TypeAlias = tuple[str, str, Level, tuple[str, ...], tuple[str, ...]]
+
+
+class Head(msgspec.Struct, array_like=True):
+    """What a group holds beside entries."""
+
+    wake: int | None
+    horizon: int | None
+    sealed: int | None
+    decided: int | None
+    floor: int | None
+    episodes: list[EpisodeForm]
+    retracted: dict[str, tuple[int, int]]
+    sketch: dict[int, bytes] | None
+    inner: list[tuple[Place, dict[str, Any]]]
+    rule: _Rule | None
+
+
+class Part(msgspec.Struct, array_like=True):
+    """What changed in one epoch, in the order in which it is to be read.
+
+    Attributes:
+        version: of this format.
+        digest: of the plan; other state is not read.
+        last: no entry in it is later.
+        shapes: names of the facts' fields, by number of shape in this part.
+        gone: groups that hold nothing any more.
+        firsts: groups that hold one entry, which satisfies nothing alone.
+        blocks: entries of other groups.
+        heads: of groups that have one, as JSON: it holds numbers of any size.
+    """
+
+    version: int
+    digest: str
+    last: int
+    shapes: dict[int, Shape]
+    gone: list[str]
+    firsts: list[tuple[str, Row]]
+    blocks: list[Block]
+    heads: list[tuple[str, bytes]]
+
+
+class Clock(msgspec.Struct, array_like=True):
+    """The part that says how far time is."""
+
+    version: int
+    digest: str
+    now: int
+
+
+_encode_head = msgspec.json.Encoder().encode
+_decode_head = msgspec.json.Decoder(Head).decode
+_decode = msgspec.msgpack.Decoder(Part).decode
+_decode_clock = msgspec.msgpack.Decoder(Clock).decode
+
+
+def _plain(value: object) -> tuple[str, str]:
+    """Return a fraction, the one value that msgpack has no form for, as two texts."""
+    if isinstance(value, Fraction):
+        return str(value.numerator), str(value.denominator)
+    raise NotImplementedError(f"a {type(value).__name__} in state")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
+
+# ------------------------------------------------------------------ write
+
+
+def encode(
+    digest: str,
+    last: int,
+    shapes: dict[int, Shape],
+    gone: list[str],
+    firsts: list[tuple[str, Entry]],
+    blocks: list[Change],
+    heads: list[tuple[str, bytes]],
+) -> bytes:
+    """Return a part; entries as they stand, without a step of Python for each."""
+    try:
+        return _encoder.encode((VERSION, digest, last, shapes, gone, firsts, blocks, heads))
+    except OverflowError:  # numbers of more than 64 bits
+        firsts = [(group, _wide(entry)) for group, entry in firsts]
+        blocks = [(*block[:3], [_wide(entry) for entry in block[3]], block[4]) for block in blocks]
+        return _encoder.encode((VERSION, digest, last, shapes, gone, firsts, blocks, heads))
+
+
+def _wide(entry: Entry) -> Any:
+    value = entry[3]
+    return (*entry[:3], (str(value), "1") if type(value) is int else value, *entry[4:])
+
+
+def encode_clock(digest: str, now: int) -> bytes:
+    """Return the part that says how far time is."""
+    return _encoder.encode(Clock(VERSION, digest, now))
+
+
+def head_of(group: Group) -> bytes:
+    """Return what a group holds beside entries."""
+    sketch = group.evaluator.sketch
+    plan = group.plan
+    rule = plan.rule
+    head = Head(
+        group.wake,
+        group.horizon,
+        group.sealed,
+        group.decided,
+        group.floor,
+        [_pack(episode) for episode in group.episodes],
+        group.retracted or {},
+        sketch.save() if sketch is not None else None,
+        [
+            (inner.place, inner.alert.model_dump(mode="json"))
+            for inner in (group.inner or {}).values()
+        ],
+        # A sensor's own rule stands in no file.
+        (rule.id, rule.name, rule.level, plan.tactics, plan.techniques) if plan.is_fold else None,
+    )
+    return _encode_head(head)
+
+
+def _pack(episode: Episode) -> EpisodeForm:
+    past = episode.past
+    return EpisodeForm(
+        episode.id, episode.fired, episode.last, episode.start_us, episode.end_us,
+        episode.revision, episode.told, episode.next_count, episode.changed,
+        None if past is None else PastForm(
+            past.first, past.last_us, past.count, past.ids, past.agreed,
+            [(e.type, e.value, e.role) for e in past.entities], past.carried,
+            past.newest, past.last, past.end_us,
+        ),
+        episode.seen,
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------ read
+
+
+def decode(data: bytes, where: str) -> Part:
+    """Read a part.
+
+    Raises:
+        StoreError: it is none of ours, or of a later version.
+    """
+    _check(data, where)
+    try:
+        return _decode(data)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StoreError(f"state of {where!r} cannot be read: {error}") from error
+
+
+def decode_head(data: bytes, where: str) -> Head:
+    """Read a head.
+
+    Raises:
+        StoreError: it is none of ours.
+    """
+    try:
+        return _decode_head(data)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StoreError(f"state of {where!r} cannot be read: {error}") from error
+
+
+def decode_clock(data: bytes, where: str) -> Clock:
+    """Read the part that says how far time is.
+
+    Raises:
+        StoreError: it is none of ours, or of a later version.
+    """
+    _check(data, where)
+    try:
+        return _decode_clock(data)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StoreError(f"state of {where!r} cannot be read: {error}") from error
+
+
+_Any = msgspec.msgpack.Decoder(list[msgspec.Raw])
+
+
+def _check(data: bytes, where: str) -> None:
+    try:
+        version = msgspec.msgpack.decode(_Any.decode(data)[0], type=int)
+    except (msgspec.DecodeError, ValueError, IndexError) as error:
+        raise StoreError(f"state of {where!r} cannot be read: {error}") from error
+    if version > VERSION:
+        raise StoreError(f"state of {where!r} is of version {version}; we read {VERSION}")
+
+
+def entry_of(row: Row, facts: bytes, shape: int) -> Entry:
+    """Return a row as an entry, its facts as the shapes here have them."""
+    value: Value
+    value = _number(row[3]) if isinstance(row[3], tuple) else row[3]
+    return row[0], row[1], row[2], value, facts, shape
+
+
+def _number(texts: tuple[str, str]) -> int | Fraction:
+    exact = Fraction(int(texts[0]), int(texts[1]))
+    return exact.numerator if exact.denominator == 1 else exact
+
+
+def open_head(group: Group, head: Head) -> None:
+    """Give a group what its head says.
+
+    Raises:
+        StoreError: the head is none of ours.
+    """
+    group.wake = head.wake
+    group.horizon = head.horizon
+    group.sealed = head.sealed
+    group.decided = head.decided
+    group.floor = head.floor
+    group.episodes = tuple(_unpack(episode) for episode in head.episodes)
+    group.retracted = head.retracted or None
+    for place, data in head.inner:
+        alert = Alert.model_validate(data)
+        if group.inner is None:
+            group.inner = {}
+        group.inner[alert.id] = Inner(alert, place)
+    if head.sketch is not None and isinstance(group.evaluator, DistinctValues):
+        group.evaluator.sketch = SlidingSketch(group.plan.span_us)
+        try:
+            group.evaluator.sketch.load(head.sketch)
+        except ValueError as error:
+            raise StoreError(f"state of {group.key!r} cannot be read: {error}") from error
+
+
+def rule_of(head: Head) -> SensorRule | None:
+    """Return the sensor's rule that a group is about."""
+    return None if head.rule is None else SensorRule(*head.rule, group="")
+
+
+def _unpack(row: EpisodeForm) -> Episode:
+    past = row.past
+    return Episode(
+        row.id, row.fired, row.last, row.start_us, row.end_us,
+        None if past is None else Past(
+            past.first, past.last_us, past.count, past.ids, past.agreed,
+            {Entity.model_validate({"type": t, "value": v, "role": r}): None
+             for t, v, r in past.entities},
+            past.carried, past.newest, past.last, past.end_us,
+        ),
+        row.revision, row.told, row.next_count, row.changed, row.seen,
+    )  # fmt: skip
