@@ -32,7 +32,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import faults_kafka
+import faults_kafka  # type: ignore[import-not-found]  # beside this script, which is no package
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "webshop"
@@ -183,12 +183,10 @@ def main() -> None:
         lines = workload(folder, given.rounds or 20 + 3 * given.kills // 2)
         began = time.monotonic()
         calm_path, wild_path = config(folder, "calm"), config(folder, "wild")
-        if start(calm_path).wait():
-            sys.exit(calm_path.with_suffix(".log").read_text())
-        seconds = time.monotonic() - began
-        calm = outcome(folder / "calm")
         more: dict[str, Any] = {}
         if given.host == "kafka":
+            calm = faults_kafka.replayed(calm_path, (folder / name for name in FILES))
+            seconds = time.monotonic() - began
             ended = faults_kafka.run(wild_path, given.kills, given.broker_kills, rng)
             wild, kills = ended.found, ended.kills.total()
             more = {
@@ -198,9 +196,12 @@ def main() -> None:
                 "hit": dict(sorted(ended.kills.items())),
             }
         else:
+            if start(calm_path).wait():
+                sys.exit(calm_path.with_suffix(".log").read_text())
+            seconds = time.monotonic() - began
             longest_s = 1.5 * seconds / max(1, given.kills)
             kills = disturbed(wild_path, given.kills, rng, longest_s)
-            wild = outcome(folder / "wild")
+            calm, wild = outcome(folder / "calm"), outcome(folder / "wild")
     lost = [place for place in calm if wild.get(place) != calm[place]]
     repeated = [place for place in wild if place not in calm]
     for place in lost[:5]:

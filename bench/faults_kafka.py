@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,24 @@ class Disturbed:
     broker_kills: int
     duplicates: int
     seconds: float
+
+
+def replayed(path: Path, files: Iterable[Path]) -> dict[tuple[str, str], str]:
+    """Return what a replay of ECS logs ends with, as `faults.outcome` does of a store."""
+    given = [f"generic.ecs={one}" for one in files]
+    kinds = "event,alert,chain,decision"
+    command: list[str | Path] = [OPSONIN, "replay", "--config", path, "--emit", kinds, *given]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    found: dict[tuple[str, str], str] = {}
+    for line in done.stdout.splitlines():
+        record = json.loads(line)
+        place = (record["kind"], record["id"])
+        if record["kind"] == "event":
+            found[place] = json.dumps(record["event"], sort_keys=True)
+        else:
+            del record["revision"]
+            found[place] = json.dumps(record, sort_keys=True)
+    return found
 
 
 def run(path: Path, kills: int, broker_kills: int, rng: random.Random) -> Disturbed:
@@ -157,8 +175,9 @@ def _read(broker: Broker) -> tuple[dict[tuple[str, str], str], int]:
     for kind, body in _records(broker, ("events", *_RECORD_TOPICS)):
         if kind == "event":
             if '"opsonin.outcome"' not in body:
-                id = str(json.loads(body)["event.id"])
-                found["event", id] = body
+                event = json.loads(body)
+                id = str(event["event.id"])
+                found["event", id] = json.dumps(event, sort_keys=True)
                 seen["event", id, 0] += 1
             continue
         record = json.loads(body)
