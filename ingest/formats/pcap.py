@@ -69,12 +69,14 @@ def packets(data: bytes) -> Iterator[Packet]:
     """Yield the packets of a capture.
 
     Raises:
-        ParseError: no capture, cut, or past a bound.
+        ParseError: no capture, an empty or a cut one, or past a bound.
     """
     order, divisor = _magic(data)
     reader = BinaryReader(data, order, "capture")
     reader.take(20)
     link = reader.number(4) & _LINK_TYPE
+    if not reader.left:
+        raise ParseError("a capture without a packet")
     count = 0
     while reader.left:
         count += 1
