@@ -186,10 +186,13 @@ class DistinctValues(Measured):
         if self.sketch is None:
             super().reset(entries, at)
 
+    def lose(self, entries: Entries, count: int) -> None:
+        """Estimate from here on: a bound, not time, drops the first `count` entries, some still in the span."""
+        if self.sketch is None and entries[count - 1][0] >= entries[-1][0] - self.span_us:
+            self._estimate(entries, self.end - 1)
+
     @override
     def trim(self, entries: Entries, count: int) -> None:
-        if self.sketch is None and entries[count - 1][0] >= entries[-1][0] - self.span_us:
-            self._estimate(entries, self.end - 1)  # a bound dropped what is still in the span
         if self.sketch is None:
             super().trim(entries, count)
         self.start = max(0, self.start - count) if self.sketch is not None else self.start

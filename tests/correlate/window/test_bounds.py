@@ -196,3 +196,14 @@ def test_a_sensor_alert_after_a_pause_is_a_new_alert_so_that_its_time_is_told() 
         run.take(match(at, at, SENSOR_RULE, **fields))
     run.time(START_US + 10**9)
     assert sorted(one.event_count for one in run.final()) == [1, 2]
+
+
+def test_values_that_time_lets_go_of_are_no_reason_to_estimate() -> None:
+    run = run_of(CORR % ("value_count", "10s", "field: v, gte: 3"))
+    for number in range(3):
+        run.take(match(number, number, v=f"value {number}"))
+    (window,) = windows(run)
+    window.drop(
+        len(window.entries)
+    )  # as when time lets go of them while the episode waits for more
+    assert window.evaluator.sketch is None
