@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import MemberToRemove
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaConnectionError, KafkaError
@@ -128,6 +129,8 @@ class Loop(threading.Thread):
         self._instance = instance
         self._meter = meter
         self._clock = clock
+        self._group = f"{settings.prefix}{role.name}"
+        self._member = f"{role.name}.{instance}"
         self._topics = {name_of(settings, topic): topic for topic in role.inputs}
         self._stopping = threading.Event()
         self._tasks: dict[int, Task] = {}
@@ -137,6 +140,18 @@ class Loop(threading.Thread):
     def stop(self) -> None:
         """End after the batch at hand; `join` waits for it."""
         self._stopping.set()
+
+    def leave(self) -> None:
+        """Leave the group, after the end: a static member's partitions would wait for its session to end."""
+        if self.is_alive():
+            return
+        member = MemberToRemove(group_instance_id=self._member)
+        with suppress(BrokerError, KafkaError):
+            admin = client.admin(self._settings)
+            try:
+                admin.remove_group_members(self._group, [member])
+            finally:
+                _close(admin.close)
 
     @override
     def run(self) -> None:
@@ -320,8 +335,8 @@ class Loop(threading.Thread):
         )
         return client.consumer(
             self._settings,
-            group_id=f"{self._settings.prefix}{self.role.name}",
-            group_instance_id=f"{self.role.name}.{self._instance}",
+            group_id=self._group,
+            group_instance_id=self._member,
             partition_assignment_strategy=(assignor,),
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=HEARTBEAT_MS,

@@ -12,14 +12,11 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from kafka.admin import MemberToRemove
-from kafka.errors import KafkaError
 
 from contract.errors import OpsoninError
 from contract.ports import Meter
 from contract.timestamps import microseconds
 from runtime.compose import Composition
-from runtime.kafka import client
 from runtime.kafka.enforce import Enforce
 from runtime.kafka.ingest import Ingest
 from runtime.kafka.loop import Loop
@@ -141,23 +138,4 @@ class Worker:
     def _join(self) -> None:
         for loop in self.loops:
             loop.join(_JOIN_S)
-        self._leave()
-
-    def _leave(self) -> None:
-        """Leave the groups: a static member's partitions would wait for its session to end."""
-        gone = [one.role.name for one in self.loops if not one.is_alive()]
-        if not gone:
-            return
-        kafka = self._settings.kafka
-        try:
-            admin = client.admin(kafka)
-        except OpsoninError:
-            return
-        try:
-            for name in gone:
-                member = MemberToRemove(group_instance_id=f"{name}.{kafka.member_name}")
-                with suppress(KafkaError):
-                    admin.remove_group_members(f"{kafka.prefix}{name}", [member])
-        finally:
-            with suppress(KafkaError):
-                admin.close()
+            loop.leave()
