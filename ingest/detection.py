@@ -18,7 +18,7 @@ from contract.event import Event, Fields
 from contract.ports import Adapter, Context, Meter
 from contract.records import DeadLetter
 from ingest.lanes import MAX_SENDERS, Lane
-from ingest.recognize import CLEAR_LEAD, confidence_of
+from ingest.recognize import ANY_LINE, CLEAR_LEAD, confidence_of
 
 TRIAL: Final = 20
 """Records of a stream before a verdict, and between two attempts at one."""
@@ -85,7 +85,7 @@ class Detection:
             return self._try(trial, raw, sender, received_us)
         items = self._lanes[trial.adapter].take(raw, sender, received_us)
         if any(isinstance(one, DeadLetter) for one in items):
-            best, found = self._best(raw, sender, received_us, trial.adapter)
+            best, found = self._best(raw, sender, received_us, trial)
             if best:
                 return found
         return items
@@ -116,30 +116,31 @@ class Detection:
     def _try(
         self, trial: Trial, raw: bytes, sender: str, received_us: int
     ) -> list[Event | DeadLetter]:
-        _, found = self._best(raw, sender, received_us, "", trial.scores)
+        best, found = self._best(raw, sender, received_us, trial)
         trial.seen += 1
         if trial.seen % TRIAL == 0:
             self._judge(trial, sender)
-        return found
+        return found if best else self._nothing.take(raw, sender, received_us)
 
     def _best(
-        self,
-        raw: bytes,
-        sender: str,
-        received_us: int,
-        left_out: str,
-        scores: dict[str, float] | None = None,
+        self, raw: bytes, sender: str, received_us: int, trial: Trial
     ) -> tuple[float, list[Event | DeadLetter]]:
-        """Return what the candidate that finds most makes of a record, and how much that is."""
-        best, found = 0.0, self._nothing.take(raw, sender, received_us)
+        """Return what the candidate that finds most makes of a record, and how much that is; 0: nobody reads it.
+
+        Who finds nothing of its own in a record would read any line: then only the stream's own favourite is believed.
+        """
+        favourite = trial.adapter or max(
+            trial.scores, key=lambda name: trial.scores[name], default=""
+        )
+        best, found = 0.0, list[Event | DeadLetter]()
         for name in sorted(self._lanes, key=lambda name: -self._wins[name]):
-            if name == left_out:
+            if name == trial.adapter:
                 continue
             items = self._lanes[name].take(raw, sender, received_us)
             value = confidence_of(name, items)
-            if scores is not None and value:
-                scores[name] = round(scores.get(name, 0.0) + value, 6)
-            if value > best:
+            if value > ANY_LINE and not trial.adapter:
+                trial.scores[name] = round(trial.scores.get(name, 0.0) + value, 6)
+            if value > best and (value > ANY_LINE or name == favourite):
                 best, found = value, items
             if value >= SURE and self._wins[name]:
                 break

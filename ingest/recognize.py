@@ -23,6 +23,8 @@ CLEAR_LEAD: Final = 0.15
 
 _READ: Final = 0.2
 _CATEGORIZED: Final = 0.3
+ANY_LINE: Final = _READ + _CATEGORIZED
+"""What a record is worth of which an adapter tells nothing but its kind: it would read any line."""
 _RICH: Final = 0.5
 _RICH_FIELDS: Final = 16
 _GENERIC: Final = 0.9

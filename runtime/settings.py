@@ -62,7 +62,7 @@ class Reading:
     options: Mapping[str, Any]
     routes: tuple[Route, ...] = field(default=(), kw_only=True)
     adapters: Mapping[str, Adapter] = field(default_factory=dict, kw_only=True)
-    confidence: float = field(default=0.5, kw_only=True)
+    confidence: float = field(default=0.55, kw_only=True)
 
 
 @dataclass(slots=True, frozen=True)

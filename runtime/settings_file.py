@@ -158,7 +158,7 @@ class SourceEntry(BaseModel):
     type: str
     adapter: str
     adapters: tuple[str, ...] = ()
-    confidence: Annotated[float, Field(ge=0, le=1)] = 0.5
+    confidence: Annotated[float, Field(ge=0, le=1)] = 0.55
     route: tuple[RouteEntry, ...] = ()
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     options: dict[str, Any] = {}

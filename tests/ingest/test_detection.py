@@ -67,6 +67,17 @@ def test_what_no_adapter_reads_is_a_dead_letter_before_and_after_the_verdict() -
     assert datasets(detection.take(rubbish, "a", NOW)) == ["linux.netfilter"]
 
 
+def test_who_would_read_any_line_is_not_believed_but_for_the_stream_s_favourite() -> None:
+    names = ("linux.auth", "juniper.srx", "pfsense.filterlog")
+    detection = made([], names=names)
+    line = b"<13>Jun 15 11:00:00 gate1 acme: verdict=block src=203.0.113.9"
+    assert datasets(detection.take(line, "a", NOW)) == ["detect"]
+    for number in range(5):
+        detection.take(SSHD % number, "a", NOW)
+    listening = b"<38>Jun 15 11:00:00 gw sshd[1]: Server listening on 0.0.0.0 port 22."
+    assert datasets(detection.take(listening, "a", NOW)) == ["system.auth"]
+
+
 def test_without_the_confidence_asked_for_no_verdict_is_given() -> None:
     told: list[tuple[str, str, float]] = []
     detection = made(told, confidence=0.99)
