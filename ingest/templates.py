@@ -106,8 +106,10 @@ class Templates:
 
     def _learn(self, raw: bytes, context: Context) -> None:
         learner = Learner(self._native, self._engine, self._adapter, self._ask, self._site)
-        name = "lines_learnt" if learner.learn(raw, context) else "lines_refused"
-        self._meter.add(name, source=self._source)
+        if learner.learn(raw, context):
+            self._meter.add("lines_learnt", source=self._source)
+        else:
+            self._meter.add("lines_refused", source=self._source)
 
     def _is_right(self, made: tuple[str, int, bytes], raw: bytes, context: Context) -> bool:
         """Compare with the adapter's own answer; a template that differs is given up, and counted."""
