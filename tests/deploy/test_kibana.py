@@ -1,0 +1,208 @@
+"""Kibana's saved objects: whole, of fields that the templates have, with queries that parse, under ids that stay.
+
+No Kibana is at hand to import them; what is checked is what refuses or breaks an import.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runtime.elastic.fields import find
+from runtime.query.parse import parse
+from runtime.query.request import request
+from runtime.query.resolve import leaves, resolve
+
+SCRIPT = Path(__file__).parents[2] / "deploy" / "kibana" / "saved_objects.py"
+CONSOLE = "https://console.example"
+COLUMNS = 48
+IDS = """
+opsonin-tag opsonin-all opsonin-event opsonin-alert opsonin-chain opsonin-decision opsonin-outcome opsonin-dead-letter
+opsonin-search-alerts opsonin-search-chains opsonin-search-decisions opsonin-search-outcomes opsonin-search-dead-letters
+opsonin-search-attestation opsonin-overview opsonin-chain-triage opsonin-enforcement opsonin-trust opsonin-ingest-health
+""".split()  # noqa: SIM905 - a table
+NEWEST = {"index-pattern": "8.0.0", "search": "8.0.0", "tag": "8.0.0", "dashboard": "8.9.0"}
+"""Newest form of each type that Kibana 8.19 and 9.0 both take."""
+
+
+def _script() -> Any:
+    spec = importlib.util.spec_from_file_location("saved_objects", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+MADE = _script()
+DESCRIPTION = yaml.safe_load(SCRIPT.with_name("objects.yaml").read_text(encoding="utf-8"))
+OBJECTS: dict[str, dict[str, Any]] = {
+    one["id"]: one for one in map(json.loads, MADE.lines(DESCRIPTION, CONSOLE).splitlines())
+}
+
+
+def of_type(type: str) -> list[dict[str, Any]]:
+    return [one for one in OBJECTS.values() if one["type"] == type]
+
+
+def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(dashboard["attributes"]["panelsJSON"])
+    return found
+
+
+def visualizations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for dashboard in of_type("dashboard"):
+        for panel in panels(dashboard):
+            if panel["type"] == "lens":
+                name = f"{dashboard['id']}: {panel['title']}"
+                yield name, panel["embeddableConfig"]["attributes"]
+
+
+VISUALIZATIONS = dict(visualizations())
+
+
+def layer(attributes: dict[str, Any]) -> dict[str, Any]:
+    (found,) = attributes["state"]["datasourceStates"]["formBased"]["layers"].values()
+    assert isinstance(found, dict)
+    return found
+
+
+def queries(value: Any) -> Iterator[str]:
+    """Yield every KQL text anywhere in an object, JSON within strings included."""
+    if isinstance(value, dict):
+        if value.get("language") == "kuery":
+            yield value["query"]
+        for one in value.values():
+            yield from queries(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from queries(one)
+    elif isinstance(value, str) and value.startswith(('{"', "[{")):
+        yield from queries(json.loads(value))
+
+
+def test_ids_are_these_and_stay() -> None:
+    assert list(OBJECTS) == IDS, "an id that changes breaks bookmarks; a new one is added here"
+
+
+def test_every_reference_is_in_the_file_under_a_name_of_its_own() -> None:
+    for one in OBJECTS.values():
+        names = [reference["name"] for reference in one["references"]]
+        assert len(names) == len(set(names)), one["id"]
+        for reference in one["references"]:
+            assert OBJECTS[reference["id"]]["type"] == reference["type"]
+
+
+def test_no_form_is_newer_than_the_oldest_kibana_takes() -> None:
+    for one in OBJECTS.values():
+        assert one["typeMigrationVersion"] == NEWEST[one["type"]]
+        assert one["coreMigrationVersion"] == "8.8.0"
+        assert re.fullmatch(r"[a-z][a-z0-9-]+", one["id"])
+
+
+def test_every_query_parses_and_asks_for_fields_that_the_templates_have() -> None:
+    texts = {text for one in OBJECTS.values() for text in queries(one)}
+    assert len(texts) > 20
+    for text in texts:
+        request(text, "event", 0)
+        assert all(find(leaf.field) for leaf in leaves(parse(text))), text
+        assert not any(one.at_runtime for one in resolve(parse(text)).known.values())
+
+
+def test_every_column_of_a_search_is_a_field() -> None:
+    for search in of_type("search"):
+        names = [
+            *search["attributes"]["columns"],
+            *(one[0] for one in search["attributes"]["sort"]),
+        ]
+        assert all(find(name) for name in names), search["id"]
+        source = json.loads(search["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
+        assert source["indexRefName"] in {one["name"] for one in search["references"]}
+
+
+def test_links_lead_from_fields_to_the_console_by_their_own_value() -> None:
+    for view in of_type("index-pattern"):
+        formats = json.loads(view["attributes"]["fieldFormatMap"])
+        assert formats
+        for field, form in formats.items():
+            assert find(field)
+            url = form["params"]["urlTemplate"]
+            assert url.startswith(f"{CONSOLE}/")
+            assert re.findall(r"{{(.*?)}}", url) == ["value"]
+
+
+def test_without_a_console_there_are_no_links() -> None:
+    bare = map(json.loads, MADE.lines(DESCRIPTION, "").splitlines())
+    assert {
+        one["attributes"]["fieldFormatMap"] for one in bare if one["type"] == "index-pattern"
+    } == {"{}"}
+
+
+def test_views_cover_the_indices_of_the_templates() -> None:
+    titles = {one["attributes"]["title"] for one in of_type("index-pattern")}
+    kinds = ("event", "alert", "chain", "decision", "outcome", "dead_letter")
+    assert titles == {"logs-opsonin.*", *(f"logs-opsonin.{kind}-*" for kind in kinds)}
+    assert all(one["attributes"]["timeFieldName"] == "@timestamp" for one in of_type("index-pattern"))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VISUALIZATIONS)
+def test_a_visualization_is_of_its_own_columns_and_of_fields_that_can_be_counted(name: str) -> None:
+    attributes = VISUALIZATIONS[name]
+    found = layer(attributes)
+    assert found["columnOrder"] == list(found["columns"])
+    for column in found["columns"].values():
+        field = column.get("sourceField", "___records___")
+        if field != "___records___":
+            known = find(field)
+            assert known, field
+            assert column["operationType"] != "terms" or "text" not in known.type
+            if column["operationType"] in {"average", "median"}:
+                assert known.type in {"long", "float"}
+        order = column.get("params", {}).get("orderBy")
+        assert not order or order["columnId"] in found["columns"]
+        assert column["label"]
+    mentioned = set(re.findall(r'"(v\d|g\d|split|time|filters)"', json.dumps(attributes["state"]["visualization"])))  # fmt: skip
+    assert mentioned == set(found["columns"])
+    buckets = [one["isBucketed"] for one in found["columns"].values()]
+    assert buckets == sorted(buckets, reverse=True), "groups come before values"
+
+
+def test_panels_lie_on_the_grid_without_overlap_and_hoist_their_references() -> None:
+    for dashboard in of_type("dashboard"):
+        names = {one["name"] for one in dashboard["references"]}
+        taken: set[tuple[int, int]] = set()
+        for panel in panels(dashboard):
+            grid = panel["gridData"]
+            assert grid["i"] == panel["panelIndex"]
+            assert grid["x"] + grid["w"] <= COLUMNS
+            cells = {
+                (x, y)
+                for x in range(grid["x"], grid["x"] + grid["w"])
+                for y in range(grid["y"], grid["y"] + grid["h"])
+            }
+            assert not cells & taken, f"{dashboard['id']}: {panel['title']}"
+            taken |= cells
+            wanted = [panel["panelRefName"]] if panel["type"] == "search" else [one["name"] for one in panel["embeddableConfig"]["attributes"]["references"]]  # fmt: skip
+            assert {f"{panel['panelIndex']}:{name}" for name in wanted} <= names
+
+
+def test_the_script_writes_the_same_bytes_each_time_and_refuses_a_strange_address() -> None:
+    words = [sys.executable, str(SCRIPT)]
+    first, second = (
+        subprocess.run([*words, "--console", CONSOLE], capture_output=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert first == second == MADE.lines(DESCRIPTION, CONSOLE).encode()
+    refused = subprocess.run(
+        [*words, "--console", "javascript:x"], capture_output=True, check=False
+    )
+    assert refused.returncode == 2
