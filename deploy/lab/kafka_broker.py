@@ -226,7 +226,7 @@ class Broker:
     # -------------------------------------------------------------- its folder
 
     def _prepare(self) -> None:
-        self._ports = _free_ports(3)
+        self._ports = free_ports(3)
         settings = {**_SETTINGS, "log.dirs": str(self.folder / "data")}
         *clients, controller = self._ports
         settings["controller.quorum.voters"] = f"1@127.0.0.1:{controller}"
@@ -293,7 +293,8 @@ def _open(port: int) -> dict[str, Any]:
     }
 
 
-def _free_ports(count: int) -> tuple[int, ...]:
+def free_ports(count: int) -> tuple[int, ...]:
+    """Return ports on loopback that nobody listens on now."""
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return tuple(one.getsockname()[1] for one in held)
