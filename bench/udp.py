@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import json
 import multiprocessing
 import resource
@@ -36,20 +37,55 @@ LINE = (
     b"WINDOW=64240 RES=0x00 SYN URGP=0"
 )
 STEP_S = 0.001
+ROUND = 100
 NOW_US = 1_781_524_800_000_000
+
+
+class _Part(ctypes.Structure):
+    """struct iovec."""
+
+    _fields_ = (("base", ctypes.c_char_p), ("size", ctypes.c_size_t))
+
+
+class _Header(ctypes.Structure):
+    """struct msghdr."""
+
+    _fields_ = (
+        ("name", ctypes.c_void_p), ("name_size", ctypes.c_uint32), ("parts", ctypes.POINTER(_Part)),
+        ("count", ctypes.c_size_t), ("control", ctypes.c_void_p), ("control_size", ctypes.c_size_t), ("flags", ctypes.c_int),
+    )  # fmt: skip
+
+
+class _Message(ctypes.Structure):
+    """struct mmsghdr."""
+
+    _fields_ = (("header", _Header), ("sent", ctypes.c_uint))
+
+
+def messages(count: int) -> Any:
+    """Return so many datagrams in the form that sendmmsg(2) takes: one call for a hundred costs what ten calls cost."""
+    found = (_Message * count)()
+    for number in range(count):
+        line = LINE % (number, number)
+        part = _Part(line, len(line))
+        found[number].header.parts, found[number].header.count = ctypes.pointer(part), 1
+    return found
 
 
 def send(port: int, rate: int, seconds: float, result: Any) -> None:
     """Send at a rate, in steps of a millisecond; what is late is caught up."""
-    lines = [LINE % (number, number) for number in range(10_000)]
+    library = ctypes.CDLL(None, use_errno=True)
+    ready = messages(ROUND)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.connect(("127.0.0.1", port))
         sent, total, started = 0, int(rate * seconds), time.monotonic()
         while sent < total:
             due = min(total, int((time.monotonic() - started) * rate))
-            for number in range(sent, due):
-                sender.send(lines[number % 10_000])
-            sent = max(sent, due)
+            while sent < due:
+                done = library.sendmmsg(sender.fileno(), ready, min(ROUND, due - sent), 0)
+                if done < 0:
+                    raise OSError(ctypes.get_errno(), "sendmmsg")
+                sent += done
             time.sleep(STEP_S)
     result.put((sent, time.monotonic() - started))
 
