@@ -1,7 +1,6 @@
 """The forms in which groups are stored: parts of a journal as msgpack, with a version; heads as JSON.
 
-A part says of groups: which are gone, which have a first entry, what further entries came and which stored ones
-are void, up to where entries were let go of, and what is not entries (the *head*: episodes and bounds).
+A part says of groups: what entries came, which groups are gone, which stored entries are void, up to where entries were let go of, and what is not entries (the *head*: episodes and bounds).
 """
 
 from __future__ import annotations
@@ -90,9 +89,9 @@ class Part(msgspec.Struct, array_like=True):
         digest: of the plan; other state is not read.
         last: no entry in it is later.
         shapes: names of the facts' fields, by number of shape in this part.
-        gone: groups that hold nothing any more.
-        firsts: groups that hold one entry, which satisfies nothing alone.
-        blocks: entries of other groups.
+        groups: of the rows.
+        rows: entries that follow those before in their groups, where the rule does not hold; None: the group is gone.
+        blocks: what else changed among entries.
         heads: of groups that have one, as JSON: it holds numbers of any size.
     """
 
@@ -100,8 +99,8 @@ class Part(msgspec.Struct, array_like=True):
     digest: str
     last: int
     shapes: dict[int, Shape]
-    gone: list[str]
-    firsts: list[tuple[str, Row]]
+    groups: list[str]
+    rows: list[Row | None]
     blocks: list[Block]
     heads: list[tuple[str, bytes]]
 
@@ -136,18 +135,18 @@ def encode(
     digest: str,
     last: int,
     shapes: dict[int, Shape],
-    gone: list[str],
-    firsts: list[tuple[str, Entry]],
+    groups: list[str],
+    rows: list[Entry | None],
     blocks: list[Change],
     heads: list[tuple[str, bytes]],
 ) -> bytes:
     """Return a part; entries as they stand, without a step of Python for each."""
     try:
-        return _encoder.encode((VERSION, digest, last, shapes, gone, firsts, blocks, heads))
+        return _encoder.encode((VERSION, digest, last, shapes, groups, rows, blocks, heads))
     except OverflowError:  # numbers of more than 64 bits
-        firsts = [(group, _wide(entry)) for group, entry in firsts]
+        rows = [entry and _wide(entry) for entry in rows]
         blocks = [(*block[:3], [_wide(entry) for entry in block[3]], block[4]) for block in blocks]
-        return _encoder.encode((VERSION, digest, last, shapes, gone, firsts, blocks, heads))
+        return _encoder.encode((VERSION, digest, last, shapes, groups, rows, blocks, heads))
 
 
 def _wide(entry: Entry) -> Any:

@@ -15,6 +15,9 @@ from correlate.window.grouping import SEPARATOR
 from correlate.window.plan import Plan
 from correlate.window.settings import WindowSettings
 
+NEVER_FIRED: list[int | None] = []
+"""Shared by all groups whose rule never held; never changed."""
+
 
 class Group:
     """State of one group.
@@ -58,7 +61,7 @@ class Group:
         self.settings = settings
         self.facts = facts
         self.entries: list[Entry] = []
-        self.fires: list[int | None] = []
+        self.fires = NEVER_FIRED
         self.dropped = 0
         self.saved = 0
         self.since: Place | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import repeat
+from operator import itemgetter
 from typing import TypeAlias
 
 from correlate.window import forms
@@ -28,6 +29,8 @@ MIN_PARTS = 64
 MAX_ROWS = 4096
 """Entries of one part, so that no part grows beyond what a store takes at once."""
 
+_TIME, _SHAPE = itemgetter(0), itemgetter(5)
+
 Make: TypeAlias = Callable[[str, Head | None], Window]
 Opened: TypeAlias = tuple[int | None, dict[str, Window], dict[str, Entry]]
 
@@ -44,20 +47,24 @@ class _Stored:
 class Journal:
     """What changed since the last snapshot, and what is stored.
 
+    Most entries just follow those before: they are noted as they come, and written without a look at their groups.
+
     Attributes:
-        touched: windows that may have changed.
-        firsts: groups that got their first entry, and nothing since.
+        touched: windows that changed otherwise.
+        groups, rows: entries that follow those before, in order, each with its group; no entry: the group is gone.
         clock_dirty: time went on.
     """
 
-    __slots__ = ("_clock_stored", "_gone", "_key", "_number", "_review_at", "_stored", "_void", "clock_dirty", "firsts", "touched")  # fmt: skip
+    __slots__ = (
+        "_clock_stored", "_key", "_number", "_review_at", "_stored", "_void", "clock_dirty", "groups", "rows", "touched",
+    )  # fmt: skip
 
     def __init__(self, key: str) -> None:
         self._key = key
         self.touched: dict[str, Window] = {}
-        self.firsts: dict[str, Entry] = {}
+        self.groups: list[str] = []
+        self.rows: list[Entry | None] = []
         self.clock_dirty = False
-        self._gone: list[str] = []
         self._stored: list[_Stored] = []
         self._number = 0
         self._review_at = MIN_PARTS
@@ -74,8 +81,8 @@ class Journal:
     def forget(self, group: str) -> None:
         """Note that a group holds nothing any more."""
         self.touched.pop(group, None)
-        if self.firsts.pop(group, None) is None:
-            self._gone.append(group)
+        self.groups.append(group)
+        self.rows.append(None)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the parts that may be stored."""
@@ -107,8 +114,8 @@ class Journal:
         if self._clock_stored:
             parts[CLOCK] = None
         self.touched.clear()
-        self.firsts.clear()
-        self._gone.clear()
+        self.groups.clear()
+        self.rows.clear()
         self._stored.clear()
         self._clock_stored = self.clock_dirty = False
 
@@ -134,19 +141,20 @@ class Journal:
         for part in self._stored:
             self._let_go(part, groups, parts)
         self._stored.clear()
-        self._gone.clear()
+        self.groups.clear()
+        self.rows.clear()
         self._review_at = MIN_PARTS
         for group, known in groups.items():
             if isinstance(known, Window):
                 known.saved, known.since = 0, None
                 self.touched[group] = known
             else:
-                self.firsts[group] = known
+                self.groups.append(group)
+                self.rows.append(known)
 
     def _write(self, plan: Plan, facts: Facts, now: int, parts: dict[str, bytes | None]) -> None:
-        gone, self._gone = self._gone, []
-        firsts = list(self.firsts.items())
-        self.firsts.clear()
+        groups, rows = self.groups, self.rows
+        self.groups, self.rows = [], []
         blocks: list[Change] = []
         heads: list[Window] = []
         for group, window in self.touched.items():
@@ -158,35 +166,29 @@ class Journal:
                 window.saved = len(window.entries)
                 window.since = window.cut = None
             if window.head_dirty or (
-                window.wake != window.saved_wake
-                and (window.head_at is not None or plan.mode != "sliding")
+                window.wake != window.saved_wake and (window.head_at is not None or window.waits)
             ):
                 heads.append(window)
         self.touched.clear()
-        if not (gone or firsts or blocks or heads):
+        if not (groups or blocks or heads):
             return
-        for some_firsts, some_blocks, is_last in _portions(firsts, blocks):
+        for some_groups, some_rows, some_blocks, is_last in _portions(groups, rows, blocks):
             self._number += 1
-            used = {entry[5] for _, entry in some_firsts}
-            used.update(entry[5] for block in some_blocks for entry in block[3])
-            times = [entry[0] for _, entry in some_firsts]
-            times += [block[3][-1][0] for block in some_blocks if block[3]]
-            last = max(times, default=now)
+            entries = [*filter(None, some_rows)]
+            for block in some_blocks:
+                entries += block[3]
+            last = max(map(_TIME, entries), default=now)
             parts[_name(self._number)] = forms.encode(
                 plan.digest,
                 max(last, now),
-                {shape: facts.shapes[shape] for shape in used},
-                gone,
-                some_firsts,
+                {shape: facts.shapes[shape] for shape in set(map(_SHAPE, entries))},
+                some_groups,
+                some_rows,
                 some_blocks,
                 [(one.text, self._head(one)) for one in heads] if is_last else [],
             )
-            self._stored.append(
-                _Stored(
-                    self._number, max(last, now), [one.text for one in heads] if is_last else []
-                )
-            )
-            gone = []
+            named = [one.text for one in heads] if is_last else []
+            self._stored.append(_Stored(self._number, max(last, now), named))
 
     def _head(self, window: Window) -> bytes:
         window.head_dirty = False
@@ -220,10 +222,7 @@ class Journal:
                 return None
             self._number = number
             self._stored.append(_Stored(number, part.last, [group for group, _ in part.heads]))
-            for group in part.gone:
-                rows.pop(group, None)
-                heads.pop(group, None)
-            _apply(part, rows, facts)
+            _apply(part, rows, heads, facts)
             heads.update((group, (number, head)) for group, head in part.heads)
         return now, *self._made(rows, heads, plan, make)
 
@@ -264,39 +263,49 @@ def _name(number: int) -> str:
     return f"e{number}"
 
 
+_Portion: TypeAlias = tuple[list[str], list[Entry | None], list[Change], bool]
+
+
 def _portions(
-    firsts: list[tuple[str, Entry]], blocks: list[Change]
-) -> Iterable[tuple[list[tuple[str, Entry]], list[Change], bool]]:
-    """Cut what is to be written into parts of a bounded number of entries."""
-    if len(firsts) + sum(len(block[3]) for block in blocks) <= MAX_ROWS:
-        yield firsts, blocks, True
+    groups: list[str], rows: list[Entry | None], blocks: list[Change]
+) -> Iterable[_Portion]:
+    """Cut what is to be written into parts of a bounded number of entries; say which is the last."""
+    if len(rows) + sum(len(block[3]) for block in blocks) <= MAX_ROWS:
+        yield groups, rows, blocks, True
         return
-    for at in range(0, len(firsts), MAX_ROWS):
-        yield firsts[at : at + MAX_ROWS], [], False
+    for at in range(0, len(rows), MAX_ROWS):
+        yield groups[at : at + MAX_ROWS], rows[at : at + MAX_ROWS], [], False
     some: list[Change] = []
     room = MAX_ROWS
     for group, since, cut, entries, fires in blocks:
         for at in range(0, max(1, len(entries)), MAX_ROWS):
-            rows = entries[at : at + MAX_ROWS]
-            if len(rows) > room:
-                yield [], some, False
+            new = entries[at : at + MAX_ROWS]
+            if len(new) > room:
+                yield [], [], some, False
                 some, room = [], MAX_ROWS
-            first = not at
-            some.append(
-                (group, since if first else None, cut if first else None, rows, fires[at : at + MAX_ROWS])
-            )  # fmt: skip
-            room -= len(rows)
-    yield [], some, True
+            void = (None, None) if at else (since, cut)
+            some.append((group, *void, new, fires[at : at + MAX_ROWS]))
+            room -= len(new)
+    yield [], [], some, True
 
 
-def _apply(part: Part, rows: dict[str, list[tuple[Entry, int | None]]], facts: Facts) -> None:
-    """Bring the entries of groups to where a part says they are."""
+def _apply(
+    part: Part,
+    rows: dict[str, list[tuple[Entry, int | None]]],
+    heads: dict[str, tuple[int, bytes]],
+    facts: Facts,
+) -> None:
+    """Bring the groups to where a part says they are."""
 
     def entry_of(row: Row) -> Entry:
         return forms.entry_of(row, *facts.named(row[4], part.shapes[row[5]]))
 
-    for group, row in part.firsts:
-        rows[group] = [(entry_of(row), None)]
+    for group, row in zip(part.groups, part.rows, strict=True):
+        if row is None:
+            rows.pop(group, None)
+            heads.pop(group, None)
+        else:
+            rows.setdefault(group, []).append((entry_of(row), None))
     for group, since, cut, new, fires in part.blocks:
         known = rows.get(group, [])
         if since is not None or cut is not None:

@@ -15,7 +15,7 @@ from typing_extensions import override
 from contract.event import Fields, Match, Notice
 from contract.records import Alert
 from correlate.window import nested
-from correlate.window.alerting import NOTHING, Outputs
+from correlate.window.alerting import NOTHING, PLAIN, Outputs
 from correlate.window.deadline import window_class
 from correlate.window.entry import Entry
 from correlate.window.facts import Facts
@@ -112,8 +112,13 @@ class Shard:
         if known is None:
             return self._first(group, entry)
         window = self._window_of(group, known) if isinstance(known, tuple) else known
-        self.journal.touched[group] = window
         outputs = window.put(entry)
+        if outputs is PLAIN:
+            self.journal.groups.append(group)
+            self.journal.rows.append(entry)
+            if not self.estimates or window.evaluator.sketch is None:
+                return outputs
+        self.journal.touched[group] = window
         if window.wake != window.armed:
             self._arm(group, window)
         if self.estimates and window.evaluator.sketch is not None:
@@ -145,7 +150,8 @@ class Shard:
         if self.alone is not None and not self.alone(entry[3]):
             self.groups[group] = entry
             self.facts.held += 1
-            self.journal.firsts[group] = entry
+            self.journal.groups.append(group)
+            self.journal.rows.append(entry)
             self._wake_at(trim_time(self.plan, entry[0]), group)
             if self.facts.held <= self.settings.max_all_events:
                 return NOTHING
@@ -172,12 +178,13 @@ class Shard:
 
     def _window_of(self, group: str, entry: Entry) -> Window:
         """Make a group of one entry a window."""
-        window = self._open(group)
+        window = self.kind(self.plan, group, self.settings, self.facts)
+        self.groups[group] = window
         window.entries.append(entry)
         window.evaluator.step(window.entries, 0)
         window.plan_wake()
         window.armed = trim_time(self.plan, entry[0])  # as it was armed when its entry came
-        window.saved = 0 if self.journal.firsts.pop(group, None) else 1
+        window.saved = 1
         return window
 
     def _full(self) -> Notice:

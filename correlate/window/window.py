@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from contract.event import Notice
 from correlate.window import report
-from correlate.window.alerting import NOTHING, Alerting, Outputs
+from correlate.window.alerting import NOTHING, PLAIN, Alerting, Outputs
 from correlate.window.entry import Entry, Place
 from correlate.window.evaluate import DistinctValues
 from correlate.window.facts import Facts
@@ -51,21 +51,28 @@ class Window(Alerting):
             entries.append(entry)
             facts.held += 1
             since = self.evaluator.step(entries, at)
-            if not at:
-                self.plan_wake()
-            if since is not None:
-                if not self.fires:
-                    self.fires = [None] * at
-                self.fires.append(since)
-                outputs = self.advance(at, since)
+            if since is not None or self.waits or not at:
+                outputs = self._appended(at, since)
             else:
                 if self.fires:
                     self.fires.append(None)
-                if self.waits:
-                    outputs = self.advance(at, since)
+                outputs = PLAIN
         if at >= self.plan.max_events or facts.held > facts.most:
-            outputs = [*outputs, self._overflow()]
+            return [*outputs, self._overflow()]
+        if outputs is PLAIN:
+            if self.saved != at:
+                return NOTHING  # it is stored with those before it
+            self.saved = at + 1
         return outputs
+
+    def _appended(self, at: int, since: int | None) -> Outputs:
+        if not at:
+            self.plan_wake()
+        if self.fires:
+            self.fires.append(since)
+        elif since is not None:
+            self.fires = [*[None] * at, since]
+        return self.advance(at, since)
 
     def advance(self, at: int, since: int | None) -> Outputs:
         """Go on after an entry was put at the end; where nothing waits, only when the rule held there."""
