@@ -1,7 +1,7 @@
 """Records posted over HTTP or HTTPS: JSON objects and arrays, NDJSON, webhooks, HEC, `_bulk`, OTLP; gzip and zstd bodies.
 
 A post is answered 200 only when its records are durable, so a sender that retries until then loses nothing.
-Errors say what to do: 401 token, 403 another sender, 413 smaller posts, 415 encoding, 429 later. Arrays are split without re-encoding, so an element's bytes, and so its event's id, stay.
+Errors say what to do: 401 token, 403 another sender, 408 too slow, 413 smaller posts, 415 encoding, 429 later. Arrays are split without re-encoding, so an element's bytes, and so its event's id, stay.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from ingest.streams.senders import Senders
 from ingest.streams.tls import TlsSettings, is_named, server_context
 from ingest.streams.unwrap import unwrap
 
+READ_S: Final = 60.0
+"""How long a body may take; a post that trickles would hold one of `max_waiting` places for ever."""
 FAREWELL_S: Final = 3.0
 """How long posts that wait for their answer are kept when the source closes."""
 ADAPTER_HEADER: Final = "Opsonin-Adapter"
@@ -171,12 +173,15 @@ class HttpSource:
     async def _take(self, request: web.Request) -> web.Response:
         bound = self._settings.max_body_bytes
         try:
-            packed = await request.read()
+            async with asyncio.timeout(READ_S):
+                packed = await request.read()
             body = unpack(packed, request.headers.get("Content-Encoding", ""), bound)
         except (web.HTTPRequestEntityTooLarge, TooLargeError):
             return self._refuse(413, f"the bound of a body is {bound} bytes, unpacked", {})
         except ParseError as error:
             return self._refuse(415, str(error), {})
+        except TimeoutError:
+            return self._refuse(408, f"a body has {READ_S:.0f} seconds", {"Connection": "close"})
         settings = self._settings
         records, answer = self._form.cut(
             body, request.path, request.content_type, envelope=settings.envelope

@@ -7,7 +7,7 @@ How bytes are cut into records is a `Reader`'s work, one a connection; a reader 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
@@ -80,6 +80,7 @@ class Hall:
         senders: whose connections are kept, and how fast they may send; of a proxy, its own address counts.
         answers: whether readers answer, so that batches are numbered for `confirm`.
         is_welcome: whether a connection may stay, once its certificate is known.
+        max_per_sender: connections of one address; None: any number.
         open: the connections that are open.
     """
 
@@ -92,7 +93,9 @@ class Hall:
     senders: Senders = field(default_factory=lambda: Senders((), None))
     answers: bool = False
     is_welcome: Callable[[asyncio.BaseTransport], bool] = lambda transport: True
+    max_per_sender: int | None = None
     open: set[Connection] = field(default_factory=set)
+    _by_sender: Counter[str] = field(default_factory=Counter)
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
     _receipts: deque[tuple[int, Connection, bytes]] = field(default_factory=deque)
     _count: int = 0
@@ -122,9 +125,23 @@ class Hall:
             if not self._receipts:
                 self._emptied.set()
 
-    def leave(self, connection: Connection) -> None:
+    def has_room(self, sender: str) -> bool:
+        """Whether one more connection of a sender is within the bounds."""
+        few = self.max_per_sender is None or self._by_sender[sender] < self.max_per_sender
+        return few and len(self.open) < self.max_connections
+
+    def enter(self, connection: Connection, sender: str) -> None:
+        """Note a connection that stays."""
+        self.open.add(connection)
+        self._by_sender[sender] += 1
+        self.meter.set("connections", len(self.open), source=self.source)
+
+    def leave(self, connection: Connection, sender: str) -> None:
         """Forget a connection that has ended."""
         self.open.discard(connection)
+        self._by_sender[sender] -= 1
+        if self._by_sender[sender] <= 0:
+            del self._by_sender[sender]
         self.meter.set("connections", len(self.open), source=self.source)
         if not self.open:
             self._emptied.set()
@@ -180,13 +197,11 @@ class Connection(asyncio.Protocol):
         if not self._sender:
             peer = transport.get_extra_info("peername")
             self._sender = peer[0] if isinstance(peer, tuple) and peer else ""
-        is_full = len(self._hall.open) >= self._hall.max_connections
-        if is_full or not self._hall.is_welcome(transport):
+        if not self._hall.has_room(self._sender) or not self._hall.is_welcome(transport):
             self._hall.meter.add("dropped_connections", source=self._hall.source)
             transport.abort()
             return
-        self._hall.open.add(self)
-        self._hall.meter.set("connections", len(self._hall.open), source=self._hall.source)
+        self._hall.enter(self, self._sender)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -212,7 +227,7 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         if self in self._hall.open:
             self._pass_on(self._reader.end())
-            self._hall.leave(self)
+            self._hall.leave(self, self._sender)
 
     def tell(self, receipt: bytes) -> None:
         """Send a receipt."""

@@ -37,6 +37,7 @@ class ListenSettings(BaseModel):
         port: 0 lets the system choose (tests).
         max_record_bytes: longer records are cut to one byte more, and refused by the normalizer.
         max_connections: further ones are closed at once.
+        max_connections_per_sender: of one address; further ones are closed at once, so that one peer cannot take all.
         buffer_bytes: read ahead of the engine, over all connections; then they are paused.
         tls: speak TLS; plain TCP without.
         senders: networks that are heard; none: all. Connections of others are closed at once.
@@ -51,6 +52,7 @@ class ListenSettings(BaseModel):
     port: Annotated[int, Field(ge=0, le=65_535)] = 5514
     max_record_bytes: Annotated[int, Field(ge=64, le=268_435_456)] = 1_048_576
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    max_connections_per_sender: Annotated[int, Field(ge=1, le=100_000)] = 256
     buffer_bytes: Annotated[int, Field(ge=4096, le=1 << 30)] = 16 * 1024 * 1024
     tls: TlsSettings | None = None
     senders: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -94,6 +96,7 @@ class Listener:
             name, self._inbox, meter, now_us, settings.max_connections, reader,
             Senders(settings.senders, settings.max_per_sender_per_s), answers,
             lambda transport: settings.tls is None or is_named(transport, settings.tls),
+            settings.max_connections_per_sender,
         )  # fmt: skip
         self._greeting: set[asyncio.Task[None]] = set()
         self._accepting: asyncio.Task[None] | None = None
@@ -148,7 +151,7 @@ class Listener:
     async def _greet(self, opened: socket.socket, peer: str, *, is_proxy: bool) -> None:
         """Read the proxy's header, agree on TLS, and give the socket to a connection."""
         try:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            _watch(opened)
             if is_proxy:
                 async with asyncio.timeout(GREETING_S):
                     peer = await _real_peer(opened) or peer
@@ -158,7 +161,7 @@ class Listener:
         except asyncio.CancelledError:
             opened.close()
             raise
-        if not self._hall.senders.is_known(peer):
+        if not self._hall.senders.is_known(peer) or not self._hall.has_room(peer):
             self._refuse(opened)
             return
         limit = None if self._tls is None else GREETING_S
@@ -173,6 +176,14 @@ class Listener:
         self._meter.add("dropped_connections", source=self._name)
         with contextlib.suppress(OSError):
             opened.close()
+
+
+def _watch(opened: socket.socket) -> None:
+    """Let the kernel ask silent peers whether they are there: syslog may be silent for hours, a dead peer must not stay."""
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 120), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def _real_peer(opened: socket.socket) -> str:

@@ -20,6 +20,7 @@ from contract.errors import SettingsError
 from contract.meter import MemoryMeter
 from contract.plugins import load
 from contract.ports import Batch, Source, SourceType
+from ingest.sources import http
 from ingest.sources.http import HttpSettings, HttpSource
 from ingest.sources.syslog_tcp import SyslogTcp, SyslogTcpSettings
 from ingest.sources.syslog_udp import SyslogUdp, SyslogUdpSettings
@@ -221,9 +222,9 @@ def test_a_proxy_without_its_header_is_not_waited_for_when_the_source_closes() -
     assert asyncio.run(_silent_proxy()).total("dropped_connections") == 1
 
 
-async def _too_many() -> None:
+async def _too_many(**bound: Any) -> None:
     meter = MemoryMeter()
-    source = SyslogTcp("gw", SyslogTcpSettings(port=0, max_connections=1), meter, now_us)
+    source = SyslogTcp("gw", SyslogTcpSettings(port=0, **bound), meter, now_us)
 
     async def act() -> None:
         _, first = await asyncio.open_connection("127.0.0.1", source.port)
@@ -240,8 +241,47 @@ async def _too_many() -> None:
     assert meter.total("dropped_connections") == 1
 
 
-def test_tcp_refuses_connections_beyond_the_bound() -> None:
-    asyncio.run(_too_many())
+@pytest.mark.parametrize("bound", ["max_connections", "max_connections_per_sender"])
+def test_tcp_refuses_connections_beyond_the_bound(bound: str) -> None:
+    asyncio.run(_too_many(**{bound: 1}))
+
+
+async def _one_after_another() -> None:
+    settings = SyslogTcpSettings(port=0, max_connections_per_sender=1)
+    source = SyslogTcp("gw", settings, MemoryMeter(), now_us)
+
+    async def act() -> None:
+        for _ in range(3):
+            _, writer = await asyncio.open_connection("127.0.0.1", source.port)
+            writer.write(b"<1>a\n")
+            writer.close()
+            await writer.wait_closed()
+            await asyncio.sleep(0.05)
+
+    assert len(records(await collect(source, 3, act))) == 3
+
+
+def test_tcp_lets_a_sender_in_again_when_it_has_left() -> None:
+    asyncio.run(_one_after_another())
+
+
+def test_http_does_not_wait_for_a_body_that_trickles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "READ_S", 0.1)
+
+    async def run() -> bytes:
+        source = HttpSource("web", HttpSettings(port=0), MemoryMeter(), now_us)
+        batches = source.batches(None)
+        pulled = asyncio.ensure_future(anext(batches, None))
+        await asyncio.sleep(0.05)
+        reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{")
+        line = await reader.readline()
+        writer.close()
+        await source.close()
+        await pulled
+        return line
+
+    assert asyncio.run(run()).startswith(b"HTTP/1.1 408 ")
 
 
 async def _unix(path: Path) -> None:
