@@ -130,10 +130,10 @@ class Learner:
         self.refuse(raw)
         return False
 
-    def refuse(self, raw: bytes) -> None:
-        """Leave lines like this one to the adapter."""
+    def refuse(self, raw: bytes, *, for_ever: bool = False) -> None:
+        """Leave lines like this one to the adapter, for some ten thousand lines or for ever."""
         if self._native.scan(self._engine, raw) is not None:
-            self._native.learn(self._engine, raw, b"")
+            self._native.learn(self._engine, raw, b"!" if for_ever else b"")
 
     def _knows_place(self, raw: bytes, example: _Example) -> bool:
         """Learn the template again, with the place where what the site knows is added; tell whether there is one."""

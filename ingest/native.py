@@ -29,7 +29,7 @@ class Native(Protocol):
         """Return skeleton and packed holes of a line, or None where it cannot be served."""
 
     def learn(self, engine: Engine, raw: bytes, plan: bytes, /) -> None:
-        """Remember a template for lines with this one's skeleton; an empty one: not to be served."""
+        """Remember a template for lines with this one's skeleton; an empty one: not served for a while, `!`: never."""
 
     def missing(self, engine: Engine, /) -> bytes:
         """Return what had to be known of the site for the line that `take` refused last: `S`, `D` or `H` and a name, each ended by NUL."""

@@ -120,7 +120,7 @@ class Templates:
         if found == [made]:
             return True
         learner = Learner(self._native, self._engine, self._adapter, self._ask)
-        learner.refuse(raw)
+        learner.refuse(raw, for_ever=True)
         self._meter.add("template_faults", source=self._source)
         return False
 

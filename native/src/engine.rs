@@ -10,6 +10,8 @@ use crate::scan::{Scan, Spec};
 
 /// Skeletons with a template or a refusal; when full, all are forgotten and learnt anew.
 const MAX_PLANS: usize = 8192;
+/// Of all skeletons and templates together; passed, all are forgotten.
+const MAX_PLAN_BYTES: usize = 32 << 20;
 /// Lines after which the counting of skeletons begins anew; so many are remembered at most.
 const SEEN_LINES: u64 = 32_768;
 /// A skeleton is learnt when it is met for this time: lines that never repeat are not worth it.
@@ -20,12 +22,22 @@ const FREE_PLANS: u64 = 1024;
 /// Longer lines are left to the slow path.
 const MAX_LINE: usize = 65_536;
 
+/// What is known of a skeleton.
+enum Answer {
+    Template(Plan),
+    /// Not to be learnt for now.
+    Refused,
+    /// Found wrong: never to be learnt again.
+    Barred,
+}
+
 /// See the module.
 pub struct Engine {
     spec: Spec,
     name: Vec<u8>,
     scan: Scan,
-    plans: HashMap<Vec<u8>, Option<Plan>>,
+    plans: HashMap<Vec<u8>, Answer>,
+    plan_bytes: usize,
     seen: HashMap<u64, u8>,
     hasher: RandomState,
     lines: u64,
@@ -46,6 +58,7 @@ impl Engine {
             name: name.to_vec(),
             scan: Scan::default(),
             plans: HashMap::new(),
+            plan_bytes: 0,
             seen: HashMap::new(),
             hasher: RandomState::new(),
             lines: 0,
@@ -64,11 +77,14 @@ impl Engine {
         self.wants = false;
         self.missing.clear();
         self.lines += 1;
+        if self.lines - self.counted_from >= SEEN_LINES {
+            self.begin_anew();
+        }
         if raw.len() > MAX_LINE || !self.scan.read(raw, &self.spec) {
             return None;
         }
         match self.plans.get(&self.scan.skeleton) {
-            Some(Some(plan)) => {
+            Some(Answer::Template(plan)) => {
                 self.json.clear();
                 self.id.clear();
                 let line = Line {
@@ -81,7 +97,7 @@ impl Engine {
                 };
                 plan.fill(&line, &mut self.json, &mut self.id, &mut self.missing)
             }
-            Some(None) => None,
+            Some(_) => None,
             None => {
                 self.count();
                 None
@@ -89,11 +105,15 @@ impl Engine {
         }
     }
 
+    /// Count skeletons anew, and let those be tried again that could not be learnt: a clock may have been wrong.
+    fn begin_anew(&mut self) {
+        self.counted_from = self.lines;
+        self.seen.clear();
+        self.plans
+            .retain(|_, answer| !matches!(answer, Answer::Refused));
+    }
+
     fn count(&mut self) {
-        if self.lines - self.counted_from >= SEEN_LINES {
-            self.counted_from = self.lines;
-            self.seen.clear();
-        }
         let times = self
             .seen
             .entry(self.hasher.hash_one(&self.scan.skeleton))
@@ -115,24 +135,27 @@ impl Engine {
         Some(&self.scan)
     }
 
-    /// Remember a template for lines like this one, or with an empty one that they are not to be served.
+    /// Remember a template for lines like this one; an empty one: they are not served for a while, `!`: never.
     pub fn learn(&mut self, raw: &[u8], plan: &[u8]) -> bool {
         if !self.scan.read(raw, &self.spec) {
             return false;
         }
-        let plan = if plan.is_empty() {
-            None
-        } else {
-            match Plan::parse(plan, &self.scan.holes) {
-                Some(plan) => Some(plan),
+        let answer = match plan {
+            b"" => Answer::Refused,
+            b"!" => Answer::Barred,
+            _ => match Plan::parse(plan, &self.scan.holes) {
+                Some(plan) => Answer::Template(plan),
                 None => return false,
-            }
+            },
         };
-        if self.plans.len() >= MAX_PLANS {
+        let size = self.scan.skeleton.len() + plan.len() * 2;
+        if self.plans.len() >= MAX_PLANS || self.plan_bytes + size > MAX_PLAN_BYTES {
             self.plans.clear();
+            self.plan_bytes = 0;
         }
+        self.plan_bytes += size;
         self.learnt += 1;
-        self.plans.insert(self.scan.skeleton.clone(), plan);
+        self.plans.insert(self.scan.skeleton.clone(), answer);
         true
     }
 }

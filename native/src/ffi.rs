@@ -325,7 +325,7 @@ static mut METHODS: [Method; 8] = [
     method(
         c"learn",
         learn,
-        c"learn(engine, raw: bytes, plan: bytes); an empty plan: never to be served",
+        c"learn(engine, raw: bytes, plan: bytes); an empty plan: not to be served for a while, `!`: never",
     ),
     method(
         c"wants",

@@ -143,7 +143,14 @@ impl Plan {
                     out.extend_from_slice(address.to_string().as_bytes());
                 }
                 b'+' => push_number(out, value(op.a)?.checked_add(value(op.b)?)?),
-                b'*' => push_number(out, value(op.a)?.checked_mul(op.x)?),
+                b'*' => {
+                    // Readers that multiply as floating point numbers are exact up to here.
+                    let factor = value(op.a)?;
+                    if factor >= 1 << 32 {
+                        return None;
+                    }
+                    push_number(out, factor.checked_mul(op.x)?);
+                }
                 b'-' => {
                     // The difference of two times, in nanoseconds; a negative one has another meaning.
                     let spent = value(op.a)? - value(op.b)?;

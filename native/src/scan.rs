@@ -343,9 +343,10 @@ impl Scan {
                 continue;
             }
             let text = &raw[hole.start..hole.end];
-            let same = self.holes[..number]
-                .iter()
-                .position(|other| other.kind == hole.kind && &raw[other.start..other.end] == text);
+            let same = self.holes[..number].iter().position(|other| {
+                let said = &raw[other.start..other.end];
+                other.kind == hole.kind && (said == text || (hole.kind == kind::IP6 && is_same(said, text)))
+            });
             self.skeleton.push(same.map_or(0, |at| at as u8 + 1));
         }
         // Spans between times hang on their order.
@@ -728,6 +729,12 @@ impl Scan {
         }
         Some(end)
     }
+}
+
+/// Whether two texts are one IPv6 address.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let read = |text| std::str::from_utf8(text).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
+    read(one) == read(other)
 }
 
 /// Whether a text stands somewhere in another.

@@ -126,6 +126,32 @@ def test_a_value_that_may_mean_something_is_not_taken_for_another(source: str, p
     assert one.take(raw, context()) == plain().take(raw, context())
 
 
+def test_two_spellings_of_one_address_are_seen_to_be_equal() -> None:
+    one = normalizer()
+    long, short, other = (
+        "2001:0db8:0000:0000:0000:0000:0000:0001",
+        "2001:0db8::0001",
+        "2001:0db8::0002",
+    )
+    for number in range(8):
+        for end in (other, short):
+            raw = packet(number, long).replace(b"DST=192.0.2.7", b"DST=" + end.encode())
+            assert one.take(raw, context()) == plain().take(raw, context())
+            assert serves(one, raw) or number < 3
+
+
+def test_what_cannot_be_learnt_is_tried_again_later() -> None:
+    one, early = normalizer(), context(from_iso("2026-01-02T00:00:00Z"))
+    stamped = b"<4>2026-06-15T11:00:00Z fw-01 " + packet()[25:]
+    for _ in range(4):
+        assert isinstance(one.take(stamped, early)[0], DeadLetter)
+    for number in range(33_000):
+        one.take(b"%x no packet" % number, context())
+    for _ in range(4):
+        one.take(stamped, context())
+    assert serves(one, stamped)
+
+
 def test_a_time_too_far_ahead_is_a_dead_letter_as_ever() -> None:
     one, raw = taught(earliest_year=2026), packet(9)
     early = context(from_iso("2026-01-02T00:00:00Z"))
