@@ -137,7 +137,8 @@ def test_two_spellings_of_one_address_are_seen_to_be_equal() -> None:
         for end in (other, short):
             raw = packet(number, long).replace(b"DST=192.0.2.7", b"DST=" + end.encode())
             assert one.take(raw, context()) == plain().take(raw, context())
-            assert serves(one, raw) or number < 3
+            assert not (serves(one, raw) and end == short)
+    assert serves(one, packet(9, long).replace(b"DST=192.0.2.7", b"DST=" + other.encode()))
 
 
 def test_what_cannot_be_learnt_is_tried_again_later() -> None:
