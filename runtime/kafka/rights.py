@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from kafka import KafkaAdminClient
 from kafka.admin import (
@@ -21,7 +21,12 @@ from kafka.admin import (
     ResourcePatternFilter,
     ResourceType,
 )
-from kafka.errors import ClusterAuthorizationFailedError, TopicAuthorizationFailedError
+from kafka.errors import (
+    AuthorizationError,
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 
 from contract.errors import BrokerError
 from contract.topics import (
@@ -181,25 +186,39 @@ def missing(
     return [right for right in wanted if acl(right, principal) not in there]
 
 
-def require(admin: KafkaAdminClient, prefix: str, role: str) -> None:
-    """Ask the brokers what we, as whoever we are, may do with the role's topics, before it begins.
+def require(admin: KafkaAdminClient, prefix: str, role: str, member: str) -> None:
+    """Ask the brokers what we, as whoever we are, may do in this role, before it begins.
 
     A right that is used seldom, such as reading state back, would else be missed in the middle of a recovery.
 
     Raises:
-        BrokerError: rights on topics are missing; names them. Absent topics are somebody else's to tell.
+        BrokerError: rights are missing; names them. Absent topics are somebody else's to tell.
     """
-    needed = [one for one in rights(prefix, [role]) if one.resource == "topic"]
+    needed = list(rights(prefix, [role]))
+    names = sorted({one.name for one in needed if one.resource == "topic"})
     with translated(f"describe the topics of {role}", "Describe on the topics"):
-        found = {one["name"]: one for one in admin.describe_topics([one.name for one in needed])}
-    absent = [
-        one.words()
-        for one in needed
-        if found[one.name]["error_code"] in (0, TopicAuthorizationFailedError.errno)
-        and one.operation.upper() not in (found[one.name].get("authorized_operations") or ())
-    ]
-    if absent:
-        raise BrokerError(f"cannot run {role}: missing right: {', '.join(absent)}")
+        topics = {one["name"]: one for one in admin.describe_topics(names)}
+    lacking = [one.words() for one in needed if not _has(admin, one, topics.get(one.name), member)]
+    if lacking:
+        raise BrokerError(f"cannot run {role}: missing right: {', '.join(lacking)}")
+
+
+def _has(admin: KafkaAdminClient, right: Right, topic: dict[str, Any] | None, member: str) -> bool:
+    """Tell whether we have a right, as far as the brokers say; what they cannot say now counts as had."""
+    try:
+        if right.resource == "group":
+            admin.describe_groups([right.name])
+        elif right.resource == "transactional-id":
+            admin.describe_transactions([f"{right.name}{member}"])
+        elif topic is not None and topic["error_code"] == 0:
+            return right.operation.upper() in (topic.get("authorized_operations") or ())
+        else:
+            return topic is None or topic["error_code"] != TopicAuthorizationFailedError.errno
+    except AuthorizationError:
+        return False
+    except KafkaError:
+        return True  # no such group or transactional id yet, or its coordinator is not there
+    return True
 
 
 def acl(right: Right, principal: str = PRINCIPAL) -> ACL:

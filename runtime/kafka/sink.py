@@ -90,7 +90,7 @@ class Sink:
         """
         names = [name_of(self._settings, topic) for topic in topics]
         with contextlib.closing(admin(self._settings)) as client:
-            require(client, self._settings.prefix, STAGE)
+            require(client, self._settings.prefix, STAGE, self._member)
             return partition_counts(client, names)
 
     def write(self, records: Sequence[Sent], positions: Mapping[str, Any]) -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Final
 
 import structlog
 
-from contract.errors import OpsoninError
+from contract.errors import BrokerError, OpsoninError
 from contract.ports import Meter
 from contract.timestamps import microseconds
 from runtime.compose import Composition
+from runtime.kafka import client, rights
 from runtime.kafka.enforce import Enforce
 from runtime.kafka.ingest import Ingest
 from runtime.kafka.loop import Loop
@@ -71,6 +72,7 @@ class Worker:
             OpsoninError: a role cannot go on.
             OSError: a source could not be opened.
         """
+        await asyncio.to_thread(self._require_rights)
         tasks: dict[str, asyncio.Task[None]] = {}
         if self.ingest is not None:
             tasks["ingest"] = asyncio.create_task(self.ingest.run(), name="ingest")
@@ -107,6 +109,23 @@ class Worker:
         return found
 
     # -------------------------------------------------------------- inside
+
+    def _require_rights(self) -> None:
+        """Ask whether every role has its rights; brokers that are away are asked by the roles themselves.
+
+        Raises:
+            BrokerError: a right is missing, or we are not let in.
+        """
+        kafka = self._settings.kafka
+        roles = [one.role.name for one in self.loops] + ["enforce"] * bool(self.enforce)
+        try:
+            with closing(client.admin(kafka)) as admin:
+                for role in roles:
+                    rights.require(admin, kafka.prefix, role, kafka.member_name)
+        except BrokerError as error:
+            if not error.passes:
+                raise
+            log.warning("worker.brokers_away", error=str(error))
 
     def _raise_failures(self, tasks: dict[str, asyncio.Task[None]]) -> None:
         for name, task in tasks.items():
