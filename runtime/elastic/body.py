@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
@@ -17,6 +18,12 @@ from runtime.elastic.templates import index_name
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+
+
+@lru_cache(maxsize=64)
+def _action(index: str, is_replaced: bool) -> bytes:
+    verb = "index" if is_replaced else "create"
+    return f'{{"{verb}":{{"_index":"{index}","_id":'.encode()
 
 
 @dataclass(slots=True, frozen=True)
@@ -52,7 +59,7 @@ class Document:
         json = self.json
         if b"\n" in json:  # only JSON that others wrote has line ends between its tokens
             json = _encode(_decode(json))
-        return b"%b\n%b\n" % (action, json)
+        return b"%b}}\n%b\n" % (action, json)
 
 
 def document(record: Indexed, namespace: str, decision: Decision | None = None) -> Document:

@@ -20,6 +20,8 @@ from runtime.elastic.body import Document, document
 from runtime.elastic.settings import ElasticSettings
 from runtime.elastic.templates import index_name
 
+REQUESTS: Final = 4
+"""Requests of each connection in one portion: its end waits for the slowest."""
 _BUSY_SECONDS: Final = 10.0
 _EVENTS: Final = "events"
 _CHANGES: Final = "changes"
@@ -60,8 +62,8 @@ class Pending:
 
     def __init__(self, path: Path, settings: ElasticSettings) -> None:
         self._settings = settings
-        self._most = settings.batch_documents * settings.in_flight
-        self._most_bytes = settings.batch_bytes * settings.in_flight
+        self._most = settings.batch_documents * settings.in_flight * REQUESTS
+        self._most_bytes = settings.batch_bytes * settings.in_flight * REQUESTS
         target = derive_id("index", settings.namespace, *sorted(settings.urls))
         self._names = {kind: f"index {target} {kind}" for kind in (_EVENTS, _CHANGES)}
         try:

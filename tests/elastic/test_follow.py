@@ -120,18 +120,18 @@ def test_another_namespace_is_filled_from_the_beginning(
 
 
 def test_a_portion_is_bounded_and_read_again_until_it_is_acknowledged(store: Store) -> None:
-    settings = ElasticSettings(urls=("http://127.0.0.1:9",), batch_documents=3, in_flight=2)
+    settings = ElasticSettings(urls=("http://127.0.0.1:9",), batch_documents=1, in_flight=2)
     store.commit(everything())
     pending = Pending(store.path, settings)
     first = pending.read()
-    assert [len(first.documents), first.row, first.change] == [9, 6, 3]
+    assert [len(first.documents), first.row, first.change] == [9, 8, 1]
     assert pending.read() == first
     pending.acknowledge(first, [])
-    assert pending.read().row == 12
-    assert pending.lag() == 14 + 2
+    assert pending.read().row == 16
+    assert pending.lag() == 12 + 4
     pending.close()
     again = Pending(store.path, settings)
-    assert again.read().row == 12, "the position is kept"
+    assert again.read().row == 16, "the position is kept"
     again.close()
 
 
