@@ -16,6 +16,9 @@ from typing import Any, TypeAlias
 
 Number: TypeAlias = int | Fraction
 
+Test: TypeAlias = Callable[[Number, int], bool]
+"""Tells whether a value, given as (over, under), satisfies."""
+
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "gt": gt,
     "gte": ge,
@@ -63,8 +66,8 @@ class Threshold:
         """Tell whether all comparisons hold for `value`."""
         return all(OPERATORS[name](value, bound) for name, bound in self.tests)
 
-    def test(self) -> Callable[[Number, int], bool]:
-        """Return `holds`, made ready to be asked often: of a value given as (over, under), without dividing."""
+    def test(self) -> Test:
+        """Return `holds`, made ready to be asked often, without dividing."""
         tests = [
             (OPERATORS[name], *Fraction(bound).as_integer_ratio()) for name, bound in self.tests
         ]

@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 
 from typing_extensions import override
 
-from correlate.window.condition import Presence, Threshold
+from correlate.window.condition import Presence, Test
 from correlate.window.entry import Entries
 from correlate.window.measure import Distinct, Measure
 from correlate.window.sketch import SlidingSketch
@@ -91,10 +91,10 @@ class Measured:
 
     __slots__ = ("end", "measure", "sketch", "span_us", "start", "test")
 
-    def __init__(self, span_us: int, measure: Measure, threshold: Threshold) -> None:
+    def __init__(self, span_us: int, measure: Measure, test: Test) -> None:
         self.span_us = span_us
         self.measure = measure
-        self.test = threshold.test()
+        self.test = test
         self.sketch: SlidingSketch | None = None
         self.start = 0
         self.end = 0
@@ -147,8 +147,8 @@ class DistinctValues(Measured):
 
     __slots__ = ("most",)
 
-    def __init__(self, span_us: int, threshold: Threshold, most: int) -> None:
-        super().__init__(span_us, Distinct(), threshold)
+    def __init__(self, span_us: int, test: Test, most: int) -> None:
+        super().__init__(span_us, Distinct(), test)
         self.most = most
 
     @override

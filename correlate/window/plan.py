@@ -19,7 +19,7 @@ from correlate.window.evaluate import (
     InOrder,
     Measured,
 )
-from correlate.window.grouping import SEPARATOR, lookup, scalar
+from correlate.window.grouping import SEPARATOR, alternatives, lookup, scalar
 from correlate.window.measure import (
     Average,
     Count,
@@ -106,12 +106,21 @@ def reader_of(correlation: Correlation) -> Reader | None:
     if correlation.type in ("value_sum", "value_avg", "value_median") or (
         correlation.type == "value_percentile" and correlation.percentile is not None
     ):
-        return lambda fields: number(lookup(fields, first))
+        names = (first, *alternatives(first))
+
+        def measured(fields: Fields) -> Value:
+            for name in names:
+                value = fields.get(name)
+                if value is not None:
+                    return value if type(value) is int else number(value)
+            return None
+
+        return measured
     if rest:
-        names = correlation.fields
+        several = correlation.fields
 
         def together(fields: Fields) -> Value:
-            texts = [_text(lookup(fields, name)) for name in names]
+            texts = [_text(lookup(fields, name)) for name in several]
             return None if None in texts else SEPARATOR.join(t for t in texts if t is not None)
 
         return together
@@ -160,10 +169,11 @@ def evaluator_of(correlation: Correlation, mode: str, max_values: int) -> Callab
     if correlation.type == "event_count" and least is not None:
         shared = AtLeast(span, max(1, least))
         return lambda: shared
+    test = threshold.test()
     if correlation.type == "value_count":
-        return lambda: DistinctValues(span, threshold, max_values)
+        return lambda: DistinctValues(span, test, max_values)
     measure = measure_of(correlation)
-    return lambda: Measured(span, measure(), threshold)
+    return lambda: Measured(span, measure(), test)
 
 
 def alone_of(correlation: Correlation, mode: str) -> Callable[[Value], bool] | None:
