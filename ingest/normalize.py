@@ -46,7 +46,8 @@ class NormalizeSettings(BaseModel):
         max_age: how long before its arrival an event may lie; None: any, so that old logs can be replayed.
         earliest_year: events before are of a clock that was never set.
         keep_original: keep the raw record, as text, in `event.original`.
-        stamp_ingested: set `event.ingested` to the arrival; off, since a replay then differs from live.
+        stamp_ingested: set `event.ingested` to the arrival, and `event.created` where the event does not say when it was
+            first read; off, since a replay then differs from live.
         dead_letter_bytes: of a dead letter's raw record, kept.
         enrich: what is known of the site and added to events: `own_networks` (a list), `zones` (a list of networks
             by name), `inventory` (a CSV or JSON file of assets), `geoip` (a list of files in MaxMind's format).
@@ -203,7 +204,8 @@ class Normalizer:
         if self._keep_original:
             fields.setdefault("event.original", raw.decode("utf-8", "backslashreplace"))
         if self._stamp_ingested:
-            fields["event.ingested"] = iso(context.received_us)
+            arrived = fields["event.ingested"] = iso(context.received_us)
+            fields.setdefault("event.created", arrived)
         is_typed = self._is_typed and len(fields) < self._settings.max_fields
         if not is_typed:
             shape = tuple(fields)

@@ -173,6 +173,9 @@ def test_original_and_arrival_are_kept_by_setting() -> None:
     fields = event(saying({"a": 1}), keep_original=True, stamp_ingested=True).fields
     assert fields["event.original"] == "raw"
     assert fields["event.ingested"] == "2026-06-15T12:00:00.000000Z"
+    assert fields["event.created"] == "2026-06-15T12:00:00.000000Z"
+    said = event(saying({"event.created": "2026-06-15T10:00:00.000000Z"}), stamp_ingested=True)
+    assert said.fields["event.created"] == "2026-06-15T10:00:00.000000Z"
 
 
 def test_enrichers_see_the_fields_before_they_are_checked() -> None:
