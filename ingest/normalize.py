@@ -230,7 +230,8 @@ class Normalizer:
         """
         text = fields.get("@timestamp")
         if not text:
-            fields["@timestamp"] = fields["event.created"] = iso(received_us)
+            fields["@timestamp"] = iso(received_us)
+            fields.setdefault("event.created", fields["@timestamp"])
             return received_us
         try:
             if is_canonical(text):
