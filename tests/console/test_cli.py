@@ -107,6 +107,17 @@ def test_parse_counts_records_over_the_whole_input() -> None:
     assert found[1]["dead_letter"]["reason"]
 
 
+def test_parse_takes_a_file_whole_and_a_capture_packet_by_packet() -> None:
+    data = Path(__file__).parents[1] / "data/adapter"
+    log = data / "tcg_eventlog/agile.raw"
+    whole = records(opsonin("parse", "--adapter", "tcg.eventlog", "--whole", str(log)))
+    assert {one["record"] for one in whole} == {0}
+    assert whole[-1]["event"]["opsonin.attestation.evidence"] == "tcg_eventlog"
+    capture = data / "openbsd_pf/capture.raw"
+    packets = records(opsonin("parse", "--adapter", "openbsd.pf", str(capture)))
+    assert [one["record"] for one in packets] == [0, 1, 2, 3]
+
+
 def test_parse_takes_records_separated_by_nul() -> None:
     pretty = json.dumps(
         json.loads((EXAMPLE / "eve.json").read_bytes().splitlines()[0]), indent=1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -99,3 +100,54 @@ def test_reference_values_decide_and_a_missing_pcr_is_different() -> None:
     failed = ADAPTER.parse(raw, context(pcrs={"sha256": {"9": pcr, "14": pcr}}))[-1]
     assert failed["opsonin.attestation.reason"][0] == "pcr.14"
     assert failed["event.kind"] == "alert"
+
+
+ALGORITHMS = {
+    0x0004: ("sha1", "sha1"), 0x000B: ("sha256", "sha256"), 0x000C: ("sha384", "sha384"), 0x000D: ("sha512", "sha512"),
+    0x0012: ("sm3_256", "sm3"), 0x0027: ("sha3_256", "sha3_256"), 0x0028: ("sha3_384", "sha3_384"), 0x0029: ("sha3_512", "sha3_512"),
+}  # fmt: skip
+"""Name and OpenSSL's name by identifier, TCG Algorithm Registry 1.34."""
+
+
+def log_of(events: list[tuple[int, int, bytes]], numbers: list[int]) -> bytes:
+    """Write a crypto-agile log with a digest of each algorithm for each event: PCR, type, data."""
+
+    def word(value: int, size: int = 4) -> bytes:
+        return value.to_bytes(size, "little")
+
+    sizes = {number: hashlib.new(ALGORITHMS[number][1]).digest_size for number in numbers}
+    header = b"Spec ID Event03\0" + word(0) + bytes([0, 2, 0, 2]) + word(len(numbers))
+    header += b"".join(word(number, 2) + word(size, 2) for number, size in sizes.items()) + b"\0"
+    log = word(0) + word(3) + bytes(20) + word(len(header)) + header
+    for pcr, kind, data in events:
+        digests = b"".join(
+            word(number, 2) + hashlib.new(ALGORITHMS[number][1], data).digest()
+            for number in numbers
+        )
+        log += word(pcr) + word(kind) + word(len(numbers)) + digests + word(len(data)) + data
+    return log
+
+
+@pytest.mark.parametrize("number", ALGORITHMS, ids=[name for name, _ in ALGORITHMS.values()])
+def test_pcrs_of_every_algorithm_are_replayed(number: int) -> None:
+    name, openssl = ALGORITHMS[number]
+    if openssl not in hashlib.algorithms_available:
+        pytest.skip(f"this OpenSSL has no {openssl}")
+    events = [(7, 4, b"\0\0\0\0"), (4, 5, b"Calling EFI Application"), (7, 5, b"again")]
+    log = read_log(log_of(events, [0x0004, number] if number != 0x0004 else [number]))
+    found = replay(log, name)
+    for pcr in (4, 7):
+        value = bytes(hashlib.new(openssl).digest_size)
+        for _, _, data in (one for one in events if one[0] == pcr):
+            value = hashlib.new(openssl, value + hashlib.new(openssl, data).digest()).digest()
+        assert found[pcr] == value
+    assert [event.is_consistent() for event in log.events[1:]] == [True] * 3
+
+
+def test_all_algorithms_stand_in_one_log_and_one_altered_digest_is_seen() -> None:
+    numbers = [one for one, (_, name) in ALGORITHMS.items() if name in hashlib.algorithms_available]
+    raw = log_of([(7, 4, b"\0\0\0\0")], numbers)
+    found = ADAPTER.parse(raw, context())
+    assert len(found[-1]["opsonin.attestation.pcr"]) == len(numbers)
+    altered = raw.replace(hashlib.sha256(b"\0\0\0\0").digest(), bytes(32))
+    assert ADAPTER.parse(altered, context())[1]["event.reason"] == "digest"
