@@ -44,18 +44,9 @@ class Document:
 
     def lines(self) -> bytes:
         """Return the two lines of a bulk body."""
-        id = _encode(self.id)
-        if self.version is None:
-            action = b'{"create":{"_index":"%b","_id":%b}}' % (self.index.encode(), id)
-        else:
-            action = (
-                b'{"index":{"_index":"%b","_id":%b,"version":%d,"version_type":"external"}}'
-                % (
-                    self.index.encode(),
-                    id,
-                    self.version,
-                )
-            )
+        action = _action(self.index, self.version is not None) + _encode(self.id)
+        if self.version is not None:
+            action += b',"version":%d,"version_type":"external"' % self.version
         json = self.json
         if b"\n" in json:  # only JSON that others wrote has line ends between its tokens
             json = _encode(_decode(json))
