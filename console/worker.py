@@ -28,7 +28,7 @@ logger = structlog.get_logger()
 @click.argument("roles", nargs=-1, required=True, metavar="ROLE…")
 @config_option
 def worker(roles: tuple[str, ...], config: Path | None) -> None:
-    """Run roles of the engine on Kafka: ingest, detect, aggregate, link, decide, enforce, or all.
+    """Run roles of the engine on Kafka: ingest, detect, aggregate, link, decide, enforce, views, or all.
 
     Each worker needs a name of its own (kafka.member, OPSONIN_KAFKA__MEMBER, or the host's name). `opsonin topics apply`
     makes the topics first.
@@ -70,7 +70,7 @@ async def _run(settings: Settings, running: Worker, meter: PrometheusMeter) -> N
 
 
 def _observe_app(running: Worker, meter: PrometheusMeter) -> web.Application:
-    """Return the application for `/metrics` and `/healthz`; the latter names the roles that are not healthy."""
+    """Return the application for `/metrics`, `/healthz` (names the roles that are not healthy) and `/views`."""
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=meter.text(), headers={"Content-Type": CONTENT_TYPE})
@@ -80,7 +80,13 @@ def _observe_app(running: Worker, meter: PrometheusMeter) -> web.Application:
         body = {"ready": not wrong, "unhealthy": wrong}
         return web.json_response(body, status=503 if wrong else 200)
 
+    async def views(_: web.Request) -> web.Response:
+        if running.views is None:
+            return web.json_response({"error": "this worker has not the role views"}, status=404)
+        return web.json_response(running.views.row())
+
     app = web.Application()
+    app.router.add_get("/views", views)
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/healthz", health)
     return app

@@ -22,11 +22,12 @@ from runtime.kafka.enforce import Enforce
 from runtime.kafka.ingest import Ingest
 from runtime.kafka.loop import Loop
 from runtime.kafka.roles import ROLES, Roles
+from runtime.kafka.views import Views
 from runtime.settings import Settings
 
 log = structlog.get_logger()
 
-WORKER_ROLES: Final = ("ingest", *ROLES, "enforce")
+WORKER_ROLES: Final = ("ingest", *ROLES, "enforce", "views")
 _LOOK_S: Final = 0.2
 _JOIN_S: Final = 15
 _GIVE_UP_S: Final = 10
@@ -62,6 +63,7 @@ class Worker:
         ]
         self.ingest = Ingest(settings, meter, clock) if "ingest" in roles else None
         self.enforce = Enforce(settings, meter, clock) if "enforce" in roles else None
+        self.views = Views(settings, meter, clock) if "views" in roles else None
         self._ingest_is_done = False
         self._stopping = asyncio.Event()
 
@@ -78,6 +80,8 @@ class Worker:
             tasks["ingest"] = asyncio.create_task(self.ingest.run(), name="ingest")
         if self.enforce is not None:
             tasks["enforce"] = asyncio.create_task(self.enforce.run(), name="enforce")
+        if self.views is not None:
+            tasks["views"] = asyncio.create_task(self.views.run(), name="views")
         for loop in self.loops:
             loop.start()
         log.info("worker.started", roles=[*tasks, *(one.role.name for one in self.loops)])
@@ -106,6 +110,8 @@ class Worker:
             found["ingest"] = "not ready"
         if self.enforce is not None and not self.enforce.ready.is_set():
             found["enforce"] = self.enforce.last_error or "not ready"
+        if self.views is not None and not self.views.ready.is_set():
+            found["views"] = "not ready"
         return found
 
     # -------------------------------------------------------------- inside
@@ -152,6 +158,8 @@ class Worker:
         await asyncio.to_thread(self._join)
         if self.enforce is not None:
             self.enforce.stop()
+        if self.views is not None:
+            self.views.stop()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
 
     def _join(self) -> None:

@@ -1,0 +1,180 @@
+"""The role `views`: live counts and the feed, hosted by Faust; low-rate, and only for people to look at.
+
+Faust repeats after a kill, and its tables and the group's positions may disagree (measured, see the decision on hosts). So
+the view's one value holds the offsets that it has taken; on assignment the reader returns to those, and what comes again is
+passed over. One Faust process at a time has the view; another takes over.
+
+Source: faust-streaming 0.15.3 (read 2026-11). Traps: a table is written inside stream iteration only; the consumer is
+`read_uncommitted`, so records of aborted transactions are seen and known by id when they come again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any, Final
+
+import faust
+import msgspec
+import structlog
+from faust.types import TP
+
+from contract.errors import ParseError
+from contract.ports import Meter
+from contract.topics import ALERTS, CHAINS, POLICY
+from ingest.streams.kafka_client import arguments
+from runtime.kafka.settings import KafkaSettings
+from runtime.kafka.topics import name_of
+from runtime.kafka.view import View
+from runtime.kafka.wire import decode
+from runtime.settings import Settings
+
+log = structlog.get_logger()
+
+ROLE: Final = "views"
+_KEY: Final = b"view"
+_STOP_S: Final = 20
+_encode = msgspec.json.Encoder().encode
+_decode: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Views:
+    """Runs the Faust application.
+
+    Args:
+        settings: checked.
+        meter: is told the counts.
+        clock: wall clock, microseconds.
+    """
+
+    def __init__(self, settings: Settings, meter: Meter, clock: Callable[[], int]) -> None:
+        self._settings = settings
+        self._kafka = settings.kafka
+        self._meter = meter
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._checked: set[TP] = set()
+        self.view = View()
+        self.ready = asyncio.Event()
+        self.last_error = ""
+
+    async def run(self) -> None:
+        """Run until stopped."""
+        app = self._app()
+        try:
+            await app.start()
+            self.ready.set()
+            log.info("views.started")
+            await self._stopping.wait()
+        finally:
+            self.ready.clear()
+            try:
+                async with asyncio.timeout(_STOP_S):
+                    await app.stop()
+            except TimeoutError:
+                log.warning("views.stop_timed_out")
+            log.info("views.stopped")
+
+    def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+
+    def row(self) -> dict[str, Any]:
+        """Return what people look at."""
+        row = self.view.row()
+        return {"counts": row["counts"], "feed": row["feed"], "at": row["at"]}
+
+    def _app(self) -> Any:
+        kafka = self._kafka
+        id = f"{kafka.prefix}{ROLE}"
+        app: Any = faust.App(
+            id,
+            broker=[f"kafka://{one}" for one in kafka.bootstrap],
+            loop=asyncio.get_running_loop(),
+            datadir=str(self._settings.engine.data_dir / ROLE),
+            store="memory://",
+            web_enabled=False,
+            autodiscover=False,
+            key_serializer="raw",
+            value_serializer="raw",
+            topic_partitions=1,
+            topic_replication_factor=kafka.replication,
+            topic_disable_leader=True,
+            consumer_auto_offset_reset="earliest",
+            consumer_group_instance_id=f"{ROLE}.{kafka.member_name}",
+            broker_session_timeout=10,
+            broker_commit_interval=1,
+            broker_credentials=_credentials(kafka),
+            producer_linger=0.02,
+            producer_max_request_size=kafka.max_record_bytes,
+            consumer_max_fetch_size=max(1 << 20, kafka.max_record_bytes),
+            stream_recovery_delay=0,
+        )
+        topic = app.topic(*(name_of(kafka, one) for one in (ALERTS, CHAINS, POLICY)))
+        table = app.Table("view", partitions=1, key_type=bytes, value_type=bytes)
+
+        @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+        async def forget(*_: Any, **__: Any) -> None:
+            self._checked.clear()
+
+        @app.agent(topic, name=id)  # type: ignore[untyped-decorator]
+        async def look(stream: Any) -> None:
+            async for event in stream.events():
+                await self._take(app, table, event)
+
+        return app
+
+    async def _take(self, app: Any, table: Any, event: Any) -> None:
+        message = event.message
+        if message.tp not in self._checked:
+            self._checked.add(message.tp)
+            saved = table.get(_KEY)
+            self.view = View(_decode(saved) if saved else None)
+            if await self._go_back(app, message):
+                return
+        try:
+            headers = message.headers
+            pairs = list(headers.items()) if isinstance(headers, dict) else list(headers or ())
+            record: object = decode(message.value, pairs)
+        except ParseError as error:
+            self._meter.add("records_refused_total", role=ROLE)
+            log.warning("views.refused", topic=message.topic, reason=str(error))
+            record = None
+        if self.view.take(message.topic, message.offset, record):
+            table[_KEY] = _encode(self.view.row())
+            self._meter.set("view_records_seen", sum(self.view.at.values()))
+
+    async def _go_back(self, app: Any, message: Any) -> bool:
+        """Return to the view's own position, where the group's is further; tell whether the record is read again."""
+        at = self.view.at.get(message.topic, -1)
+        if message.offset <= at + 1:
+            return False
+        consumer = app.consumer
+        consumer._read_offset[message.tp] = at if at >= 0 else None  # noqa: SLF001 - else it passes over what it has read
+        await consumer.seek(message.tp, at + 1)
+        log.info("views.went_back", topic=message.topic, offset=at + 1, group=message.offset)
+        return True
+
+
+def _credentials(kafka: KafkaSettings) -> Any:
+    """Return the settings' way of logging in, as Faust takes it."""
+    if kafka.security == "plaintext":
+        return None
+    given = arguments(kafka)
+    context = None
+    if kafka.security.endswith("ssl"):
+        context = ssl.create_default_context(cafile=given.get("ssl_cafile"))
+        context.check_hostname = kafka.check_hostname
+        if "ssl_certfile" in given:
+            context.load_cert_chain(
+                given["ssl_certfile"], given.get("ssl_keyfile"), given.get("ssl_password")
+            )
+    if not kafka.security.startswith("sasl"):
+        return context
+    return faust.SASLCredentials(
+        username=given["sasl_plain_username"],
+        password=given["sasl_plain_password"],
+        mechanism=kafka.mechanism,
+        ssl_context=context,
+    )
