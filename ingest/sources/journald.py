@@ -77,13 +77,17 @@ class Journald:
         )
         self._process = process
         assert process.stdout is not None  # noqa: S101 - asked for above
+        is_over = False
         try:
             async for records, cursor in self._entries(process.stdout):
                 at = {"version": POSITION_VERSION, "cursor": cursor}
                 yield Batch(self._name, records, self._now_us(), at)
+            is_over = True
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
+            # A process that has ended must not be told to: its status would be taken from the loop, which warns.
+            if not is_over:
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
             _, complaint = await process.communicate()
         if self._settings.follow and not self._is_closed:
             words = complaint.decode("utf-8", "replace").strip()[-300:]
