@@ -66,13 +66,18 @@ def test_relp_answers_when_the_records_are_durable() -> None:
 
 
 async def _lumberjack() -> None:
-    source = LumberjackSource("beats", LumberjackSettings(port=0), MemoryMeter(), lambda: 0)
+    settings = LumberjackSettings(port=0, unwrap="message")
+    source = LumberjackSource("beats", settings, MemoryMeter(), lambda: 0)
     async with running(source) as batches:
         reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
-        events = b"".join(b"2J" + struct.pack(">II", number, 2) + b"{}" for number in (1, 2, 3))
+        event = b'{"message":"<13>a"}'
+        events = b"".join(
+            b"2J" + struct.pack(">II", number, len(event)) + event for number in (1, 2, 3)
+        )
         body = zlib.compress(events)
         writer.write(b"2W" + struct.pack(">I", 3) + b"2C" + struct.pack(">I", len(body)) + body)
         await until(batches, 3)
+        assert batches[0].records == [b"<13>a"] * 3
         # A client that waits is told that its events are being worked on.
         assert await reader.readexactly(6) == b"2A" + struct.pack(">I", 0)
         source.confirm(batches[-1].position)
