@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from correlate.sigma.evaluate import ValueTest, value_test
 from correlate.sigma.node import Leaf
 from correlate.sigma.pattern import required_literal
+from correlate.sigma.residual import TextTest
 from correlate.sigma.scan import scanner
 from correlate.sigma.text import LONG, elements, fold, fold_long, text_of
 
@@ -53,8 +54,8 @@ class FieldIndex:
     Args:
         wanted: each leaf with the rules that it is a witness of.
         budget: shared memory bound.
-        possible: tells for a rule and a text whether the rule can hold, whatever the other fields
-            are; what cannot is no candidate.
+        limit: returns for a rule the test of what it demands of a text of this field, whatever the other
+            fields are, or None: nothing; what does not pass is no candidate.
         plain: use no native code; the reference path.
     """
 
@@ -62,12 +63,13 @@ class FieldIndex:
         self,
         wanted: Mapping[Leaf, Iterable[int]],
         budget: Budget,
-        possible: Callable[[int, str], bool],
+        limit: Callable[[int], TextTest | None],
         *,
         plain: bool = False,
     ) -> None:
         self.memo: dict[str, Numbers] = {}
-        self._possible = possible
+        self._limit = limit
+        self._limits: dict[int, TextTest | None] = {}
         self._budget = budget
         self._exact: dict[str, set[int]] = {}
         self._numbers: dict[int | float, set[int]] = {}
@@ -119,8 +121,7 @@ class FieldIndex:
         if kind is str:
             found = self._of_text(value, value)
             if found:
-                possible = self._possible
-                found = tuple([rule for rule in found if possible(rule, value)])
+                found = self._possible(found, value)
             length = len(value)
             if length <= MEMO_VALUE_LENGTH:
                 budget = self._budget
@@ -148,6 +149,20 @@ class FieldIndex:
         if kind is not bool and value in self._numbers:
             found = tuple({*found, *self._numbers[value]})
         return found
+
+    def _possible(self, rules: Numbers, text: str) -> Numbers:
+        """Leave out the rules that cannot hold where this field has this text, whatever the others have."""
+        folded = fold(text) if len(text) < LONG else fold_long(text)
+        limits = self._limits
+        kept = []
+        for rule in rules:
+            if rule in limits:
+                limit = limits[rule]
+            else:
+                limit = limits[rule] = self._limit(rule)
+            if limit is None or limit(text, folded):
+                kept.append(rule)
+        return tuple(kept)
 
     def _of_text(self, text: str, value: Any) -> Numbers:
         is_ascii = text.isascii()

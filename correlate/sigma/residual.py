@@ -8,18 +8,21 @@ parts of an AND first. No text of a rule ever becomes code.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from correlate.sigma.evaluate import Event, Test, ValueTest, leaf_test, value_test
 from correlate.sigma.node import And, Leaf, Node, Not
 from correlate.sigma.scan import scanner
 from correlate.sigma.text import LONG, elements, fold, fold_long, scalars, text_of
 
-SCAN_AT = 48
+SCAN_AT = 16
 """Literals of one OR from which one pass over the text beats one search each."""
 
 SCAN_EVENT_AT = 6
 """The same, where the text is a whole event."""
+
+TextTest: TypeAlias = Callable[[str, str], bool]
+"""(text, the same folded) to whether it is as wanted"""
 
 _TEXT_OPS = frozenset({"equal", "prefix", "suffix", "infix"})
 _COST = {"exists": 0, "null": 0, "equal": 1, "number": 1, "suffix": 1, "prefix": 1, "infix": 2}
@@ -38,6 +41,30 @@ def compiled(node: Node) -> Test:
     if len(tests) == 1:
         return tests[0]
     return _all(tests) if is_and else _any(tests)
+
+
+def compiled_text(node: Node) -> TextTest:
+    """Return the test of a text, given as it is and folded, for a node whose leaves all ask that one field."""
+    if isinstance(node, Leaf):
+        if _groupable(node):
+            test = _any_text([node])
+            return lambda _, folded: test(folded)
+        of_value = value_test(node)
+        return lambda text, _: of_value(text)
+    if isinstance(node, Not):
+        negated = compiled_text(node.part)
+        return lambda text, folded: not negated(text, folded)
+    is_and = isinstance(node, And)
+    grouped = [part for part in node.parts if isinstance(part, Leaf) and _groupable(part)]
+    tests = [compiled_text(part) for part in node.parts if part not in grouped]
+    if grouped:
+        folds = (_all_text if is_and else _any_text)(grouped)
+        tests.insert(0, lambda _, folded: folds(folded))
+    if len(tests) == 1:
+        return tests[0]
+    if is_and:
+        return lambda text, folded: all(test(text, folded) for test in tests)
+    return lambda text, folded: any(test(text, folded) for test in tests)
 
 
 def _groupable(leaf: Leaf) -> bool:
@@ -175,6 +202,11 @@ def _texts(leaves: Sequence[Leaf], op: str) -> tuple[str, ...]:
 
 def _any_of(name: str, leaves: Sequence[Leaf]) -> Test:
     whole = _whole([value_test(leaf) for leaf in leaves], is_and=False)
+    return _on_text(name, _any_text(leaves), whole)
+
+
+def _any_text(leaves: Sequence[Leaf]) -> Callable[[str], bool]:
+    """Return the test of a folded text whether one of these leaves holds."""
     exact = frozenset(_texts(leaves, "equal"))
     ends, starts, inner = (_texts(leaves, op) for op in ("suffix", "prefix", "infix"))
     tests: list[Callable[[str], bool]] = []
@@ -187,7 +219,7 @@ def _any_of(name: str, leaves: Sequence[Leaf]) -> Test:
     if inner:
         tests.append(_any_infix(inner))
     if len(tests) == 1:
-        return _on_text(name, tests[0], whole)
+        return tests[0]
 
     def any_text(text: str) -> bool:
         for test in tests:  # noqa: SIM110
@@ -195,7 +227,7 @@ def _any_of(name: str, leaves: Sequence[Leaf]) -> Test:
                 return True
         return False
 
-    return _on_text(name, any_text, whole)
+    return any_text
 
 
 def _any_infix(inner: tuple[str, ...], scan_at: int = SCAN_AT) -> Callable[[str], bool]:
@@ -229,6 +261,11 @@ def _all_of(name: str, leaves: Sequence[Leaf]) -> Test:
     if len(leaves) == 1:
         return _any_of(name, leaves)
     whole = _whole([value_test(leaf) for leaf in leaves], is_and=True)
+    return _on_text(name, _all_text(leaves), whole)
+
+
+def _all_text(leaves: Sequence[Leaf]) -> Callable[[str], bool]:
+    """Return the test of a folded text whether each of these leaves holds."""
     exact, ends, starts, inner = (
         _texts(leaves, op) for op in ("equal", "suffix", "prefix", "infix")
     )
@@ -245,4 +282,4 @@ def _all_of(name: str, leaves: Sequence[Leaf]) -> Test:
                 return False
         return all(one == text for one in exact)
 
-    return _on_text(name, all_text, whole)
+    return all_text

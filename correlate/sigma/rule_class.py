@@ -14,7 +14,7 @@ from correlate.sigma.catalogue import fields_of
 from correlate.sigma.evaluate import Test
 from correlate.sigma.index import Budget, FieldIndex, KeywordIndex, Numbers
 from correlate.sigma.node import TRUE, Leaf, Node
-from correlate.sigma.residual import compiled
+from correlate.sigma.residual import TextTest, compiled, compiled_text
 from correlate.sigma.witness import Frequencies, projected, witness
 
 SAMPLE = 192
@@ -50,7 +50,7 @@ class RuleClass:
             for end in range(1, len(parts))
         )
         self._nodes = dict(rules)
-        self._projected: dict[tuple[str, int], Test | None] = {}
+        self._projected: dict[tuple[str, int], TextTest | None] = {}
         self._budget = budget
         self._plain = plain
         self._frequencies = Frequencies()
@@ -89,8 +89,8 @@ class RuleClass:
             else:
                 if old is not None:
                     old[1].close()
-                possible = partial(self._possible, name)
-                index = FieldIndex(leaves, self._budget, possible, plain=self._plain)
+                limit = partial(self._limit, name)
+                index = FieldIndex(leaves, self._budget, limit, plain=self._plain)
                 kept[name] = (content, index)
         for name, old in self._indexes.items():
             if name not in kept:
@@ -103,14 +103,13 @@ class RuleClass:
             (name, index.remembered, index.of) for name, (_, index) in self._indexes.items()
         )
 
-    def _possible(self, name: str, number: int, text: str) -> bool:
-        """Tell whether a rule can hold where a field has this text, whatever the others have."""
+    def _limit(self, name: str, number: int) -> TextTest | None:
+        """Return the test of what a rule demands of a text of one field, whatever the others have; None: nothing."""
         key = (name, number)
         if key not in self._projected:
             node = projected(self._nodes[number], name)
-            self._projected[key] = None if node == TRUE else compiled(node)
-        test = self._projected[key]
-        return test is None or test({name: text})
+            self._projected[key] = None if node == TRUE else compiled_text(node)
+        return self._projected[key]
 
     def learn(self, event: Mapping[str, Any]) -> None:
         """Take an event into the sample; when it is full, choose witnesses anew."""

@@ -18,7 +18,7 @@ else:  # pragma: no cover  # a platform without the wheel
     HAS_HYPERSCAN = False
 
 
-FEW = 12
+FEW = 6
 """Up to here one search each is as fast as a pass of Hyperscan, and needs no compilation."""
 
 

@@ -11,8 +11,8 @@ from correlate.sigma.sample import Sample
 
 VALUES = st.text("aBß.", max_size=4) | st.integers(0, 3) | st.none() | st.lists(st.text("ab"))
 EVENTS = st.lists(st.dictionaries(st.sampled_from("AB"), VALUES), min_size=1, max_size=6)
-LEAVES = [
-    Leaf(op, field, value, cased)
+LEAVES: list[Leaf] = [
+    Leaf(op, field, value, cased)  # type: ignore[arg-type]  # a text of the list below
     for op, value in (("equal", "a"), ("prefix", "a"), ("suffix", "b"), ("infix", "ss"))
     for field in ("A", None)
     for cased in (False, True)
