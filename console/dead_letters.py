@@ -13,9 +13,7 @@ from console.places import config_option, json_option, open_store, settings_of
 from console.tables import moment, show
 from contract.event import Event
 from contract.meter import MemoryMeter
-from contract.ports import Batch
 from contract.records import DeadLetter
-from contract.timestamps import from_datetime
 from runtime.intake import Intake
 from runtime.settings import Settings
 from runtime.stored import dead_letters as stored
@@ -90,7 +88,7 @@ def _dry_run(settings: Settings) -> dict[str, int]:
             results["dead"] += 1
             continue
         intake = Intake(config, settings.normalize, MemoryMeter())
-        items = list(intake.take(Batch(config.name, [letter.raw], from_datetime(letter.time))))
+        items = intake.again(letter)
         for one in items:
             write(one.json if isinstance(one, Event) else one.model_dump_json().encode())
         results["dead" if any(isinstance(one, DeadLetter) for one in items) else "read"] += 1

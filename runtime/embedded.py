@@ -20,7 +20,7 @@ import structlog
 from contract.event import Event, Notice
 from contract.ports import Batch, Confirmed, Meter, Source
 from contract.records import Chain, Command, Correction, DeadLetter, Decision, Outcome
-from contract.timestamps import from_datetime, microseconds
+from contract.timestamps import microseconds
 from runtime.enforcement import Enforcement
 from runtime.engine import Engine, Pipeline
 from runtime.flow import Flow, Watch
@@ -357,8 +357,7 @@ class Embedded:
             if config and not letter.truncated:
                 # Not the source's own intake: that one may be in the middle of a batch.
                 intake = Intake(config, self._settings.normalize, self._meter)
-                batch = Batch(letter.source, [letter.raw], from_datetime(letter.time))
-                items = list(intake.take(batch))
+                items = intake.again(letter)
             if any(isinstance(one, DeadLetter) for one in items):
                 dead += 1
                 continue

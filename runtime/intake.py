@@ -11,6 +11,7 @@ import structlog
 from contract.event import Event
 from contract.ports import Adapter, Batch, Meter
 from contract.records import DeadLetter
+from contract.timestamps import from_datetime
 from ingest.detection import DETECT, Detection
 from ingest.enrich import Enrichment
 from ingest.lanes import Lane, LaneSettings
@@ -92,6 +93,18 @@ class Intake:
         if newest_us:
             self._skew.saw(batch.sender, batch.received_us, newest_us)
         self._count(len(batch.records), events, dead)
+
+    def again(self, letter: DeadLetter) -> list[Event | DeadLetter]:
+        """Read a dead letter's record once more.
+
+        As if it came now; and if that fails, by the adapter that had refused it: its sender, by whom it was routed, is not known.
+        """
+        raw, received_us = [letter.raw], from_datetime(letter.time)
+        items = list(self.take(Batch(letter.source, raw, received_us)))
+        if any(isinstance(one, DeadLetter) for one in items):
+            batch = Batch(letter.source, raw, received_us, adapter=letter.adapter)
+            items = list(self.take(batch))
+        return items
 
     def flush(self, received_us: int) -> Iterator[Event | DeadLetter]:
         """Yield what the adapters still held when the source ended."""

@@ -73,6 +73,20 @@ def test_a_sender_may_name_the_adapters_that_the_settings_allow(tmp_path: Path) 
     assert meter.total("adapter_refused") == 1
 
 
+def test_a_dead_letter_is_read_again_by_its_route_s_adapter_or_by_a_new_one(tmp_path: Path) -> None:
+    one = intake(config(tmp_path, "linux.auth", ROUTE), MemoryMeter(), tmp_path)
+    (letter,) = one.take(batch(b"no line of an ASA", sender="192.0.2.7"))
+    assert isinstance(letter, DeadLetter)
+    (again,) = one.again(letter)
+    assert isinstance(again, DeadLetter)
+    assert again.adapter == "cisco.asa"
+    (mended,) = one.again(letter.model_copy(update={"raw": ASA}))
+    assert isinstance(mended, Event)
+    assert mended.fields["event.dataset"] == "cisco.asa"
+    (other,) = one.again(letter.model_copy(update={"raw": SSHD % 1}))
+    assert isinstance(other, Event)
+
+
 def test_detection_goes_on_after_a_restart_as_if_there_had_been_none(tmp_path: Path) -> None:
     found = config(tmp_path, "detect")
     meter = MemoryMeter()
