@@ -400,9 +400,7 @@ class Linker:
             del self._graph.gone[alert]
             self._graph.changed_gone.add(alert)
         self._graph.forget_words(old_us)
-        self._graph.trust.forget(old_us)
-        self._graph.relations.forget(old_us)
-        self._graph.identity.forget(old_us)
+        self._graph.forget(now_us)
 
     def _restore(self, parts: Mapping[str, bytes]) -> None:
         meta = state.decode("meta", parts["meta"])

@@ -27,6 +27,8 @@ EVERYDAY: Final = 5.0
 """A kind that comes so many times a day or more is common: its coincidences never count."""
 OLD_DAYS: Final = 28.0
 """When the memory is this long, counts and time are halved: habits change."""
+_OLD_US: Final = round(OLD_DAYS * DAY_US)
+_STEP_US: Final = 5 * MINUTE_US
 MIN_DAYS: Final = 1e-6
 MAX_HOSTS: Final = 20_000
 MAX_RULES: Final = 2_000
@@ -128,6 +130,9 @@ class Habits:
             if self.open is not None:
                 self.levels[self.open[1]] += 1
             self.open = (time_us, known)
+        if self.open is not None and until_us - self.open[0] > EPISODE_US:
+            self.levels[self.open[1]] += 1
+            self.open = None
         for times in self.kinds.values():
             times.absorb(until_us)
 
@@ -171,8 +176,11 @@ class Baseline:
             else:
                 self.lost += 1
         times.add(time_us)
-        if not rarity.is_common and len(habits.recent) < MAX_RECENT:
-            insort(habits.recent, (time_us, _level(rarity.per_day)))
+        if not rarity.is_common:
+            if len(habits.recent) < MAX_RECENT:
+                insort(habits.recent, (time_us, _level(rarity.per_day)))
+            else:
+                self.lost += 1
         self.rules.setdefault(rule, Times()).add(time_us)
         self.changed |= {f"host/{host}", f"rule/{rule}"}
         return rarity
@@ -226,24 +234,35 @@ class Baseline:
         return Rarity(seen, per_day, (episodes + 1) / days, hosts, days, round(factor, 4))
 
     def absorb(self, now_us: int) -> None:
-        """Make counts of times older than `RECENT_US`; at most once in five minutes of event time."""
-        until_us = now_us - RECENT_US
-        if until_us < self._absorbed_us + 5 * MINUTE_US:
+        """Make counts of times older than `RECENT_US`, by whole five minutes; halve a memory that is too long.
+
+        Both happen at times that the clock's steps do not move, so that it does not show how often this is called.
+        """
+        until_us = (now_us - RECENT_US) // _STEP_US * _STEP_US
+        if until_us <= self._absorbed_us:
             return
+        while self.since_us is not None and until_us - self.since_us > _OLD_US:
+            self._absorb(self.since_us + _OLD_US)
+            self._halve()
+            if not self.hosts and not self.rules:
+                self.since_us += max(0, (until_us - self.since_us) // (_OLD_US // 2) - 1) * (
+                    _OLD_US // 2
+                )
+        self._absorb(until_us)
+
+    def _absorb(self, until_us: int) -> None:
         self._absorbed_us = until_us
         for host, habits in self.hosts.items():
-            if habits.recent or any(times.recent for times in habits.kinds.values()):
+            if habits.open or habits.recent or any(one.recent for one in habits.kinds.values()):
                 habits.absorb(until_us)
                 self.changed.add(f"host/{host}")
         for rule, times in self.rules.items():
             if times.recent:
                 times.absorb(until_us)
                 self.changed.add(f"rule/{rule}")
-        if self.since_us is not None and (now_us - self.since_us) / DAY_US > OLD_DAYS:
-            self._halve(now_us)
 
-    def _halve(self, now_us: int) -> None:
-        self.since_us = ((self.since_us or 0) + now_us) // 2
+    def _halve(self) -> None:
+        self.since_us = (self.since_us or 0) + _OLD_US // 2
         for host, habits in list(self.hosts.items()):
             self.changed.add(f"host/{host}")
             habits.levels = Counter({one: n // 2 for one, n in habits.levels.items() if n > 1})

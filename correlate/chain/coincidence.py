@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 from contract.timestamps import microseconds
 from correlate.chain.baseline import EPISODE_US
-from correlate.chain.edges import COINCIDENCE, DAY_US, MINUTE_US, STRONG, Tie, gap_us
+from correlate.chain.edges import COINCIDENCE, DAY_US, MINUTE_US, STRONG, Tie
 from correlate.chain.runs import Run
 from correlate.chain.settings import LinkSettings
 
@@ -78,6 +78,14 @@ class Coincidences:
             del self._hosts[run.place]
         return [row.run for row in self._after(run) if row.run.partner is run]
 
+    def around(self, run: Run) -> list[Run]:
+        """Return the runs whose coincidences depend on a run: those within the span."""
+        if not run.is_blind:
+            return []
+        first_us, last_us = run.noted_us - self._span_us, run.noted_us + self._span_us
+        rows = self._between(self._site, first_us, last_us)
+        return [row.run for row in rows[:MAX_SITE] if row.run is not run]
+
     def ties(self, run: Run) -> dict[Run, tuple[Tie, ...]]:
         """Return the coincidences of a run that odds allow; its partner is chosen anew."""
         if not self.concerns(run):
@@ -126,19 +134,21 @@ class Coincidences:
         if not self._opens(run) or self._is_crowd(run):
             return None
         earlier = self._between(self._site, run.noted_us - self._span_us, run.noted_us)
-        best: tuple[float, float, int] | None = None
+        best: tuple[float, float, str] | None = None
         partner = None
         strengths: dict[str, float] = {}
         for row in reversed(earlier[-MAX_SITE:]):
             other = row.run
-            if other.place == run.place or other.rule.id == run.rule.id or other.partner is run:
+            if other.place == run.place or other.rule.id == run.rule.id:
                 continue
+            if (other.noted_us, other.head) > (run.noted_us, run.head):
+                continue  # of two at one time the later by id looks back
             odds = self._odds(run, other)
             if odds is None:
                 continue
             if other.place not in strengths:
                 strengths[other.place] = self._strength(other.place, run.noted_us)
-            rank = (-strengths[other.place], odds, row.number)
+            rank = (-strengths[other.place], odds, other.head)
             if best is None or rank < best:
                 best, partner = rank, other
         return partner
@@ -154,8 +164,8 @@ class Coincidences:
 
     def _odds(self, one: Run, two: Run) -> float | None:
         """Return the share of chance's budget that such a pair takes, 0 to 1; None when it takes more."""
-        wide_us = 2 * gap_us(one.first_us, one.last_us, two.first_us, two.last_us)
-        wide_us += (one.last_us - one.first_us) + (two.last_us - two.first_us)
+        # From beginning to beginning: how long either goes on is not known when they are weighed.
+        wide_us = 2 * abs(one.first_us - two.first_us)
         days = max(2 * GRAIN_US, wide_us) / DAY_US
         rates = one.rarity.host_per_day, two.rarity.host_per_day
         hosts = max(one.rarity.hosts, two.rarity.hosts)

@@ -14,7 +14,7 @@ from contract.records import Alert
 from contract.timestamps import microseconds
 from correlate.chain.baseline import Baseline
 from correlate.chain.coincidence import Coincidences
-from correlate.chain.edges import Tie, strongest
+from correlate.chain.edges import DAY_US, HOUR_US, Tie, strongest
 from correlate.chain.entities import entities_of
 from correlate.chain.hubs import Hubs
 from correlate.chain.identity import Identity
@@ -43,7 +43,7 @@ class Graph:
     def __init__(self, settings: LinkSettings) -> None:
         self.settings = settings
         self._hubs = Hubs(settings.hubs)
-        self.postings = Postings(settings.crowd, self._hubs)
+        self.postings = Postings(settings.crowd, self._hubs, microseconds(settings.lifetime))
         self.relations = Relations(settings.max_relations)
         self.identity = Identity()
         self.baseline = Baseline()
@@ -63,6 +63,7 @@ class Graph:
         self._by_ip: dict[str, dict[Run, None]] = {}
         self._by_signature: dict[str, list[Run]] = {}
         self._lateness_us = microseconds(settings.lateness)
+        self._over_us = self._lifetime_us + self._lateness_us
         self._ripe: list[tuple[int, int]] = []
         self._expiry: list[tuple[int, int]] = []
         self._loose: tuple[dict[Run, None], ...] = tuple({} for _ in LEVEL_OF)
@@ -162,7 +163,8 @@ class Graph:
             heappush(self._ripe, (run.ripe_us, run.number))
         if self.coincidences.concerns(run):
             self.coincidences.add(run)
-        run.reach = self._reach(run)
+        fresh = self._reach(run)  # also where it was stored: whom it depends on is not
+        run.reach = run.reach or fresh
         self.postings.add(run)
 
     def _hold(self, run: Run) -> None:
@@ -170,11 +172,8 @@ class Graph:
         for one in run.members:
             self.by_alert[one] = run
         self._by_signature.setdefault(run.signature, []).append(run)
-        for entity in run.signing:
-            if entity.type == "ip":
-                self._by_ip.setdefault(entity.value, {})[run] = None
         self.changed_runs[run.number] = run
-        heappush(self._expiry, (run.last_us + self._lifetime_us, run.number))
+        heappush(self._expiry, (run.last_us + self._over_us, run.number))
 
     def _repeat(self, run: Run, member: Member, change: Change) -> Run:
         first_us, last_us, head = run.first_us, run.last_us, run.head
@@ -189,6 +188,11 @@ class Graph:
         if run.first_us != first_us or run.last_us != last_us:
             run.grown = True
             self._bridge(run, change)
+        if run.first_us < first_us:
+            # At once: others that are weighed before this run is again count on when it began.
+            around = [one for one in self._weigh_again(run) if one is not run]
+            change.touched |= {one.knot for one in around}
+            self.weave.retie(around, change)
         if run.head != head or (reaches and self._reach(run) != run.reach):
             change.touched.add(run.knot)
             self._reindex(run, change)
@@ -278,11 +282,7 @@ class Graph:
         same.remove(run)
         if not same:
             del self._by_signature[run.signature]
-        for entity in run.signing:
-            if entity.type == "ip" and (named := self._by_ip.get(entity.value)) is not None:
-                named.pop(run, None)
-                if not named:
-                    del self._by_ip[entity.value]
+        self._unask(run)
         self._loose[run.level].pop(run, None)
 
     def _note(self, run: Run) -> None:
@@ -293,13 +293,17 @@ class Graph:
         if self.coincidences.concerns(run):
             self.coincidences.add(run)
 
-    def _weigh_again(self, run: Run) -> None:
-        """Learn a run anew: what came late may have moved its beginning, or what was known before it."""
+    def _weigh_again(self, run: Run) -> list[Run]:
+        """Learn a run anew: what came late may have moved its beginning, or what was known before it.
+
+        Return the runs for which that may change a coincidence.
+        """
         if (
             run.first_us == run.noted_us
             and self.baseline.again(run.place, run.rule.id, run.first_us) == run.rarity
         ):
-            return
+            return []
+        around = self.coincidences.around(run)
         self.baseline.unlearn(run.place, run.rule.id, run.noted_us, run.rarity)
         rarity = self.baseline.learn(run.place, run.rule.id, run.first_us)
         if self.coincidences.concerns(run):
@@ -307,6 +311,7 @@ class Graph:
         run.rarity, run.noted_us = rarity, run.first_us
         if self.coincidences.concerns(run):
             self.coincidences.add(run)
+        return [*around, *self.coincidences.around(run)]
 
     # -------------------------------------------------------------- edges
 
@@ -354,7 +359,7 @@ class Graph:
                 continue
             run.ripe_us = None
             self.changed_runs[number] = run
-            self._weigh_again(run)
+            runs.extend(self._weigh_again(run))
             if run.is_blind:
                 run.grown = False
                 runs.append(run)
@@ -387,8 +392,34 @@ class Graph:
             run.grown = False
             self.changed_runs[run.number] = run
 
+    def forget(self, now_us: int) -> None:
+        """Let go of what no run can ask for any more, one that is late or still open included. O(runs + known)."""
+        oldest_us = min((run.first_us for run in self.runs.values()), default=now_us)
+        before_us = (
+            min(oldest_us, now_us - self._lateness_us) - max(self._lifetime_us, DAY_US) - HOUR_US
+        )
+        self.trust.forget(before_us)
+        self.relations.forget(before_us)
+        self.identity.forget(before_us)
+
     def _reach(self, run: Run) -> tuple[Reach, ...]:
-        return reach_of(run, self.relations, self.identity, self._hubs)
+        asked: set[str] = set()
+        found = reach_of(run, self.relations, self.identity, self._hubs, self._lifetime_us, asked)
+        if asked != run.asked:
+            self._unask(run)
+            run.asked = frozenset(asked)
+            for ip in run.asked:
+                self._by_ip.setdefault(ip, {})[run] = None
+        return found
+
+    def _unask(self, run: Run) -> None:
+        for ip in run.asked:
+            named = self._by_ip.get(ip)
+            if named is not None:
+                named.pop(run, None)
+                if not named:
+                    del self._by_ip[ip]
+        run.asked = frozenset()
 
     def _trust(self, alert: Alert, run: Run) -> None:
         result = alert.fields.get(ATTESTATION_RESULT)
@@ -408,14 +439,14 @@ class Graph:
         return min((heap[0][0] for heap in (self._ripe, self._expiry) if heap), default=None)
 
     def expired(self, now_us: int) -> list[Knot]:
-        """Return the knots that ended a lifetime ago, each once, and take them out."""
+        """Return the knots that nothing can join any more, each once, and take them out."""
         ended: list[Knot] = []
         while self._expiry and self._expiry[0][0] <= now_us:
             _, number = heappop(self._expiry)
             run = self.runs.get(number)
             if run is None:
                 continue
-            end_us = run.knot.last_us + self._lifetime_us
+            end_us = run.knot.last_us + self._over_us
             if end_us > now_us:
                 heappush(self._expiry, (end_us, number))
             else:

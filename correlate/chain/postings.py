@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from contract.records import EntityType
 from correlate.chain.edges import (
+    DAY_US,
     EDGES,
     MEDIUM,
     SKEW_US,
@@ -63,10 +64,12 @@ class Postings:
     Args:
         crowd: runs of one rule through one thing from which on they are a crowd.
         hubs: what makes no join.
+        lifetime_us: between two runs, beyond which no edge holds.
     """
 
-    def __init__(self, crowd: int, hubs: Hubs) -> None:
+    def __init__(self, crowd: int, hubs: Hubs, lifetime_us: int = DAY_US) -> None:
         self._crowd = crowd
+        self._lifetime_us = lifetime_us
         self._hubs = hubs
         self._by_key: dict[str, _Posting] = {}
 
@@ -150,6 +153,8 @@ class Postings:
         if edge.name == "credential" and early.host and early.host == late.host:
             return  # on one host an account says no more than the host does
         gap = gap_us(run.first_us, run.last_us, other.first_us, other.last_us)
+        if gap > self._lifetime_us:
+            return  # one of them may be forgotten already
         weight = aged(edge, gap) * reach.weight * there.weight
         if self._hubs.holds(reach.key):
             weight *= HUB_FACTOR

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from contract.records import Entity
-from correlate.chain.edges import SIDES, THIEF
+from correlate.chain.edges import DAY_US, SIDES, THIEF
 from correlate.chain.hubs import Hubs
 from correlate.chain.identity import Identity
 from correlate.chain.relations import ROOTS, Relations, program
@@ -30,19 +30,33 @@ _SINGLE: Final = frozenset({"process", "session", "file", "hash", "user"})
 _CLIMBS: Final = frozenset({"process", "flow", "session", "file", "service", "task", "registry"})
 
 
-def reach_of(run: Run, relations: Relations, identity: Identity, hubs: Hubs) -> tuple[Reach, ...]:
-    """Return the run's keys, its own first; each (thing, side) once, by its heaviest path."""
+def reach_of(
+    run: Run, relations: Relations, identity: Identity, hubs: Hubs, span_us: int = DAY_US,
+    asked: set[str] | None = None,
+) -> tuple[Reach, ...]:  # fmt: skip
+    """Return the run's keys, its own first; each (thing, side) once, by its heaviest path.
+
+    Args:
+        run: whose.
+        relations: what lies up from things.
+        identity: who addresses were.
+        hubs: what makes no join.
+        span_us: how far from the run's beginning relations count.
+        asked: takes the addresses whose host was asked for: a binding learnt later may change the answer.
+    """
     found: dict[tuple[str, str], Reach] = {}
-    for reach in _own(run, identity, hubs):
+    asked = set() if asked is None else asked
+    for reach in _own(run, identity, hubs, asked):
         _put(found, reach)
     for base in list(found.values()):
         if base.side == "v" or base.key.partition("|")[0] not in _CLIMBS or base.weight < 1:
             continue
-        for cause, side, weight, via in relations.reach(base.key):
+        for cause, side, weight, via in relations.reach(base.key, run.first_us, span_us):
             if len(found) >= MAX_KEYS:
                 break
             kind, _, value = cause.partition("|")
             if kind == "ip" and not hubs.is_address(value):
+                asked.add(value)
                 who, known = _who(value, run.first_us, identity)
                 _put(found, Reach(who, side, weight, f"{via}, {known}" if known else via))
             else:
@@ -50,7 +64,7 @@ def reach_of(run: Run, relations: Relations, identity: Identity, hubs: Hubs) -> 
     return tuple(found.values())
 
 
-def _own(run: Run, identity: Identity, hubs: Hubs) -> Iterator[Reach]:
+def _own(run: Run, identity: Identity, hubs: Hubs, asked: set[str]) -> Iterator[Reach]:
     """Yield what the run's alerts name themselves."""
     named = run.entities()
     roots = _roots(named)
@@ -64,6 +78,7 @@ def _own(run: Run, identity: Identity, hubs: Hubs) -> Iterator[Reach]:
             continue
         key, weight, via = f"{one.type}|{one.value}", 1.0, ""
         if one.type == "ip" and not hubs.is_address(one.value):
+            asked.add(one.value)
             key, via = _who(one.value, run.first_us, identity)
         elif one.type == "process" and one.role in roots:
             weight = ROOT_WEIGHT

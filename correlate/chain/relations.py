@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from contract.event import Fields, Observation
 from correlate.chain import canonical
+from correlate.chain.edges import HOUR_US
 from correlate.chain.entities import flow_of, host_of, process_of, text, texts
 
 ROOTS: Final = frozenset(
@@ -33,6 +34,8 @@ CHUNK: Final = 128
 MAX_DEPTH: Final = 6
 MAX_REACH: Final = 48
 """Steps up, and things reached, from what one run names."""
+SLOT_US: Final = HOUR_US
+"""A relation that is told again within the same hour is kept once, unless it comes to be known earlier."""
 HOP: Final = 0.97
 """What is left of a weight with each parent: far ancestors have many children."""
 
@@ -88,7 +91,10 @@ class Relations:
         fresh = []
         for up in relations_of(seen.fields, seen.time_us):
             known = self._up.get(up.key)
-            if known is not None and any(one[:3] == up[:3] for one in known):
+            slot = up.time_us // SLOT_US
+            if known is not None and any(
+                one[:3] == up[:3] and one.time_us // SLOT_US == slot for one in known
+            ):
                 continue
             self._add(up)
             fresh.append(up.key)
@@ -121,12 +127,17 @@ class Relations:
         return len(chunk.rows)
 
     def forget(self, before_us: int) -> None:
-        """Drop chunks of which nothing is newer."""
+        """Drop chunks of which nothing is newer; `before_us` less an hour is what nobody can ask for any more."""
         while self._chunks and all(up.time_us < before_us for up in self._chunks[0].rows):
             self._drop()
 
-    def reach(self, key: str) -> Iterator[tuple[str, str, float, str]]:
-        """Yield (key, side, weight, via) of what lies up from a thing, nearest first; hubs end a path."""
+    def reach(self, key: str, time_us: int, span_us: int) -> Iterator[tuple[str, str, float, str]]:
+        """Yield (key, side, weight, via) of what lies up from a thing, nearest first; hubs end a path.
+
+        Only what was told within a span of the time counts, by whole hours: then it does not show whether what
+        is older was forgotten already.
+        """
+        first, last = (time_us - span_us) // SLOT_US, (time_us + span_us) // SLOT_US
         waiting = deque([(key, 1.0, "", 0)])
         seen = {key}
         while waiting:
@@ -135,6 +146,8 @@ class Relations:
                 return
             for up in sorted(self._up.get(here, ())):
                 if up.cause in seen or up.name in ROOTS:
+                    continue
+                if not first <= up.time_us // SLOT_US <= last:
                     continue
                 seen.add(up.cause)
                 side, share, words = _STEP[up.kind]

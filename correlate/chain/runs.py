@@ -74,6 +74,7 @@ class Run:
         members: kept alerts by id.
         folded: alerts beyond the bound, counted only.
         reach: through what it can be joined; set by the graph.
+        asked: addresses whose host its reach depends on; set by the graph.
         ties: to other runs: what holds the chain together.
         rarity: how unusual it was when it came; set by the graph.
         noted_us: its first time when it came; never changes, so that timelines can find it again.
@@ -101,6 +102,7 @@ class Run:
     last_us: int = 0
     head: str = ""
     reach: tuple[Reach, ...] = ()
+    asked: frozenset[str] = frozenset()
     ties: dict[Run, tuple[Tie, ...]] = field(default_factory=dict)
     rarity: Rarity = None  # type: ignore[assignment]
     noted_us: int = 0

@@ -17,7 +17,7 @@ from correlate.chain.edges import CODE_OF, EDGE_OF, Tie
 from correlate.chain.entities import entity
 from correlate.chain.graph import Graph
 from correlate.chain.knots import Knot
-from correlate.chain.runs import Member, Run
+from correlate.chain.runs import Member, Reach, Run
 
 VERSION: Final = 1
 
@@ -113,6 +113,7 @@ def _run(run: Run) -> bytes:
             "noted": run.noted_us,
             "partner": run.partner.number if run.partner else None,
             "ripe": run.ripe_us,
+            "reach": _led(run),
             "members": msgspec.Raw(run.packed),
             "ties": [
                 [other.number, [[CODE_OF[tie.edge], tie.weight, tie.key, tie.via] for tie in ties]]
@@ -121,6 +122,13 @@ def _run(run: Run) -> bytes:
             ],
         }
     )  # fmt: skip
+
+
+def _led(run: Run) -> list[tuple[str, str, float, str]] | None:
+    """Return a run's reach where relations or bindings led to some of it: they may be forgotten before the run is."""
+    if not any(one.via for one in run.reach):
+        return None
+    return [(one.key, one.side, one.weight, one.via) for one in run.reach]
 
 
 def knot_part(knot: Knot) -> bytes:
@@ -220,6 +228,7 @@ def _read(number: int, part: dict[str, Any]) -> Run:
     run.rarity = Rarity(*part["rarity"])
     run.noted_us = part["noted"]
     run.ripe_us = part["ripe"]
+    run.reach = tuple(Reach(*row) for row in part.get("reach") or ())
     for one, revision, time_us, last_us, count, floating in part["members"]:
         run.members[one] = Member(
             one, revision, time_us, last_us, count, tuple(entity(*it) for it in floating)

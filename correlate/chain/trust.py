@@ -17,6 +17,9 @@ FAILED: Final = 0.0
 HALF_LIFE_US: Final = 3_600_000_000
 """An hour: Keylime appraises every few seconds, so an hour without news is news."""
 
+OLD_US: Final = 24 * HALF_LIFE_US
+"""An older result says nothing, so that it does not show whether it was forgotten already."""
+
 SLOT_US: Final = 300_000_000
 """Of the equal results within five minutes the first is kept, whatever the order of arrival."""
 MAX_RESULTS: Final = 600
@@ -60,6 +63,8 @@ class Trust:
             if place < 0:
                 continue
             then, result = results[place]
+            if time_us - then > OLD_US:
+                continue
             value = FAILED if result == "fail" else PASSED
             faded: float = UNKNOWN + (value - UNKNOWN) * 0.5 ** ((time_us - then) / HALF_LIFE_US)
             found = faded if found is None else min(found, faded)

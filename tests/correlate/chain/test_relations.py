@@ -178,8 +178,11 @@ def test_relations_go_by_chunks_when_the_bound_is_met_and_are_counted() -> None:
     for number in range(CHUNK + 1):
         relations.learn(started(number, f"c{number}", "top"))
     assert relations.lost == CHUNK
-    assert list(relations.reach("process|ws5|c0")) == []
-    assert len(list(relations.reach(f"process|ws5|c{CHUNK}"))) == 1
+    assert list(relations.reach("process|ws5|c0", int(START.timestamp() * 1e6), HOUR_US)) == []
+    assert (
+        len(list(relations.reach(f"process|ws5|c{CHUNK}", int(START.timestamp() * 1e6), HOUR_US)))
+        == 1
+    )
 
 
 # ------------------------------------------------------------------ who an address was

@@ -1,0 +1,31 @@
+"""What chains hold is a function of what was said, not of the order in which it came or of restarts in between."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from contract.timestamps import microseconds
+from correlate.chain.settings import LinkSettings
+from tests.correlate.chain.site import Site, in_order, shuffled, told
+
+LATENESS_US = microseconds(LinkSettings().lateness)
+
+
+@pytest.mark.parametrize("seed", [8, 10, 20, 205, 222, 247, 338])
+def test_any_order_within_lateness_and_restarts_in_between_give_the_same_chains(seed: int) -> None:
+    items = Site(seed).items(90)
+    dice = random.Random(seed)  # noqa: S311  the same order again
+    expected = told(in_order(items))
+    assert any(len(one["alerts"]) > 1 for one in expected.values())
+    order = shuffled(items, dice, LATENESS_US)
+    assert told(order) == expected
+    assert told(order, dice=dice) == expected
+
+
+@pytest.mark.parametrize("seed", [0, 7, 11])
+def test_a_restart_days_later_knows_what_was_known(seed: int) -> None:
+    """Runs that stay open outlive what led to them; a restart must not forget what they were joined by."""
+    order = in_order(Site(seed).items(120))
+    assert told(order, dice=random.Random(seed)) == told(order)  # noqa: S311  not for secrets
