@@ -36,7 +36,7 @@ AUDIT_EVERY: Final = 4096
 
 _KINDS: Final = {
     "port": "P", "count": "N", "epoch": "E", "date": "D", "clock": "C", "span": "H", "name": "W",
-    "text": "T", "url": "U", "digits": "G",
+    "text": "T", "url": "U", "digits": "G", "long": "I",
 }  # fmt: skip
 _NONE: Final = 0xFFFF
 _OP: Final = struct.Struct("<cHHHHqI")

@@ -103,7 +103,7 @@ class _Maker:
             "4": self._ip4, "6": self._ip6, "M": self._mac, "P": self._port, "N": self._count,
             "E": self._epoch, "S": self._stamp, "B": self._bsd, "D": self._date, "C": self._clock,
             "H": self._span, "X": self._hex, "F": self._decimal, "W": self._name, "T": self._text,
-            "U": self._part, "G": self._digits,
+            "U": self._part, "G": self._digits, "I": self._long,
         }  # fmt: skip
 
     def text(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
@@ -134,7 +134,12 @@ class _Maker:
         return str(self._number(10**6, 10**7) if self._is_odd else self._number(10**7, 10**9))
 
     def _digits(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
+        if hole.value:  # beyond 64 bits with sign
+            return str(self._number(2**63, 2**64))
         return str(self._number(10**19, 10**20 - 1) if self._is_odd else self._number(10**8, 10**9))
+
+    def _long(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
+        return str(self._number(10**18, 2**63 - 1) if self._is_odd else self._number(10**8, 10**9))
 
     def _epoch(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
         unit = 10 ** max(0, len(old) - 10)

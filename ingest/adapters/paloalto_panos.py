@@ -293,9 +293,12 @@ _KINDS = {
     "port": frozenset(("SourcePort", "DestinationPort", "NATSourcePort", "NATDestinationPort")),
     "count": frozenset(
         ("SessionID", "Bytes", "BytesSent", "BytesReceived", "PacketsTotal", "PacketsSent", "PacketsReceived",
-         "SessionDuration", "SequenceNo")
+         "SessionDuration")
     ),
-    "digits": frozenset(("ParentSessionID", "PacketID", "ReportID", "CloudReportID")),
+    "long": frozenset(("SequenceNo",)),
+    "digits": frozenset(
+        ("ParentSessionID", "PacketID", "ReportID", "CloudReportID", "PayloadProtocolID")
+    ),
 }  # fmt: skip
 _HOLES = {
     kind: [

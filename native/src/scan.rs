@@ -16,8 +16,12 @@ pub const MARK: u8 = 0xff;
 /// More holes than that and the line is not served.
 pub const MAX_HOLES: usize = 120;
 const MAX_TEXT: usize = 1024;
+/// Times that a line is read until no name stands in its skeleton.
+const MAX_PASSES: usize = 4;
 const MAX_COUNT_DIGITS: usize = 18;
 const MAX_DIGITS: usize = 20;
+/// The greatest number of 64 bits with sign.
+const LONGEST: &[u8] = b"9223372036854775807";
 
 /// Kinds of holes, as they stand in skeletons and tables.
 pub mod kind {
@@ -27,6 +31,7 @@ pub mod kind {
     pub const PORT: u8 = b'P';
     pub const COUNT: u8 = b'N';
     pub const DIGITS: u8 = b'G';
+    pub const LONG: u8 = b'I';
     pub const EPOCH: u8 = b'E';
     pub const STAMP: u8 = b'S';
     pub const BSD: u8 = b'B';
@@ -123,7 +128,7 @@ impl Spec {
 pub struct Scan {
     pub skeleton: Vec<u8>,
     pub holes: Vec<Hole>,
-    cuts_names: bool,
+    left_in: Vec<(usize, usize)>,
 }
 
 fn is_name(kind: u8) -> bool {
@@ -158,24 +163,25 @@ fn ends(raw: &[u8], at: usize) -> bool {
 impl Scan {
     /// Read a line; false where it cannot be served.
     ///
-    /// A name that also stands in the skeleton might mean something by being equal: then all names are left in.
+    /// A name that also stands in the skeleton might mean something by being equal: then it is left in.
     pub fn read(&mut self, raw: &[u8], spec: &Spec) -> bool {
-        self.cuts_names = true;
-        if !self.cut_holes(raw, spec) {
-            return false;
-        }
-        if self
-            .holes
-            .iter()
-            .any(|hole| is_name(hole.kind) && contains(&self.skeleton, &raw[hole.start..hole.end]))
-        {
-            self.cuts_names = false;
+        self.left_in.clear();
+        for _ in 0..MAX_PASSES {
             if !self.cut_holes(raw, spec) {
                 return false;
             }
+            let found = self.left_in.len();
+            for hole in self.holes.iter().filter(|hole| is_name(hole.kind)) {
+                if contains(&self.skeleton, &raw[hole.start..hole.end]) {
+                    self.left_in.push((hole.start, hole.end));
+                }
+            }
+            if self.left_in.len() == found {
+                self.relate(raw);
+                return true;
+            }
         }
-        self.relate(raw);
-        true
+        false
     }
 
     fn cut_holes(&mut self, raw: &[u8], spec: &Spec) -> bool {
@@ -324,7 +330,7 @@ impl Scan {
                     ]);
                 }
                 kind::EPOCH => self.skeleton.push((hole.end - hole.start) as u8),
-                kind::IP6 => self.skeleton.push(u8::from(hole.value != 0)),
+                kind::IP6 | kind::DIGITS => self.skeleton.push(u8::from(hole.value != 0)),
                 _ => {}
             }
             *literal = hole.end;
@@ -472,7 +478,8 @@ impl Scan {
     }
 
     fn mac(&mut self, raw: &[u8], at: usize) -> Option<usize> {
-        if !is_mac(raw, at) {
+        // The middle of a longer row of octets is none.
+        if !is_mac(raw, at) || (at > 1 && raw[at - 1] == b':' && raw[at - 2].is_ascii_hexdigit()) {
             return None;
         }
         let end = at + 17;
@@ -566,7 +573,7 @@ impl Scan {
     /// Read a value of a stated kind that begins here; None where it is not of the kind's plain form.
     fn hole_of(&mut self, raw: &[u8], at: usize, sought: u8, quoted: bool) -> Option<usize> {
         match sought {
-            kind::PORT | kind::COUNT | kind::EPOCH | kind::DIGITS => {
+            kind::PORT | kind::COUNT | kind::EPOCH | kind::DIGITS | kind::LONG => {
                 let end = digits_end(raw, at);
                 let length = end - at;
                 if length == 0
@@ -579,16 +586,22 @@ impl Scan {
                 {
                     return None;
                 }
+                let is_beyond = length > LONGEST.len() || length == LONGEST.len() && &raw[at..end] > LONGEST;
+                if sought == kind::LONG && is_beyond && length <= MAX_DIGITS {
+                    // No longer a number to most readers, and so of another kind.
+                    return self.push(kind::DIGITS, at, end, 1);
+                }
                 let fits = match sought {
                     kind::PORT => length <= 5,
                     kind::COUNT => length <= MAX_COUNT_DIGITS,
                     kind::DIGITS => length <= MAX_DIGITS,
+                    kind::LONG => !is_beyond,
                     _ => (10..=18).contains(&length) || length == 19 && raw[at] < b'9',
                 };
                 if !fits {
                     return None;
                 }
-                let value = if sought == kind::DIGITS {
+                let value = if matches!(sought, kind::DIGITS | kind::LONG) {
                     0
                 } else {
                     clock::number(&raw[at..end])?
@@ -652,14 +665,15 @@ impl Scan {
                 }
                 self.push(kind::DECIMAL, at, end + 7, 0)
             }
-            kind::NAME | kind::TEXT if !self.cuts_names => None,
-            kind::NAME => {
-                let end = self.name_end(raw, at, quoted)?;
-                self.push(kind::NAME, at, end, 0)
-            }
-            kind::TEXT => {
-                let end = text_end(raw, at, quoted)?;
-                self.push(kind::TEXT, at, end, 0)
+            kind::NAME | kind::TEXT => {
+                let end = match sought {
+                    kind::NAME => self.name_end(raw, at, quoted)?,
+                    _ => text_end(raw, at, quoted)?,
+                };
+                if self.left_in.iter().any(|left| raw[left.0..left.1] == raw[at..end]) {
+                    return None;
+                }
+                self.push(sought, at, end, 0)
             }
             kind::URL => self.url(raw, at, quoted),
             _ => None,
