@@ -120,6 +120,11 @@ class ElasticServer:
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, _NOBODY, _NOBODY)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start on the data that are there, and wait until requests are answered.
 

@@ -221,7 +221,11 @@ class _AgainError(Exception):
 def _sorted(
     part: Sequence[Document], items: Sequence[Mapping[str, Any]], done: Written
 ) -> list[Document]:
-    """Add each item's result to `done`; return those to be sent again."""
+    """Add each item's result to `done`; return those to be sent again.
+
+    Raises:
+        IndexingError: the API key lacks a right; waiting does not mend it.
+    """
     again = []
     for one, item in zip(part, items, strict=True):
         ((_, result),) = item.items()
@@ -232,6 +236,10 @@ def _sorted(
             done.repeated += 1
         elif status in {_BAD, _TOO_LARGE} and _is_at_fault(result.get("error", {})):
             done.refused.append(Refusal(one, _reason(result.get("error", {}))))
+        elif result.get("error", {}).get("type") == "security_exception":
+            raise IndexingError(
+                f"the API key lacks a right, see docs/elasticsearch.md: {_reason(result['error'])}"
+            )
         else:
             again.append(one)
     return again

@@ -87,4 +87,5 @@ def explained(error: TransportError | ApiError | TransportApiError) -> IndexingE
         )
     if isinstance(error, ConnectionTimeout):
         return IndexingError("Elasticsearch did not answer within elastic.timeout")
-    return IndexingError(f"Elasticsearch cannot be reached: {str(error)[:_BODY_BYTES]}")
+    causes = "".join(f" ({cause})" for cause in getattr(error, "errors", ()))
+    return IndexingError(f"Elasticsearch cannot be reached: {f'{error}{causes}'[:_BODY_BYTES]}")

@@ -49,22 +49,31 @@ def require_server() -> None:
 
 
 @pytest.fixture(scope="session")
-def elastic_url() -> Iterator[str]:
-    """The address of a server that all tests share; nobody stops it."""
-    if GIVEN:
-        yield GIVEN
-        return
-    require_server()
-    with ElasticServer() as server:
-        yield server.url
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[ElasticServer]:
-    """A server that the tests of a module may kill, if they start it again."""
+def elastic_server() -> Iterator[ElasticServer]:
+    """The one server of a run: starting one takes as long as most tests together."""
     require_server()
     with ElasticServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def elastic_url(request: pytest.FixtureRequest) -> str:
+    """The address of the server that all tests share."""
+    if GIVEN:
+        return GIVEN
+    server: ElasticServer = request.getfixturevalue("elastic_server")
+    return server.url
+
+
+@pytest.fixture
+def own_server(request: pytest.FixtureRequest) -> Iterator[ElasticServer]:
+    """The same server, for a test that kills it: nothing runs beside, and its data outlive it."""
+    if GIVEN:
+        pytest.skip("the server of OPSONIN_ELASTIC is not ours to kill")
+    server: ElasticServer = request.getfixturevalue("elastic_server")
+    yield server
+    if not server.is_running:
+        server.start()
 
 
 def settings_for(url: str, **more: object) -> ElasticSettings:
