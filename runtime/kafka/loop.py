@@ -141,17 +141,24 @@ class Loop(threading.Thread):
         """End after the batch at hand; `join` waits for it."""
         self._stopping.set()
 
-    def leave(self) -> None:
-        """Leave the group, after the end: a static member's partitions would wait for its session to end."""
+    def leave(self) -> bool:
+        """Leave the group, after the end: a static member's partitions would wait for its session to end.
+
+        Returns whether the brokers were there to hear it.
+        """
         if self.is_alive():
-            return
+            return True
         member = MemberToRemove(group_instance_id=self._member)
-        with suppress(BrokerError, KafkaError):
+        try:
             admin = client.admin(self._settings)
             try:
                 admin.remove_group_members(self._group, [member])
             finally:
                 _close(admin.close)
+        except (BrokerError, KafkaError) as error:
+            log.warning("loop.left_unheard", role=self.role.name, error=str(error))
+            return False
+        return True
 
     @override
     def run(self) -> None:

@@ -101,6 +101,7 @@ class Views:
             topic_partitions=1,
             topic_replication_factor=kafka.replication,
             topic_disable_leader=True,
+            topic_allow_declare=False,  # `opsonin topics apply` makes it
             consumer_auto_offset_reset="earliest",
             consumer_group_instance_id=f"{ROLE}.{kafka.member_name}",
             broker_session_timeout=10,

@@ -124,6 +124,7 @@ class Worker:
         """
         kafka = self._settings.kafka
         roles = [one.role.name for one in self.loops] + ["enforce"] * bool(self.enforce)
+        roles += ["views"] * bool(self.views)
         try:
             with closing(client.admin(kafka)) as admin:
                 for role in roles:
@@ -165,4 +166,6 @@ class Worker:
     def _join(self) -> None:
         for loop in self.loops:
             loop.join(_JOIN_S)
-            loop.leave()
+        for loop in self.loops:
+            if not loop.leave():
+                return  # the brokers are away; sessions end by themselves
