@@ -11,8 +11,10 @@ from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from contract.document import Document
+from contract.errors import RuleError
 from correlate.sigma import taxonomy
 from correlate.sigma.conventions import Conventions, Finding
+from correlate.sigma.faults import faults
 from correlate.sigma.known_fields import CATEGORIES, WINDOWS
 from correlate.sigma.logic import verdict
 from correlate.sigma.node import leaves
@@ -44,20 +46,48 @@ def check(
     """
     known = list(documents)
     rules = load(known, pipelines=pipelines, options=options)
-    findings = [
-        Finding("error", "refused", error.message, error.file, error.line, error.column)
-        for error in rules.errors
-    ]
+    findings = [_refused(error, _rule_at(known, error)) for error in rules.errors]
     for document in known:
         if "detection" in document.data:
             rule = rules.detections.get(identity_of(document))
             if rule is not None and rule.document is not document:
                 rule = None
+            if rule is None:
+                findings += _faults(document, findings, pipelines, options)
             findings += _document(document, rule, clock)
         elif "correlation" in document.data or "filter" in document.data:
             findings += _Notes(document).meta()
     findings += _duplicates(rules.detections.values())
     return sorted(findings, key=lambda one: (one.file, one.line, one.column, one.code))
+
+
+def _faults(
+    document: Document,
+    known: list[Finding],
+    pipelines: Sequence[Pipeline],
+    options: Options | None,
+) -> list[Finding]:
+    """Return what is wrong with a refused rule beside what is known."""
+    told = {(one.file, one.line, one.column, one.message) for one in known}
+    return [
+        _refused(error, identity_of(document))
+        for error in faults(document, pipelines=pipelines, options=options)
+        if (error.file, error.line, error.column, error.message) not in told
+    ]
+
+
+def _refused(error: RuleError, rule: str) -> Finding:
+    return Finding("error", "refused", error.message, error.file, error.line, error.column, rule)
+
+
+def _rule_at(documents: Sequence[Document], error: RuleError) -> str:
+    """Return the id of the rule that an error is in: of its file's documents the last that begins before it."""
+    before = [
+        (one.place()[0], identity_of(one))
+        for one in documents
+        if one.file == error.file and one.place()[0] <= error.line
+    ]
+    return max(before, default=(0, ""))[1]
 
 
 def _document(document: Document, rule: Detection | None, clock: Clock | None) -> Iterator[Finding]:

@@ -250,3 +250,20 @@ def test_rules_of_one_title_are_noted() -> None:
         "Image: x", "Image: y"
     )
     assert "same-title" in {one.code for one in findings(META.format(**SOUND), other)}
+
+
+def test_every_fault_of_a_refused_rule_is_named() -> None:
+    text = rule(
+        "s:\n  A|contian: x\n  B|re: '(?=a)b'\n  C: ok\nt: [{D|cidr: no}, {E|lt: x}]\nu: [one, [two]]",
+        condition="s and t and u and v",
+    )
+    found = [one for one in check(list(read(text, "r.yml"))) if one.severity == "error"]
+    said = " ".join(one.message for one in found)
+    for word in ("contian", "look-around", "cidr", "lt", "'v'"):
+        assert word in said, said
+    assert len({(one.line, one.column) for one in found}) == len(found) >= 5
+
+
+def test_a_rule_with_one_fault_is_named_once() -> None:
+    found = check(list(read(rule("s: {A|foo: x}"), "r.yml")))
+    assert [(one.code, one.rule) for one in found if one.severity == "error"] == [("refused", "r")]
