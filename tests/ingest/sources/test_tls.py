@@ -6,6 +6,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from contract.errors import SettingsError
 from contract.meter import MemoryMeter
+from ingest.sources.http import HttpSettings, HttpSource
 from ingest.sources.syslog_tcp import SyslogTcp, SyslogTcpSettings
 from ingest.streams.tls import TlsSettings, server_context
 
@@ -163,3 +165,36 @@ def test_a_missing_or_wrong_file_is_a_settings_error(folder: Path) -> None:
     for wrong in (folder / "none.pem", folder):
         with pytest.raises(SettingsError, match="source gw: tls"):
             server_context(TlsSettings(certificate=wrong), "gw")
+
+
+async def _posted(tls: TlsSettings, context: ssl.SSLContext) -> tuple[int, MemoryMeter]:
+    meter = MemoryMeter()
+    source = HttpSource("web", HttpSettings(port=0, tls=tls), meter, lambda: 0)
+
+    async def pull() -> None:
+        async for batch in source.batches(None):
+            source.confirm(batch.position)
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(pull())
+        await asyncio.sleep(0.05)
+        url = f"https://127.0.0.1:{source.port}/"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(url, data=b"{}", ssl=context, server_hostname="localhost") as answer,
+        ):
+            status = answer.status
+        await source.close()
+    return status, meter
+
+
+@pytest.mark.parametrize(("name", "expected"), [("client", 200), ("another", 403)])
+def test_posts_are_taken_of_certificates_of_the_named_peers(
+    folder: Path, name: str, expected: int
+) -> None:
+    tls = TlsSettings(
+        certificate=folder / "server.pem", client_ca=folder / "ca.pem", client_names=(name,)
+    )
+    status, meter = asyncio.run(_posted(tls, client(folder, "client")))
+    assert status == expected
+    assert meter.total("records_read") == (expected == 200)
