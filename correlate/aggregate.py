@@ -19,6 +19,7 @@ from contract.errors import RuleError
 from contract.event import Match, Notice
 from contract.ports import Logic, Stage
 from contract.records import Alert
+from correlate.window import renewal
 from correlate.window.facts import Facts
 from correlate.window.grouping import MAX_GROUPS, SEPARATOR
 from correlate.window.library import Library, Rules, fold_plan, library
@@ -27,8 +28,9 @@ from correlate.window.policy import Policy
 from correlate.window.report import SILENT
 from correlate.window.routing import FOLD_KEY, MANY, SENSOR_KEY, UNGROUPED, Router
 from correlate.window.sensor import SensorRule
+from correlate.window.sensor_shard import SensorShard
 from correlate.window.settings import WindowSettings
-from correlate.window.shard import SensorShard, Shard
+from correlate.window.shard import Shard
 
 __all__ = ["SILENT", "Settings", "aggregate", "check"]
 
@@ -147,10 +149,10 @@ class _Opener:
         if not isinstance(logic, Shard):
             return logic  # it only counts
         plan = logic.plan if kind == SENSOR_KEY else self._plan(kind, rest)
-        if plan is not None and kind not in self.reset and logic.fits(plan):
-            logic.renew(plan, self.router, self.facts)
+        if plan is not None and kind not in self.reset and renewal.fits(logic, plan):
+            renewal.move(logic, plan, self.router, self.facts)
             return logic
-        return _Counted(Notice("correlation_unknown_rules", label=kind), logic.leave())
+        return _Counted(Notice("correlation_unknown_rules", label=kind), renewal.leave(logic))
 
     def _many(self, kind: str) -> Notice:
         return Notice(

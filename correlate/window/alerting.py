@@ -116,6 +116,7 @@ class Alerting(Group):
             last, until = place, end
         episode.last, episode.end_us = last, until
         episode.changed = True
+        self.head_dirty = True
         return last
 
     # -------------------------------------------------------------- telling

@@ -40,6 +40,7 @@ class Facts:
         groups: how many groups hold something now.
         held: how many entries all groups hold now.
         most: bound of `held`.
+        now: the latest watermark that a group was woken with; tells late events, and is not kept in snapshots.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Facts:
         "held",
         "most",
         "names",
+        "now",
         "shapes",
     )
 
@@ -58,6 +60,7 @@ class Facts:
         self.names = names
         self.most = most
         self.groups = 0
+        self.now = 0
         self.held = 0
         self.shapes: list[Shape] = [()]
         self._numbers: dict[Shape, int] = {}

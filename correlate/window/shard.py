@@ -6,26 +6,23 @@ else is a `Window`. Times at which entries are let go of are rounded, so that gr
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
-from typing_extensions import override
-
-from contract.event import Fields, Match, Notice
+from contract.event import Match, Notice
 from contract.records import Alert
 from correlate.window import nested
+from correlate.window.alarms import Alarms
 from correlate.window.alerting import NOTHING, PLAIN, Outputs
 from correlate.window.deadline import window_class
 from correlate.window.entry import Entry
 from correlate.window.facts import Facts
-from correlate.window.forms import Head, rule_of
+from correlate.window.forms import Head
 from correlate.window.journal import Journal
 from correlate.window.plan import Plan
 from correlate.window.routing import Router
-from correlate.window.sensor import SensorRule, sensor_rule
 from correlate.window.settings import WindowSettings
-from correlate.window.window import Window, alone, late, overflow, trim_time
+from correlate.window.window import Window, alone, late, late_notice, overflow, trim_time
 
 NEVER_US = -(2**62)
 """A horizon before all events."""
@@ -43,6 +40,7 @@ class Shard:
     """
 
     __slots__ = (
+        "alarms",
         "alone",
         "discarded",
         "estimates",
@@ -58,8 +56,6 @@ class Shard:
         "reader",
         "router",
         "settings",
-        "slots",
-        "times",
     )  # fmt: skip
 
     def __init__(
@@ -70,8 +66,7 @@ class Shard:
         self.settings = settings
         self.facts = facts
         self.groups: dict[str, Entry | Window] = {}
-        self.times: list[int] = []
-        self.slots: dict[int, set[str]] = {}
+        self.alarms = Alarms()
         self.now: int | None = None
         self.horizon = NEVER_US
         self.journal = Journal(key)
@@ -107,7 +102,7 @@ class Shard:
                 return (Notice("correlation_unusable_values", label=self.plan.rule.id),)
         entry: Entry = (time, self.parts[item.rule], event.id, value, *self.facts.of(event))
         if time < self.horizon:
-            return late(self._plan(), group, self.settings, self.facts, entry)
+            return late(self.plan_at_hand(), group, self.settings, self.facts, entry)
         known = self.groups.get(group)
         if known is None:
             return self._first(group, entry)
@@ -132,11 +127,11 @@ class Shard:
         router = self.router
         for group in router.groups_of(item, self.key):
             if type(item) is Match:
-                router.item, router.group = item, group
+                router.group = group  # as if it were its only one
                 outputs.extend(self.on_item(item))
             else:
                 outputs += self._alert(group, cast("Alert", item))
-        router.item = None
+        router.group = None
         return outputs
 
     def _first(self, group: str, entry: Entry) -> Outputs:
@@ -144,7 +139,7 @@ class Shard:
         if self.facts.groups >= self.settings.max_keys:
             outputs: Outputs = [self._full()]
             if self.plan.is_fold:  # a detection is told even where no group can be kept
-                outputs += alone(self._plan(), group, self.settings, self.facts, entry)
+                outputs += alone(self.plan_at_hand(), group, self.settings, self.facts, entry)
             return outputs
         self.facts.groups += 1
         if self.alone is not None and not self.alone(entry[3]):
@@ -152,9 +147,10 @@ class Shard:
             self.facts.held += 1
             self.journal.groups.append(group)
             self.journal.rows.append(entry)
-            self._wake_at(trim_time(self.plan, entry[0]), group)
+            wake = trim_time(self.plan, entry[0])
+            self.alarms.set(wake, group)
             if self.facts.held <= self.settings.max_all_events:
-                return NOTHING
+                return NOTHING if wake > self.facts.now else [late_notice(self.plan)]
             self._drop(group)  # the oldest of this group is all that can go
             return [
                 overflow(
@@ -163,15 +159,17 @@ class Shard:
             ]
         window = self._open(group)
         outputs = window.put(entry)
+        if trim_time(self.plan, entry[0]) <= self.facts.now:
+            outputs = [*outputs, late_notice(window.plan)]
         self._settle(group, window)
         return outputs
 
-    def _plan(self) -> Plan:
-        """Return the plan for what is at hand."""
+    def plan_at_hand(self) -> Plan:
+        """Return the plan for the item that is taken."""
         return self.plan
 
     def _open(self, group: str) -> Window:
-        window = self.kind(self._plan(), group, self.settings, self.facts)
+        window = self.kind(self.plan_at_hand(), group, self.settings, self.facts)
         self.groups[group] = window
         self.journal.touched[group] = window
         return window
@@ -190,7 +188,7 @@ class Shard:
     def _full(self) -> Notice:
         most = self.settings.max_keys
         return Notice(
-            "correlation_groups_refused", 1, self._plan().rule.id,
+            "correlation_groups_refused", 1, self.plan_at_hand().rule.id,
             f"more than {most} groups (max_keys): events of new ones take no part",
         )  # fmt: skip
 
@@ -220,46 +218,37 @@ class Shard:
         self.facts.groups -= 1
         if isinstance(known, tuple):
             self.facts.held -= 1
-            self._let_sleep(trim_time(self.plan, known[0]), group)
+            self.alarms.unset(trim_time(self.plan, known[0]), group)
         elif known.armed is not None:
-            self._let_sleep(known.armed, group)
+            self.alarms.unset(known.armed, group)
         self.journal.forget(group)
         if not self.groups:
             # As new: whether the host forgot it in between must not show.
-            self.times.clear()
-            self.slots.clear()
+            self.alarms.clear()
             self.now, self.horizon = None, NEVER_US
 
     # -------------------------------------------------------------- time
 
     def _arm(self, group: str, window: Window) -> None:
         if window.armed is not None:
-            self._let_sleep(window.armed, group)
+            self.alarms.unset(window.armed, group)
         window.armed = window.wake
         if window.wake is not None:
-            self._wake_at(window.wake, group)
+            self.alarms.set(window.wake, group)
 
-    def _wake_at(self, time: int, group: str) -> None:
-        slot = self.slots.get(time)
-        if slot is None:
-            self.slots[time] = {group}
-            heapq.heappush(self.times, time)
-        else:
-            slot.add(group)
-
-    def _let_sleep(self, time: int, group: str) -> None:
-        slot = self.slots.get(time)
-        if slot is not None:
-            slot.discard(group)
-            if not slot:
-                del self.slots[time]
+    def arm_all(self) -> None:
+        """Set the times at which groups wake, anew."""
+        self.alarms.clear()
+        for group, known in self.groups.items():
+            if isinstance(known, tuple):
+                self.alarms.set(trim_time(self.plan, known[0]), group)
+            elif known.wake is not None:
+                known.armed = known.wake
+                self.alarms.set(known.wake, group)
 
     def wake_at(self) -> int | None:
-        """Return when a group has something to do; never a time of the past, which a restart would not know."""
-        times = self.times
-        while times and times[0] not in self.slots:
-            heapq.heappop(times)
-        return times[0] if times else None
+        """Return when a group has something to do."""
+        return self.alarms.next()
 
     def on_time(self, now_us: int) -> Iterable[Alert | Notice]:
         """Wake the groups that are due, earliest first, ties by their texts."""
@@ -267,10 +256,11 @@ class Shard:
         if self.discarded:
             self.discarded = False
             outputs.append(Notice("correlation_unknown_rules", label=self.plan.rule.id))
+        self.facts.now = max(self.facts.now, now_us)
         wake = self.wake_at()
         if wake is None or wake > now_us:
             return outputs
-        for _, group in self._due(now_us):
+        for group in self._due(now_us):
             outputs += self._wake(group, now_us)
         if self.groups:
             self.now = now_us
@@ -278,17 +268,16 @@ class Shard:
             self.journal.clock_dirty = True
         return outputs
 
-    def _due(self, now_us: int) -> list[tuple[int, str]]:
+    def _due(self, now_us: int) -> list[str]:
         """Let single entries go whose time has come, and return the windows that are due, in order."""
-        due: list[tuple[int, str]] = []
-        while (time := self.wake_at()) is not None and time <= now_us:
-            for group in sorted(self.slots.pop(time)):
-                known = self.groups.get(group)
-                if isinstance(known, Window):
-                    due.append((time, group))
-                    known.armed = None
-                elif known is not None:
-                    self._drop(group)
+        due = []
+        for _, group in self.alarms.due(now_us):
+            known = self.groups.get(group)
+            if isinstance(known, Window):
+                due.append(group)
+                known.armed = None
+            elif known is not None:
+                self._drop(group)
         return due
 
     def _wake(self, group: str, now_us: int) -> Outputs:
@@ -300,6 +289,10 @@ class Shard:
 
     # -------------------------------------------------------------- state
 
+    def __len__(self) -> int:
+        """Return how many groups hold something."""
+        return len(self.groups)
+
     def is_empty(self) -> bool:
         """Tell whether no group holds anything."""
         return not self.groups
@@ -308,50 +301,11 @@ class Shard:
         """Return the parts that changed; see `correlate.window.journal`."""
         return self.journal.save(self.plan, self.groups, self.facts, self.now)
 
-    def fits(self, plan: Plan) -> bool:
-        """Tell whether what the groups hold means the same under another plan of their rule."""
-        return self.plan.digest == plan.digest and self.kind is window_class(plan)
-
-    def renew(self, plan: Plan, router: Router, facts: Facts) -> None:
-        """Go on under another plan, at rest after a snapshot, counted among other groups."""
-        held = self._uncount()
-        facts.held += held
-        facts.groups += len(self.groups)
-        for group, known in self.groups.items():
-            self.groups[group] = self._moved(known, facts)
-        self.router, self.facts = router, facts
-        self.follow(plan)
-
-    def _moved(self, known: Entry | Window, facts: Facts) -> Entry | Window:
-        """Return a group whose facts have the shapes of others."""
-        shapes = self.facts.shapes
-        if isinstance(known, Window):
-            known.entries = [
-                (*one[:4], *facts.named(one[4], shapes[one[5]])) for one in known.entries
-            ]
-            known.facts = facts
-            return known
-        return (*known[:4], *facts.named(known[4], shapes[known[5]]))
-
-    def leave(self) -> tuple[str, ...]:
-        """Let go of all groups; return the parts that may be stored of them."""
-        self._uncount()
-        return self.journal.names()
-
-    def _uncount(self) -> int:
-        """Take the groups out of what all hold; return how many entries they have."""
-        held = sum(
-            len(one.entries) if isinstance(one, Window) else 1 for one in self.groups.values()
-        )
-        self.facts.held -= held
-        self.facts.groups -= len(self.groups)
-        return held
-
     def discard(self, parts: Iterable[str]) -> None:
         """Let stored parts go that mean nothing any more; be woken for it."""
         self.journal.discard(parts)
         self.discarded = True
-        self._wake_at(0, "")
+        self.alarms.set(0, "")
 
     def restore(self, parts: Mapping[str, bytes]) -> bool:
         """Fill a new shard with what its snapshots left.
@@ -362,71 +316,19 @@ class Shard:
         Raises:
             StoreError: a part is no state of ours, or of a later version.
         """
-        opened = self.journal.load(parts, self.plan, self._opened, self.facts)
+        opened = self.journal.load(parts, self.plan, self.opened, self.facts)
         if opened is None:
             return False
         self.now, windows, singles = opened
         if self.now is not None:
             self.horizon = self.now - self.plan.lateness_us
-        for group, entry in singles.items():
-            self.groups[group] = entry
-            self._wake_at(trim_time(self.plan, entry[0]), group)
-        for group, window in windows.items():
-            self.groups[group] = window
-            self._arm(group, window)
+        self.groups.update(singles)
+        self.groups.update(windows)
+        self.arm_all()
         self.facts.groups += len(self.groups)
         self.facts.held += len(singles) + sum(len(one.entries) for one in windows.values())
         return True
 
-    def _opened(self, group: str, head: Head | None) -> Window:
+    def opened(self, group: str, head: Head | None) -> Window:
         """Make a window for what was stored."""
         return self.kind(self.plan, group, self.settings, self.facts)
-
-
-class SensorShard(Shard):
-    """Logic of the groups of sensors' own alerts: each has the rule that its first event names.
-
-    Args:
-        plan: for any signature; bounds and times are the same for all.
-        key: of the stage.
-        router: tells the groups of an item.
-        settings: bounds.
-        facts: shared by all groups.
-        plan_of: makes the plan of one signature.
-    """
-
-    __slots__ = ("fields", "plan_of")
-
-    def __init__(
-        self,
-        plan: Plan,
-        key: str,
-        router: Router,
-        settings: WindowSettings,
-        facts: Facts,
-        plan_of: Callable[[SensorRule], Plan],
-    ) -> None:
-        super().__init__(plan, key, router, settings, facts)
-        self.plan_of = plan_of
-        self.fields: Fields = {}
-
-    @override
-    def on_item(self, item: Match | Alert) -> Iterable[Alert | Notice]:
-        self.fields = item.event.fields if type(item) is Match else {}
-        return super().on_item(item)
-
-    @override
-    def follow(self, plan: Plan) -> None:
-        """Go on; what a group is about came with its events."""
-        if not self.groups:
-            super().follow(plan)
-
-    @override
-    def _plan(self) -> Plan:
-        return self.plan_of(sensor_rule(self.fields))
-
-    @override
-    def _opened(self, group: str, head: Head | None) -> Window:
-        rule = rule_of(head) if head is not None else None
-        plan = self.plan if rule is None else self.plan_of(rule)
-        return self.kind(plan, group, self.settings, self.facts)

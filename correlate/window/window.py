@@ -245,10 +245,15 @@ def alone(plan: Plan, text: str, settings: WindowSettings, facts: Facts, entry: 
     return outputs
 
 
-def late(plan: Plan, text: str, settings: WindowSettings, facts: Facts, entry: Entry) -> Outputs:
-    """Count an event that came later than allowed; a detection's is still told, as an alert of its own."""
-    notice = Notice(
+def late_notice(plan: Plan) -> Notice:
+    """Count an event that came later than allowed."""
+    return Notice(
         "correlation_late_events", label=plan.rule.id,
         text=f"rule {plan.rule.id}: an event came later than the allowed lateness",
     )  # fmt: skip
-    return [notice, *alone(plan, text, settings, facts, entry)] if plan.is_fold else [notice]
+
+
+def late(plan: Plan, text: str, settings: WindowSettings, facts: Facts, entry: Entry) -> Outputs:
+    """Count an event that came later than allowed; a detection's is still told, as an alert of its own."""
+    told = alone(plan, text, settings, facts, entry) if plan.is_fold else NOTHING
+    return [late_notice(plan), *told]

@@ -70,6 +70,37 @@ def test_groups_beyond_the_bound_are_counted_and_later_ones_find_room_again() ->
     assert [one.event_count for one in run.final()] == [2]
 
 
+def test_an_event_of_more_groups_than_one_may_be_in_is_counted() -> None:
+    run = run_of(CORR % ("event_count", "10s", "gte: 1"))
+    run.take(match(0, 0, ip=[f"10.0.0.{n}" for n in range(20)]))
+    assert len(run.final()) == 16
+    assert named(run, "correlation_groups_refused") == 1
+
+
+def test_a_late_event_is_counted_even_where_its_group_was_forgotten() -> None:
+    run = run_of(CORR % ("event_count", "10s", "gte: 2"), lateness="5s")
+    run.take(match(0, 0, ip="10.0.0.1"))
+    run.time(START_US + 3_600_000_000)
+    for number in (1, 2):
+        run.take(match(number, number, ip="10.0.0.2"))
+        run.time(START_US + 3_600_000_000)
+    assert run.final() == []
+    assert named(run, "correlation_late_events") == 2
+
+
+def test_a_late_event_of_a_detection_is_told_and_not_held() -> None:
+    run = run_of(RULE, lateness="5s")
+    run.take(match(0, 0, **{"source.ip": "10.0.0.1"}))
+    run.take(match(20, 1, **{"source.ip": "10.0.0.1"}))
+    run.time(START_US + 60_000_000)
+    (shard,) = shards(run)
+    held = shard.facts.held
+    run.take(match(1, 2, **{"source.ip": "10.0.0.1"}))
+    assert len(run.final()) == 2
+    assert named(run, "correlation_late_events") == 1
+    assert shard.facts.held == held
+
+
 def test_a_detection_is_told_even_beyond_the_bound() -> None:
     run = run_of(RULE, max_keys=2)
     for number in range(4):

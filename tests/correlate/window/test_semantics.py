@@ -123,6 +123,9 @@ CASES: dict[str, tuple[str, list[Match], int]] = {
     "median of two is their mean": (value("value_median", "field: b, eq: 5"), [a(0, b=1), a(1, b=9)], 1),
     "percentile": (value("value_percentile", "field: b, percentile: 90, gte: 9.9"), [a(i / 10, b=i) for i in range(12)], 1),
     "a value of less than a fifth of all": (value("value_percentile", "field: b, lt: 20"), [*(a(i, b="x") for i in range(5)), a(6, b="y")], 1),
+    "median of one, five, nine": (value("value_median", "field: b, gte: 5"), [a(0, b=1), a(1, b=5), a(2, b=9)], 1),
+    "the 95th of a hundred": (value("value_percentile", "field: b, percentile: 95, gt: 90"), [a(i % 10 + i / 1000, b=i) for i in range(1, 101)], 1),
+    "the 95th of ninety": (value("value_percentile", "field: b, percentile: 95, gt: 90"), [a(i % 10 + i / 1000, b=i) for i in range(1, 91)], 0),
     "text is no number": (value("value_sum", "field: b, gt: 0"), [a(0, b="many"), a(1, b=True)], 0),
     "both in any order": (temporal("ra, rb"), [b(0), a(1)], 1),
     "one of two": (temporal("ra, rb"), [b(0), b(1)], 0),
@@ -142,6 +145,7 @@ CASES: dict[str, tuple[str, list[Match], int]] = {
     "order at one time is open": (temporal("ra, rb", kind="temporal_ordered"), [b(1), a(1)], 1),
     # "in the order": an event does not follow itself.
     "one event does not follow itself": (temporal("ra, rb", kind="temporal_ordered"), [a(0), Match("rb", a(0).event)], 0),
+    "in one second, against the order": (temporal("ra, rb", kind="temporal_ordered"), [b(0.1), a(0.9)], 0),
     "ordered, late": (temporal("ra, rb", kind="temporal_ordered"), [b(5), a(1)], 1),
     "ordered, with noise": (temporal("ra, rb, rc", kind="temporal_ordered"), [b(0), a(1), b(2), c(3)], 1),
     "ordered, a step too old": (temporal("ra, rb, rc", kind="temporal_ordered"), [a(0), b(5), c(11)], 0),
@@ -184,6 +188,35 @@ def test_generate_gives_the_rules_below_alerts_of_their_own() -> None:
     run = play(event_count("gte: 3") + "  generate: true\n", [a(0), a(1), a(2)])
     assert sorted(one.rule.id for one in run.final()) == ["corr", "ra"]
     assert {one.event_count for one in run.final()} == {3}
+
+
+def test_generate_may_stand_at_the_top_of_the_rule() -> None:
+    text = event_count("gte: 3").replace("correlation:\n", "generate: true\ncorrelation:\n", 1)
+    run = play(text, [a(0), a(1), a(2)])
+    assert sorted(one.rule.id for one in run.final()) == ["corr", "ra"]
+
+
+def test_an_alert_that_was_taken_back_and_comes_again_goes_on_counting_revisions() -> None:
+    """A revision that is not newer would be passed over by all who heard of the retraction."""
+    text = temporal("ra, rb", kind="temporal_ordered", more="opsonin: {absence: rb}")
+    outer = correlation(
+        "type: event_count\nrules: [corr]\ngroup-by: [ip]\ntimespan: 1h\ncondition: {gte: 1}",
+        name="outer",
+    )
+    run = Alerts(
+        aggregate(load(read(f"{RULES}{text}---\n{outer}", "corr.yml")), Settings(lateness="60s"))
+    )
+    run.take(a(0))
+    run.time(START_US + 11 * SECOND)
+    (told,) = run.final()
+    inner = next(one for one in run.told if one.rule.id == "corr")
+    for revision, retracted in ((2, True), (3, False)):
+        run.host.restart()
+        run._out(
+            run.host.take(inner.model_copy(update={"revision": revision, "retracted": retracted}))
+        )
+        assert run.latest[told.id].retracted is retracted
+        assert run.latest[told.id].revision == revision
 
 
 def test_the_first_alert_comes_with_the_event_that_completes_it() -> None:

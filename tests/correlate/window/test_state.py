@@ -133,6 +133,18 @@ def test_a_head_outlives_the_part_that_it_was_stored_in() -> None:
     assert len(runs[0].final()) == 1
 
 
+def test_what_a_late_event_takes_from_an_alert_is_stored() -> None:
+    text = TEXT.replace("value_sum", "value_avg").replace("gte: 10", "gte: 2.5")
+    runs = run_of(text), run_of(text)
+    for at, size in ((23, 5), (22, 1), (32, 2), (31, 1)):  # the last two: in time, and late
+        for run in runs:
+            run.take(match(at, size))
+        runs[1].host.restart()
+    for run in runs:
+        run.time(START_US + 10**12)
+    assert [one.events for one in runs[0].told] == [one.events for one in runs[1].told]
+
+
 def test_numbers_beyond_64_bits_are_stored() -> None:
     run = run_of(TEXT.replace("gte: 10", f"eq: {10**40 + 1}"))
     run.take(match(0, 10**40))

@@ -1,0 +1,51 @@
+"""When to wake whom: texts by time, the earliest first; a time that nobody waits for any more is not told."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+
+class Alarms:
+    """Times, and the groups that each is set for. Setting and unsetting is O(1) where many share a time."""
+
+    __slots__ = ("_at", "_times")
+
+    def __init__(self) -> None:
+        self._times: list[int] = []
+        self._at: dict[int, set[str]] = {}
+
+    def set(self, time: int, group: str) -> None:
+        """Let a group be woken at a time."""
+        groups = self._at.get(time)
+        if groups is None:
+            self._at[time] = {group}
+            heapq.heappush(self._times, time)
+        else:
+            groups.add(group)
+
+    def unset(self, time: int, group: str) -> None:
+        """Let a group sleep that is, perhaps, to be woken at a time."""
+        groups = self._at.get(time)
+        if groups is not None:
+            groups.discard(group)
+            if not groups:
+                del self._at[time]
+
+    def next(self) -> int | None:
+        """Return the earliest time that is set; exact, since a restart would know no other."""
+        times = self._times
+        while times and times[0] not in self._at:
+            heapq.heappop(times)
+        return times[0] if times else None
+
+    def due(self, now: int) -> Iterator[tuple[int, str]]:
+        """Take and yield what is set up to `now`, in order of time and text."""
+        while (time := self.next()) is not None and time <= now:
+            for group in sorted(self._at.pop(time)):
+                yield time, group
+
+    def clear(self) -> None:
+        """Wake nobody."""
+        self._times.clear()
+        self._at.clear()

@@ -1,0 +1,55 @@
+"""Groups that outlive their rules' files: a new rule set takes over what still means the same, and lets go of the rest.
+
+All calls want a shard at rest: its snapshot was taken, and nothing came since.
+"""
+
+from __future__ import annotations
+
+from correlate.window.deadline import window_class
+from correlate.window.entry import Entry
+from correlate.window.facts import Facts
+from correlate.window.plan import Plan
+from correlate.window.routing import Router
+from correlate.window.shard import Shard
+from correlate.window.window import Window
+
+
+def fits(shard: Shard, plan: Plan) -> bool:
+    """Tell whether what the groups hold means the same under another plan of their rule."""
+    return shard.plan.digest == plan.digest and shard.kind is window_class(plan)
+
+
+def move(shard: Shard, plan: Plan, router: Router, facts: Facts) -> None:
+    """Let the groups go on under another plan, counted among other groups. O(entries)."""
+    facts.held += _uncount(shard)
+    facts.groups += len(shard.groups)
+    for group, known in shard.groups.items():
+        shard.groups[group] = _moved(known, shard.facts, facts)
+    shard.router, shard.facts = router, facts
+    shard.follow(plan)
+    shard.arm_all()
+
+
+def leave(shard: Shard) -> tuple[str, ...]:
+    """Let go of all groups; return the parts that may be stored of them."""
+    _uncount(shard)
+    return shard.journal.names()
+
+
+def _moved(known: Entry | Window, old: Facts, new: Facts) -> Entry | Window:
+    """Return a group whose facts have the shapes of others."""
+    if isinstance(known, Window):
+        known.entries = [
+            (*one[:4], *new.named(one[4], old.shapes[one[5]])) for one in known.entries
+        ]
+        known.facts = new
+        return known
+    return (*known[:4], *new.named(known[4], old.shapes[known[5]]))
+
+
+def _uncount(shard: Shard) -> int:
+    """Take the groups out of what all hold; return how many entries they have."""
+    held = sum(len(one.entries) if isinstance(one, Window) else 1 for one in shard.groups.values())
+    shard.facts.held -= held
+    shard.facts.groups -= len(shard.groups)
+    return held
