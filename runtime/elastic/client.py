@@ -87,5 +87,7 @@ def explained(error: TransportError | ApiError | TransportApiError) -> IndexingE
         )
     if isinstance(error, ConnectionTimeout):
         return IndexingError("Elasticsearch did not answer within elastic.timeout")
-    causes = "".join(f" ({cause})" for cause in getattr(error, "errors", ()))
-    return IndexingError(f"Elasticsearch cannot be reached: {f'{error}{causes}'[:_BODY_BYTES]}")
+    # The library says "TLS error" and hides what the matter is.
+    cause = error.__cause__ or error.__context__
+    words = f"{error} ({cause})" if cause is not None else str(error)
+    return IndexingError(f"Elasticsearch cannot be reached: {words[:_BODY_BYTES]}")
