@@ -46,8 +46,11 @@ DETECT_STATE = Topic("detect-state", "state part", bytes, compacted=True, scales
 AGGREGATE_STATE = Topic("aggregate-state", "state part", bytes, compacted=True, scales=True)
 LINK_STATE = Topic("link-state", "state part", bytes, compacted=True)
 DECIDE_STATE = Topic("decide-state", "state part", bytes, compacted=True)
+VIEWS_STATE = Topic(
+    "views-view-changelog", "view", bytes, compacted=True
+)  # Faust's own name for it
 
-STATES = (INGEST_STATE, DETECT_STATE, AGGREGATE_STATE, LINK_STATE, DECIDE_STATE)
+STATES = (INGEST_STATE, DETECT_STATE, AGGREGATE_STATE, LINK_STATE, DECIDE_STATE, VIEWS_STATE)
 """Changelogs: partition for partition the state of the stage that reads the stage's input; positions of sources."""
 
 TOPICS = (EVENTS, MATCHES, OBSERVATIONS, ALERTS, CHAINS, POLICY, OUTCOMES, COMMANDS, DEAD_LETTERS)

@@ -49,6 +49,12 @@ acl --add --allow-principal User:opsonin-enforce --operation Write --topic 'opso
 acl --add --allow-principal User:opsonin-enforce --operation Write --topic 'opsonin.events'
 acl --add --allow-principal User:opsonin-enforce --operation Write --topic 'opsonin.dead-letters'
 acl --add --allow-principal User:opsonin-enforce --operation Write --transactional-id 'opsonin.enforce.' --resource-pattern-type prefixed
+acl --add --allow-principal User:opsonin-views --operation Read --topic 'opsonin.alerts'
+acl --add --allow-principal User:opsonin-views --operation Read --topic 'opsonin.chains'
+acl --add --allow-principal User:opsonin-views --operation Read --topic 'opsonin.policy'
+acl --add --allow-principal User:opsonin-views --operation Read --topic 'opsonin.views-view-changelog'
+acl --add --allow-principal User:opsonin-views --operation Write --topic 'opsonin.views-view-changelog'
+acl --add --allow-principal User:opsonin-views --operation Read --group 'opsonin.views'
 acl --add --allow-principal User:opsonin-index --operation Read --topic 'opsonin.events'
 acl --add --allow-principal User:opsonin-index --operation Read --topic 'opsonin.alerts'
 acl --add --allow-principal User:opsonin-index --operation Read --topic 'opsonin.chains'

@@ -44,6 +44,7 @@ from contract.topics import (
     OBSERVATIONS,
     OUTCOMES,
     POLICY,
+    VIEWS_STATE,
     Topic,
 )
 from runtime.kafka.client import translated
@@ -97,6 +98,12 @@ ACCESS: Final[dict[str, Access]] = {
         is_group=True,
     ),
     "enforce": Access((POLICY, OUTCOMES), (OUTCOMES, EVENTS, DEAD_LETTERS)),
+    "views": Access(
+        (ALERTS, CHAINS, POLICY, VIEWS_STATE),
+        (VIEWS_STATE,),
+        is_group=True,
+        is_transactional=False,
+    ),
     "index": Access(
         (EVENTS, ALERTS, CHAINS, POLICY, OUTCOMES, DEAD_LETTERS),
         is_group=True,

@@ -21,7 +21,7 @@ from contract.errors import BrokerError
 from contract.ports import Meter
 from contract.topics import INGEST_STATE, Topic
 from runtime.kafka import state
-from runtime.kafka.client import abandon, admin, consumer, explain, producer, translated
+from runtime.kafka.client import abandon, admin, consumer, explain, in_bulk, producer, translated
 from runtime.kafka.outlet import Sent
 from runtime.kafka.rights import require
 from runtime.kafka.settings import KafkaSettings
@@ -128,16 +128,22 @@ class Sink:
         client = self._producer
         if client is None:
             raise BrokerError("gave up waiting for Kafka", passes=True)
+        names = {one.topic.name: name_of(self._settings, one.topic) for one in sent}
+        self._names |= names
         client.begin_transaction()
-        send, names = client.send, self._names
-        futures = []
-        for one in sent:
-            topic = names.get(one.topic.name)
-            if topic is None:
-                topic = names[one.topic.name] = name_of(self._settings, one.topic)
-            futures.append(
-                send(topic, one.value, one.key, one.headers, one.partition, one.timestamp_ms)
-            )
+        send = client.send
+        with in_bulk(client, names.values()):
+            futures = [
+                send(
+                    names[one.topic.name],
+                    one.value,
+                    one.key,
+                    one.headers,
+                    one.partition,
+                    one.timestamp_ms,
+                )
+                for one in sent
+            ]
         client.flush(_DELIVERY_MS / 1_000)
         for future in futures:
             # A record that was refused at once is in no batch: the commit would not tell of it.

@@ -61,6 +61,8 @@ class Views:
 
     async def run(self) -> None:
         """Run until stopped."""
+        # Faust makes its own folder, and none above it.
+        self._settings.engine.data_dir.mkdir(parents=True, exist_ok=True)
         app = self._app()
         try:
             await app.start()
