@@ -8,11 +8,11 @@ the time from which the entries are evidence, or None.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from typing_extensions import override
 
-from correlate.window.condition import Presence, Test
+from correlate.window.condition import Test
 from correlate.window.entry import Entries
 from correlate.window.measure import Distinct, Measure
 from correlate.window.sketch import SlidingSketch
@@ -197,125 +197,3 @@ class DistinctValues(Measured):
             super().trim(entries, count)
         self.start = max(0, self.start - count) if self.sketch is not None else self.start
         self.end = max(0, self.end - count) if self.sketch is not None else self.end
-
-
-class AllPresent:
-    """The rules asked for were all seen in the span, in any order; O(rules)."""
-
-    __slots__ = ("last", "presence", "simple", "span_us")
-    sketch: SlidingSketch | None = None
-
-    def __init__(self, span_us: int, parts: int, presence: Presence) -> None:
-        self.span_us = span_us
-        self.presence = presence
-        self.last: list[int] = [_NEVER] * parts
-        wanted, refused = presence.clauses[0]
-        self.simple = len(presence.clauses) == 1 and not refused and len(wanted) == parts
-
-    def step(self, entries: Entries, at: int) -> int | None:
-        time, part, *_ = entries[at]
-        last = self.last
-        last[part] = time
-        since = time - self.span_us
-        if self.simple:
-            oldest = min(last)
-            return oldest if oldest >= since else None
-        present = {index for index, seen in enumerate(last) if seen >= since}
-        starts = [
-            min(last[index] for index in wanted)
-            for wanted, refused in self.presence.clauses
-            if wanted <= present and refused.isdisjoint(present) and part in wanted
-        ]
-        return max(starts) if starts else None
-
-    def rewind(self, entries: Entries, at: int) -> None:
-        self.last = [_NEVER] * len(self.last)
-        if at:
-            since = bisect_left(entries, (entries[at - 1][0] - self.span_us,))
-            for index in range(since, at):
-                self.last[entries[index][1]] = entries[index][0]
-
-    reset = rewind
-
-    def trim(self, entries: Entries, count: int) -> None:
-        pass
-
-
-_NEVER = -(2**62)
-_Step: TypeAlias = tuple[int, str]
-"""Start of a sequence so far, and the id of the event that took its last step."""
-
-_NO_STEP: _Step = (_NEVER, "")
-
-
-class InOrder:
-    """The rules asked for were seen in the order listed, each by another event; O(alternatives).
-
-    Keeps, for each step, the sequence so far that started last: no other can outlive it. The second
-    best, by another event, is kept because one event never takes two steps. Events of one time stand
-    in any order, since logs by the second cannot say more: entries are sorted by time, then by part.
-    """
-
-    __slots__ = ("best", "chains", "span_us", "unwanted")
-    sketch: SlidingSketch | None = None
-
-    def __init__(self, span_us: int, presence: Presence) -> None:
-        self.span_us = span_us
-        self.chains = [
-            (tuple(sorted(wanted)), tuple(sorted(refused))) for wanted, refused in presence.clauses
-        ]
-        self._clear()
-
-    def _clear(self) -> None:
-        self.best: list[list[list[_Step]]] = [
-            [[_NO_STEP, _NO_STEP] for _ in wanted] for wanted, _ in self.chains
-        ]
-        self.unwanted: dict[int, int] = {}
-
-    def step(self, entries: Entries, at: int) -> int | None:
-        time, part, event, *_ = entries[at]
-        since = time - self.span_us
-        found = None
-        for (wanted, refused), best in zip(self.chains, self.best, strict=True):
-            if part not in wanted:
-                continue
-            place = wanted.index(part)
-            start = time if place == 0 else _by_another(best[place - 1], event)
-            if start >= since:
-                _keep(best[place], (start, event))
-                if (
-                    place == len(wanted) - 1
-                    and (found is None or start > found)
-                    and all(self.unwanted.get(other, _NEVER) < since for other in refused)
-                ):
-                    found = start
-        self.unwanted[part] = time
-        return found
-
-    def rewind(self, entries: Entries, at: int) -> None:
-        self._clear()
-        if at:
-            # A sequence that still matters at `at` started at most one span before it.
-            since = bisect_left(entries, (entries[at - 1][0] - self.span_us,))
-            for index in range(since, at):
-                self.step(entries, index)
-
-    reset = rewind
-
-    def trim(self, entries: Entries, count: int) -> None:
-        pass
-
-
-def _by_another(steps: list[_Step], event: str) -> int:
-    return steps[1][0] if steps[0][1] == event else steps[0][0]
-
-
-def _keep(steps: list[_Step], step: _Step) -> None:
-    """Keep the two latest starts that end in different events."""
-    if step[1] == steps[0][1]:
-        steps[0] = max(steps[0], step)
-    elif step >= steps[0]:
-        steps[1] = steps[0]
-        steps[0] = step
-    elif step[1] == steps[1][1] or step[0] > steps[1][0]:
-        steps[1] = max(steps[1], step)

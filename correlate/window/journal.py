@@ -7,21 +7,17 @@ Should one far entry hold up the others' going, the journal is written anew as a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from itertools import repeat
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import TypeAlias
 
 from correlate.window import forms
 from correlate.window.entry import Entry
 from correlate.window.facts import Facts
-from correlate.window.forms import Change, Head, Part, Row
+from correlate.window.forms import Change
 from correlate.window.plan import Plan
+from correlate.window.recovery import CLOCK, Make, Recovered, Stored, name, recover
 from correlate.window.window import Window, trim_time
-
-CLOCK = "clock"
-"""Name of the part that says how far time is."""
 
 MIN_PARTS = 64
 """So many parts are never too many."""
@@ -30,18 +26,6 @@ MAX_ROWS = 4096
 """Entries of one part, so that no part grows beyond what a store takes at once."""
 
 _TIME, _SHAPE = itemgetter(0), itemgetter(5)
-
-Make: TypeAlias = Callable[[str, Head | None], Window]
-Opened: TypeAlias = tuple[int | None, dict[str, Window], dict[str, Entry]]
-
-
-@dataclass(slots=True)
-class _Stored:
-    """A part: its number, the time of its last entry, and whose heads are in it."""
-
-    number: int
-    last: int
-    heads: list[str]
 
 
 class Journal:
@@ -65,7 +49,7 @@ class Journal:
         self.groups: list[str] = []
         self.rows: list[Entry | None] = []
         self.clock_dirty = False
-        self._stored: list[_Stored] = []
+        self._stored: list[Stored] = []
         self._number = 0
         self._review_at = MIN_PARTS
         self._clock_stored = False
@@ -75,7 +59,7 @@ class Journal:
         """Let stored parts go, at the next snapshot, that mean nothing any more."""
         self._void = tuple(names)
         self._stored.clear()
-        self._number = max((int(n[1:]) for n in self._void if n[1:].isdecimal()), default=0)
+        self._number = max((int(one[1:]) for one in self._void if one[1:].isdecimal()), default=0)
         self._clock_stored = False
 
     def forget(self, group: str) -> None:
@@ -86,7 +70,22 @@ class Journal:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the parts that may be stored."""
-        return (CLOCK, *(_name(one.number) for one in self._stored))
+        return (CLOCK, *(name(one.number) for one in self._stored))
+
+    def load(
+        self, parts: Mapping[str, bytes], plan: Plan, make: Make, facts: Facts
+    ) -> Recovered | None:
+        """Go on after the parts of an earlier run; see `recovery.recover`.
+
+        Raises:
+            StoreError: a part is no state of ours, or of a later version.
+        """
+        found = recover(self._key, parts, plan, make, facts)
+        if found is not None:
+            self._stored = found.stored
+            self._number = max((one.number for one in found.stored), default=0)
+            self._clock_stored = CLOCK in parts
+        return found
 
     # -------------------------------------------------------------- write
 
@@ -110,7 +109,7 @@ class Journal:
         return parts
 
     def _clear(self, parts: dict[str, bytes | None]) -> None:
-        parts.update(dict.fromkeys(_name(one.number) for one in self._stored))
+        parts.update(dict.fromkeys(name(one.number) for one in self._stored))
         if self._clock_stored:
             parts[CLOCK] = None
         self.touched.clear()
@@ -121,11 +120,11 @@ class Journal:
 
     def _let_go(
         self,
-        part: _Stored,
+        part: Stored,
         groups: Mapping[str, Entry | Window],
         parts: dict[str, bytes | None],
     ) -> None:
-        parts[_name(part.number)] = None
+        parts[name(part.number)] = None
         for group in part.heads:
             window = groups.get(group)
             if isinstance(window, Window) and window.head_at == part.number:
@@ -178,7 +177,7 @@ class Journal:
             for block in some_blocks:
                 entries += block[3]
             last = max(map(_TIME, entries), default=now)
-            parts[_name(self._number)] = forms.encode(
+            parts[name(self._number)] = forms.encode(
                 plan.digest,
                 max(last, now),
                 {shape: facts.shapes[shape] for shape in set(map(_SHAPE, entries))},
@@ -188,79 +187,13 @@ class Journal:
                 [(one.text, self._head(one)) for one in heads] if is_last else [],
             )
             named = [one.text for one in heads] if is_last else []
-            self._stored.append(_Stored(self._number, max(last, now), named))
+            self._stored.append(Stored(self._number, max(last, now), named))
 
     def _head(self, window: Window) -> bytes:
         window.head_dirty = False
         window.saved_wake = window.wake
         window.head_at = self._number
         return forms.head_of(window)
-
-    # -------------------------------------------------------------- read
-
-    def load(
-        self, parts: Mapping[str, bytes], plan: Plan, make: Make, facts: Facts
-    ) -> Opened | None:
-        """Return (time, windows, groups of one entry) as the parts say; None when they are another rule's.
-
-        Raises:
-            StoreError: a part is no state of ours, or of a later version.
-        """
-        if any(data[:1] == b"{" for data in parts.values()):
-            return None  # version 1, a part per group in JSON, was before the first release
-        now = None
-        if CLOCK in parts:
-            clock = forms.decode_clock(parts[CLOCK], self._key)
-            now, self._clock_stored = clock.now, True
-            if clock.digest != plan.digest:
-                return None
-        rows: dict[str, list[tuple[Entry, int | None]]] = {}
-        heads: dict[str, tuple[int, bytes]] = {}
-        for number in sorted(int(name[1:]) for name in parts if name != CLOCK):
-            part = forms.decode(parts[_name(number)], self._key)
-            if part.digest != plan.digest:
-                return None
-            self._number = number
-            self._stored.append(_Stored(number, part.last, [group for group, _ in part.heads]))
-            _apply(part, rows, heads, facts)
-            heads.update((group, (number, head)) for group, head in part.heads)
-        return now, *self._made(rows, heads, plan, make)
-
-    def _made(
-        self,
-        rows: dict[str, list[tuple[Entry, int | None]]],
-        heads: dict[str, tuple[int, bytes]],
-        plan: Plan,
-        make: Make,
-    ) -> tuple[dict[str, Window], dict[str, Entry]]:
-        windows: dict[str, Window] = {}
-        singles: dict[str, Entry] = {}
-        for group in sorted({*rows, *heads}):
-            found = rows.get(group, [])
-            number, data = heads.get(group, (None, b""))
-            if number is None and len(found) == 1 and plan.alone and not plan.alone(found[0][0][3]):
-                singles[group] = found[0][0]
-                continue
-            head = forms.decode_head(data, self._key) if number is not None else None
-            window = make(group, head)
-            window.entries = [entry for entry, _ in found]
-            if any(since is not None for _, since in found):
-                window.fires = [since for _, since in found]
-            window.saved = len(found)
-            if head is not None:
-                forms.open_head(window, head)
-            window.evaluator.reset(window.entries, len(found))
-            window.head_at = number
-            if head is None:
-                window.plan_wake()
-            # When it wakes is state too: the order of what is told must not show a restart.
-            window.saved_wake = window.wake
-            windows[group] = window
-        return windows, singles
-
-
-def _name(number: int) -> str:
-    return f"e{number}"
 
 
 _Portion: TypeAlias = tuple[list[str], list[Entry | None], list[Change], bool]
@@ -287,32 +220,3 @@ def _portions(
             some.append((group, *void, new, fires[at : at + MAX_ROWS]))
             room -= len(new)
     yield [], [], some, True
-
-
-def _apply(
-    part: Part,
-    rows: dict[str, list[tuple[Entry, int | None]]],
-    heads: dict[str, tuple[int, bytes]],
-    facts: Facts,
-) -> None:
-    """Bring the groups to where a part says they are."""
-
-    def entry_of(row: Row) -> Entry:
-        return forms.entry_of(row, *facts.named(row[4], part.shapes[row[5]]))
-
-    for group, row in zip(part.groups, part.rows, strict=True):
-        if row is None:
-            rows.pop(group, None)
-            heads.pop(group, None)
-        else:
-            rows.setdefault(group, []).append((entry_of(row), None))
-    for group, since, cut, new, fires in part.blocks:
-        known = rows.get(group, [])
-        if since is not None or cut is not None:
-            known = [
-                one
-                for one in known
-                if (since is None or one[0][:3] < since) and (cut is None or one[0][:3] > cut)
-            ]
-        known.extend(zip(map(entry_of, new), fires or repeat(None, len(new)), strict=True))
-        rows[group] = known

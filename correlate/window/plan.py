@@ -10,15 +10,7 @@ from contract.event import Fields
 from contract.records import Rule
 from correlate.window.condition import Number, number
 from correlate.window.entry import Value
-from correlate.window.evaluate import (
-    AllPresent,
-    Always,
-    AtLeast,
-    DistinctValues,
-    Evaluator,
-    InOrder,
-    Measured,
-)
+from correlate.window.evaluate import Always, AtLeast, DistinctValues, Evaluator, Measured
 from correlate.window.grouping import SEPARATOR, alternatives, lookup, scalar
 from correlate.window.measure import (
     Average,
@@ -29,6 +21,7 @@ from correlate.window.measure import (
     Share,
     Sum,
 )
+from correlate.window.presence import AllPresent, InOrder
 from correlate.window.rule import Correlation
 
 Reader: TypeAlias = Callable[[Fields], Value]

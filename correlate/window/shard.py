@@ -316,17 +316,18 @@ class Shard:
         Raises:
             StoreError: a part is no state of ours, or of a later version.
         """
-        opened = self.journal.load(parts, self.plan, self.opened, self.facts)
-        if opened is None:
+        found = self.journal.load(parts, self.plan, self.opened, self.facts)
+        if found is None:
             return False
-        self.now, windows, singles = opened
+        self.now = found.now
         if self.now is not None:
             self.horizon = self.now - self.plan.lateness_us
-        self.groups.update(singles)
-        self.groups.update(windows)
+        self.groups.update(found.singles)
+        self.groups.update(found.windows)
         self.arm_all()
         self.facts.groups += len(self.groups)
-        self.facts.held += len(singles) + sum(len(one.entries) for one in windows.values())
+        self.facts.held += len(found.singles)
+        self.facts.held += sum(len(one.entries) for one in found.windows.values())
         return True
 
     def opened(self, group: str, head: Head | None) -> Window:
