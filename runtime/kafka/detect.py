@@ -89,6 +89,11 @@ class DetectTask:
 
     # -------------------------------------------------------------- the port
 
+    @property
+    def has_ended(self) -> bool:
+        """See the port."""
+        return self._told.ended
+
     def restore(self, state: State, now_us: int) -> None:
         """See the port."""
         part = state.get(HOST, {}).get("sources", {}).get("")

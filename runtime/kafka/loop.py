@@ -112,6 +112,9 @@ class Loop(threading.Thread):
         instance: name of this worker, the same after a restart and of no other one.
         meter: is told lag, delays and counts.
         clock: wall clock, microseconds.
+
+    Attributes:
+        has_ended: all input of its partitions has gone through, where `engine.stop_at_end` says that input ends.
     """
 
     def __init__(
@@ -233,6 +236,7 @@ class Loop(threading.Thread):
                 self.health.partitions[partition] = now
         if sends or positions:
             self._commit(consumer, producer, sends, positions)
+        self.has_ended = bool(self._tasks) and all(one.has_ended for one in self._tasks.values())
         self._tell(consumer, now)
         self.health.failing_since_us = None
 

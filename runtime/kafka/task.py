@@ -49,6 +49,10 @@ class Task(Protocol):
     low_us: int
     origin_ms: int
 
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether all input has gone through and everyone behind was told so."""
+
     def restore(self, state: State, now_us: int) -> None:
         """Go on from the changelog."""
 
@@ -115,6 +119,11 @@ class StageTask:
         self._has_ended = False
 
     # -------------------------------------------------------------- the port
+
+    @property
+    def has_ended(self) -> bool:
+        """See the port."""
+        return self._told.ended
 
     def restore(self, state: State, now_us: int) -> None:
         """See the port."""

@@ -1,0 +1,282 @@
+"""What each stage costs on Kafka, beside the bare client that reads and writes the same records in the same transactions.
+
+    python bench/path.py --events 50000 [--rules DIR]
+
+One after another on a broker of its own, each alone in this process: ingest (ECS lines of the recorded intrusion, repeated),
+detect, aggregate, link, decide. Rates are per CPU second of this process, the client's threads included, so that what else the
+machine does hardly counts. `--rules` names the rules; without it there are none, and detection passes everything
+by. Prints one JSON object as its last line; per stage:
+
+    events_per_s_per_core   records read by the stage (ingest: lines) per CPU second
+    bare_client_per_s       the same records read, and the stage's records sent, by kafka-python alone
+    ratio                   of the two
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path[0] = str(ROOT / "bench" / "empty")  # scripts here bear the names of packages
+sys.path += [str(ROOT), str(ROOT / "deploy" / "lab")]
+
+from kafka import KafkaConsumer, TopicPartition  # noqa: E402 - after the paths
+from kafka.structs import OffsetAndMetadata  # noqa: E402
+from kafka_broker import Broker  # noqa: E402
+
+from contract.event import Event  # noqa: E402
+from contract.meter import MemoryMeter  # noqa: E402
+from contract.plugins import load_named  # noqa: E402
+from contract.ports import Adapter, Batch  # noqa: E402
+from contract.timestamps import iso
+from contract.topics import EVENTS, STATES, TOPICS, Topic  # noqa: E402
+from runtime import clock, log  # noqa: E402
+from runtime.compose import compose  # noqa: E402
+from runtime.intake import Intake  # noqa: E402
+from runtime.kafka import client, topics  # noqa: E402
+from runtime.kafka.ingest import Ingest  # noqa: E402
+from runtime.kafka.loop import BATCH_RECORDS, Loop  # noqa: E402
+from runtime.kafka.roles import ROLES, Role, Roles  # noqa: E402
+from runtime.settings import Reading, Settings, resolve  # noqa: E402
+
+EXAMPLE = ROOT / "examples" / "webshop"
+LOGS = {"eve.json": "suricata.eve", "netfilter.log": "linux.netfilter", "auth.log": "linux.auth"}
+PARTITIONS = 4
+_STEP_US = 2_000_000_000
+_AGO_US = 30 * 86_400_000_000
+LIMIT_S = 1_200
+
+
+def write_events(path: Path, count: int, meter: MemoryMeter, settings: Settings) -> int:
+    """Write the example's events again and again, later each time; return how many."""
+    events: list[Event] = []
+    for name, adapter in LOGS.items():
+        reading = Reading(name, load_named("ingest.adapters", adapter, "ADAPTER", Adapter), UTC, {})
+        lines = [one for one in (EXAMPLE / name).read_bytes().splitlines() if one]
+        intake = Intake(reading, settings.normalize, meter)
+        taken = intake.take(Batch(name, lines, clock.now_us()))
+        events += [one for one in taken if isinstance(one, Event)]
+    events.sort(key=lambda one: one.time_us)
+    first = events[0].time_us
+    written = 0
+    with path.open("w") as out:
+        while written < count:
+            shift = clock.now_us() - _AGO_US - first + written // len(events) * _STEP_US // 10
+            for event in events[: count - written]:
+                fields = dict(event.fields)
+                fields.pop("event.id")
+                fields["@timestamp"] = iso(event.time_us + shift)
+                out.write(json.dumps(fields) + "\n")
+                written += 1
+    return written
+
+
+def cpu_of(call: Callable[[], object]) -> float:
+    """Return the CPU seconds that a call takes, all threads together."""
+    began = time.process_time()
+    call()
+    return time.process_time() - began
+
+
+def run_stage(role: Role, settings: Settings) -> None:
+    """Run one role's loop to the end of its input."""
+    loop = Loop(role, settings.kafka, "bench", MemoryMeter(), clock.now_us)
+    loop.start()
+    limit = time.monotonic() + LIMIT_S
+    while not loop.has_ended:
+        if loop.health.failure is not None or time.monotonic() > limit:
+            sys.exit(f"{role.name}: {loop.health.failure or 'not at the end in time'}")
+        time.sleep(0.1)
+    loop.stop()
+    loop.join()
+
+
+def everything(settings: Settings, wanted: tuple[Topic, ...]) -> list[Any]:
+    """Return all committed records of topics."""
+    reader = _reader(settings, wanted)
+    ends = reader.end_offsets(list(reader.assignment()))
+    found: list[Any] = []
+    while any(reader.position(one) < end for one, end in ends.items()):
+        for reads in reader.poll(500, max_records=BATCH_RECORDS).values():
+            found += reads
+    reader.close()
+    return found
+
+
+def _reader(settings: Settings, wanted: tuple[Topic, ...], **more: Any) -> KafkaConsumer:
+    reader = client.consumer(
+        settings.kafka, max_poll_records=BATCH_RECORDS, fetch_max_bytes=8 << 20, **more
+    )
+    places = [
+        TopicPartition(topics.name_of(settings.kafka, topic), number)
+        for topic in wanted
+        for number in range(topics.partitions_of(settings.kafka, topic))
+    ]
+    reader.assign(places)
+    reader.seek_to_beginning(*places)
+    return reader
+
+
+def bare(
+    settings: Settings, inputs: tuple[Topic, ...], records: int, sent: list[Any], tag: str
+) -> None:
+    """Read all inputs and send as many records as the stage did, in transactions with the positions."""
+    producer = client.producer(settings.kafka, transactional_id=f"bare-{tag}", linger_ms=5)
+    producer.init_transactions()
+    reader = _reader(settings, inputs, group_id=f"bare-{tag}") if inputs else None
+    done = given = 0
+    name = topics.name_of(settings.kafka, BARE)
+    while done < records:
+        positions = {}
+        batch = BATCH_RECORDS
+        if reader is not None:
+            found = reader.poll(500, max_records=BATCH_RECORDS)
+            batch = sum(len(reads) for reads in found.values())
+            positions = {
+                place: OffsetAndMetadata(reads[-1].offset + 1, "", -1)
+                for place, reads in found.items()
+            }
+        done += batch
+        producer.begin_transaction()
+        until = len(sent) * min(done, records) // records
+        for one in sent[given:until]:
+            producer.send(
+                name,
+                one.value,
+                key=one.key,
+                headers=one.headers,
+                partition=one.partition % PARTITIONS,
+            )
+        given = until
+        producer.flush()
+        if positions and reader is not None:
+            producer.send_offsets_to_transaction(positions, reader.group_metadata())
+        producer.commit_transaction()
+    producer.close()
+    if reader is not None:
+        reader.close()
+
+
+BARE = Topic("bare", "none", bytes, scales=True, bulk=True)
+
+
+def measure(settings: Settings, rules: tuple[Path, ...], lines: int) -> dict[str, dict[str, float]]:
+    """Run all stages in turn and the bare client beside each."""
+    admin = client.admin(settings.kafka)
+    wanted = topics.wanted(settings.kafka)
+    topics.bring_in_line(admin, [*wanted, *topics.wanted(settings.kafka, (BARE,))])
+    admin.close()
+    ingest = cpu_of(lambda: asyncio.run(Ingest(settings, MemoryMeter(), clock.now_us).run()))
+    sent = everything(settings, (EVENTS,))
+    plain = cpu_of(lambda: bare(settings, (), lines, sent, "ingest"))
+    found = {"ingest": _line(lines, ingest, plain, len(sent))}
+    roles = Roles(settings, compose(settings, rules), MemoryMeter())
+    outputs: dict[str, tuple[Topic, ...]] = {
+        "detect": _topics("matches", "observations", "detect-state"),
+        "aggregate": _topics("observations", "alerts", "aggregate-state"),
+        "link": _topics("chains", "link-state"),
+        "decide": _topics("policy", "decide-state"),
+    }
+    for name in ROLES:
+        role = roles.role(name)
+        records = len(everything(settings, role.inputs))
+        before = _ends(settings, outputs[name])
+        spent = cpu_of(lambda role=role: run_stage(role, settings))  # type: ignore[misc]
+        sent = [
+            one
+            for one in everything(settings, outputs[name])
+            if one.offset >= before[one.topic, one.partition]
+        ]
+        plain = cpu_of(
+            lambda role=role, records=records, sent=sent: bare(  # type: ignore[misc]
+                settings, role.inputs, records, sent, role.name
+            )
+        )
+        found[name] = _line(records, spent, plain, len(sent))
+        print(name, found[name], file=sys.stderr)
+    return found
+
+
+def _topics(*names: str) -> tuple[Topic, ...]:
+    known = {one.name: one for one in (*TOPICS, *STATES)}
+    return tuple(known[name] for name in names)
+
+
+def _ends(settings: Settings, wanted: tuple[Topic, ...]) -> dict[tuple[str, int], int]:
+    reader = _reader(settings, wanted)
+    ends = reader.end_offsets(list(reader.assignment()))
+    reader.close()
+    return {(one.topic, one.partition): end for one, end in ends.items()}
+
+
+def _line(records: int, spent: float, plain: float, sent: int) -> dict[str, float]:
+    return {
+        "records": records,
+        "sent": sent,
+        "cpu_s": round(spent, 2),
+        "events_per_s_per_core": round(records / spent),
+        "bare_client_per_s": round(records / plain),
+        "ratio": round(plain / spent, 2),
+    }
+
+
+def main() -> None:
+    """Run the bench."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--events", type=int, default=50_000)
+    options.add_argument("--rules", type=Path, action="append", default=[])
+    given = options.parse_args()
+    log.configure("warning", "text")
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as temporary, Broker(place=Path(temporary)) as broker:
+        folder = Path(temporary)
+        rules = tuple(one.absolute() for one in given.rules)
+        if not rules:
+            (folder / "rules").mkdir()
+            rules = (folder / "rules",)
+        settings = resolve(
+            {
+                "engine": {
+                    "data_dir": str(folder / "var"), "stop_at_end": True, "idle_after": "1h",
+                    "epoch": "1s", "epoch_records": BATCH_RECORDS,
+                },
+                "kafka": {
+                    "bootstrap": [broker.bootstrap], "prefix": "path.", "replication": 1, "min_in_sync": 1,
+                    "partitions": PARTITIONS, "spread": "event",
+                },
+                "source": [
+                    {"name": "ecs", "type": "file", "adapter": "generic.ecs", "path": str(folder / "ecs.ndjson"), "follow": False}
+                ],
+            }
+        )  # fmt: skip
+        lines = write_events(folder / "ecs.ndjson", given.events, MemoryMeter(), settings)
+        stages = measure(settings, rules, lines)
+    through = lines / sum(stages[name]["cpu_s"] for name in ("ingest", "detect"))
+    print(
+        json.dumps(
+            {
+                "events": lines,
+                "ingest_to_detected_per_s_per_core": round(through),
+                "rules": [str(one) for one in given.rules],
+                "stages": stages,
+                "cpus": os.cpu_count(),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
