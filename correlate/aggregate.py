@@ -22,8 +22,9 @@ from contract.records import Alert
 from correlate.window import renewal
 from correlate.window.facts import Facts
 from correlate.window.grouping import MAX_GROUPS, SEPARATOR
-from correlate.window.library import Library, Rules, fold_plan, library
+from correlate.window.library import Library, library
 from correlate.window.plan import Plan
+from correlate.window.planning import Rules, fold_plan
 from correlate.window.policy import Policy
 from correlate.window.report import SILENT
 from correlate.window.routing import FOLD_KEY, MANY, SENSOR_KEY, UNGROUPED, Router
