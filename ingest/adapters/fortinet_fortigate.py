@@ -118,7 +118,7 @@ _CEF_LINES: Shapes[Plan] = Shapes(TRAILING, _cef_plan)
 _NAMES = {
     "port": "srcport dstport transport tranport remport locport",
     "count": "sentbyte rcvdbyte sentpkt rcvdpkt sentdelta rcvddelta sentpktdelta rcvdpktdelta duration sessionid xid "
-    "incidentserialno poluuid filesize durationdelta",
+    "incidentserialno filesize durationdelta logdev_offline_duration",
     "epoch": "eventtime itime",
     "date": "date",
     "clock": "time",
