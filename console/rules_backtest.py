@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from console.output import write_record
+from console.places import config_option, open_store, settings_of
 from contract.errors import ParseError
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 @click.command(
     "backtest",
     epilog="Example: opsonin rules backtest --rules rules events.jsonl.gz\n\n"
-    "Events are JSON lines of any shape that `opsonin match` reads, e.g. what `opsonin search --json` prints.",
+    "Events are JSON lines of any shape that `opsonin match` reads, or with --stored those of the engine's own store.",
 )
 @click.option(
     "--rules",
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     help="default: the shipped rules",
 )
 @click.option("--pipeline", "pipelines", multiple=True, help="by name (shipped) or file")
+@click.option("--stored", is_flag=True, help="over the events that the engine has stored")
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="one object a rule")
 @click.option("--top", default=20, show_default=True, help="rules that are shown")
 @click.option("--max-hits", type=int, help="exit code 1 when one rule has more")
@@ -38,20 +42,23 @@ if TYPE_CHECKING:
 def command(
     roots: tuple[Path, ...],
     pipelines: tuple[str, ...],
+    stored: bool,
+    config: Path | None,
     as_json: bool,
     top: int,
     max_hits: int | None,
     files: tuple[Path, ...],
 ) -> None:
-    """Run rules over recorded events: hits by day and host, top values, the noisiest rules first."""
+    """Run rules over recorded or stored events: hits by day and host, top values, the noisiest rules first."""
     from correlate.sigma.engine import Engine  # noqa: PLC0415  # start of --help stays quick
     from correlate.sigma.lines import decode  # noqa: PLC0415
     from correlate.sigma.tally import Tally  # noqa: PLC0415
     from correlate.sigma.view import flat  # noqa: PLC0415
-    from runtime.input_files import open_input, read_records  # noqa: PLC0415
     from runtime.rule_cache import default_cache_folder, load_rules, pipelines_of  # noqa: PLC0415
     from runtime.rule_files import shipped  # noqa: PLC0415
 
+    if stored and files:
+        raise click.UsageError("--stored takes no FILE")
     loaded = load_rules(
         roots or (shipped(),),
         pipelines=pipelines_of(pipelines),
@@ -63,19 +70,17 @@ def command(
     tally = Tally()
     began = time.perf_counter()
     record, bad = -1, 0
-    for path in files or (None,):
-        with open_input(path) as file:
-            for line in read_records(file):
-                record += 1
-                if not line.strip():
-                    continue
-                try:
-                    event = flat(decode(line))
-                except ParseError as error:
-                    bad += 1
-                    click.echo(f"{path or 'standard input'}, record {record}: {error}", err=True)
-                    continue
-                tally.add(record, event, engine.match(event, line))
+    for place, line in _stored(config) if stored else _recorded(files):
+        record += 1
+        if not line.strip():
+            continue
+        try:
+            event = flat(decode(line))
+        except ParseError as error:
+            bad += 1
+            click.echo(f"{place}, record {record}: {error}", err=True)
+            continue
+        tally.add(record, event, engine.match(event, line))
     ranked = tally.noisiest()
     _show(ranked[:top], as_json=as_json, events=tally.events)
     click.echo(
@@ -85,6 +90,24 @@ def command(
     )
     if max_hits is not None and ranked and ranked[0].hits > max_hits:
         sys.exit(1)
+
+
+def _recorded(files: tuple[Path, ...]) -> Iterator[tuple[str, bytes]]:
+    """Yield the lines of files, or of standard input, and where they are from."""
+    from runtime.input_files import open_input, read_records  # noqa: PLC0415
+
+    for path in files or (None,):
+        with open_input(path) as file:
+            for line in read_records(file):
+                yield str(path or "standard input"), line
+
+
+def _stored(config: Path | None) -> Iterator[tuple[str, bytes]]:
+    """Yield the events of the store that the settings name."""
+    from runtime.stored import events  # noqa: PLC0415
+
+    for json in events(open_store(settings_of(config))):
+        yield "the store", json
 
 
 def _show(ranked: list[RuleTally], *, as_json: bool, events: int) -> None:

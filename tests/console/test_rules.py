@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from contract.event import Event
+from runtime.store import Epoch, Store
+
 OPSONIN = Path(sys.executable).with_name("opsonin")
 RULE = """title: Shell started
 id: 929a690e-bef0-4204-a928-ef5e620d6fcc
@@ -197,6 +200,22 @@ def test_backtest_counts_by_day_and_host(rules: Path) -> None:
     ]
     assert (found["hits"], found["days"], found["hosts"]) == (2, {"2026-01-02": 2}, {"pc": 2})
     assert run(rules, *words, "--max-hits", "1", input=lines(HIT, HIT)).returncode == 1
+
+
+def test_backtest_runs_over_the_engine_s_own_events(rules: Path) -> None:
+    config = rules.parent / "opsonin.toml"
+    config.write_text('[engine]\ndata_dir = "data"\n')
+    stored = [
+        Event.of(fields, id=f"e{at}", time_us=at % 2, source="s")
+        for at, fields in enumerate([HIT, MISS, HIT, HIT])
+    ]
+    store = Store(rules.parent / "data" / "opsonin.db")
+    store.commit(Epoch(events=stored))
+    store.close()
+    words = ("rules", "backtest", "--rules", rules, "--stored", "--config", config)
+    (found,) = run(rules, *words, "--json").stdout.splitlines()
+    assert json.loads(found)["hits"] == 3
+    assert run(rules, *words, "some.jsonl").returncode == 2
 
 
 def test_list_and_coverage(rules: Path) -> None:

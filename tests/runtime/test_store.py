@@ -13,7 +13,7 @@ from contract.errors import StoreError
 from contract.event import Event
 from contract.records import Alert, DeadLetter, Rule
 from runtime.store import Epoch, Store
-from runtime.stored import counts, dead_letters, find, records
+from runtime.stored import counts, dead_letters, events, find, records
 
 FIRST_FORMAT = Path(__file__).parents[1] / "data" / "store" / "format-1" / "store.sql"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -166,3 +166,12 @@ def test_a_store_of_the_first_format_is_read_as_it_is_and_upgraded_when_written(
         ("dead_letter", "d1"),
     ]
     upgraded.close()
+
+
+def test_stored_events_come_by_time_whatever_the_portions(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.db")
+    store.commit(Epoch(events=[event(number) for number in (3, 1, 2, 5, 4)]))
+    for portion in (1, 2, 5, 100):
+        found = list(events(store, at_once=portion))
+        assert found == [event(number).json for number in range(1, 6)]
+    store.close()
