@@ -16,10 +16,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.ports import Batch, Meter, SourceType
-from ingest.streams.connection import Connection, Hall, Reader
+from ingest.streams.connection import Connection, Hall
 from ingest.streams.framing import Framer
 from ingest.streams.inbox import Inbox
 from ingest.streams.pcap_cutter import PcapCutter
+from ingest.streams.reader import Reader
 from ingest.streams.unix_socket import bind_unix, remove
 
 _BACKLOG: Final = 64

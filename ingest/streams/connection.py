@@ -1,7 +1,7 @@
 """One incoming stream connection: bytes to records to the inbox, paused while that is full or the peer is too fast.
 
-How bytes are cut into records is a `Reader`'s work, one a connection; a reader whose peer wants answers also
-`Answers`: a receipt is sent when the host has said that the records before it are durable.
+How bytes are cut into records is a reader's work (`ingest.streams.reader`), one a connection. A receipt is sent when
+the host has said that the records before it are durable.
 """
 
 from __future__ import annotations
@@ -10,60 +10,20 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 from typing_extensions import override
 
 from contract.errors import ParseError
 from contract.ports import Batch, Meter
 from ingest.streams.inbox import Inbox
+from ingest.streams.reader import Answers, Reader
 from ingest.streams.senders import Senders
 
 KEEP_ALIVE_S: Final = 5.0
 """How often a peer that waits for a receipt is told that we are still at it; half of what impatient clients wait."""
 FAREWELL_S: Final = 2.0
 """How long peers that wait for receipts are kept when the source closes."""
-
-
-class Reader(Protocol):
-    """Cuts one peer's stream into records.
-
-    Attributes:
-        cut: how many records were cut at the bound since it was last set to 0.
-    """
-
-    cut: int
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes; return the records that they complete.
-
-        Raises:
-            ParseError: the peer does not keep to the protocol; the connection ends.
-        """
-
-    def end(self) -> list[bytes]:
-        """Return what stands after the last complete record when the stream ends."""
-
-
-@runtime_checkable
-class Answers(Protocol):
-    """Of a reader whose peer waits for answers.
-
-    Attributes:
-        alive: what tells a waiting peer that we are still at it; empty: nothing does.
-        farewell: what is said before we hang up.
-        is_over: the peer has said that it will send no more.
-    """
-
-    alive: bytes
-    farewell: bytes
-    is_over: bool
-
-    def replies(self) -> bytes:
-        """Return what is to be said at once, since last asked."""
-
-    def receipt(self) -> bytes:
-        """Return what is to be said once the records returned since last asked are durable."""
 
 
 @dataclass(slots=True)
@@ -81,6 +41,7 @@ class Hall:
         answers: whether readers answer, so that batches are numbered for `confirm`.
         is_welcome: whether a connection may stay, once its certificate is known.
         max_per_sender: connections of one address; None: any number.
+        max_held_bytes: of unfinished records over all connections; the connection that passes it ends.
         open: the connections that are open.
     """
 
@@ -94,6 +55,8 @@ class Hall:
     answers: bool = False
     is_welcome: Callable[[asyncio.BaseTransport], bool] = lambda transport: True
     max_per_sender: int | None = None
+    max_held_bytes: int = 1 << 30
+    held: int = 0
     open: set[Connection] = field(default_factory=set)
     _by_sender: Counter[str] = field(default_factory=Counter)
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
@@ -182,6 +145,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, hall: Hall, sender: str = "") -> None:
         self.owed = 0
+        self._held = 0
         self._hall = hall
         self._reader = hall.reader()
         self._answers = self._reader if isinstance(self._reader, Answers) else None
@@ -217,6 +181,10 @@ class Connection(asyncio.Protocol):
         self._pass_on(records)
         if self._answers is not None:
             self._answer(self._answers)
+        if self._holds(self._reader.held) > self._hall.max_held_bytes:
+            self._hall.meter.add("dropped_connections", source=self._hall.source)
+            self.hang_up()
+            return
         if self._hall.inbox.is_full and "full" not in self._pauses:
             self.pause("full")
             self._hall.inbox.when_free(lambda: self.resume("full"))
@@ -226,8 +194,15 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         if self in self._hall.open:
+            self._holds(0)
             self._pass_on(self._reader.end())
             self._hall.leave(self, self._sender)
+
+    def _holds(self, size: int) -> int:
+        """Note how much this connection holds; return how much all do."""
+        self._hall.held += size - self._held
+        self._held = size
+        return self._hall.held
 
     def tell(self, receipt: bytes) -> None:
         """Send a receipt."""

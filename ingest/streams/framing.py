@@ -35,6 +35,7 @@ class Framer:
         self._held = b""
         # Chunks that end no record are only kept: joining each to the rest would cost the square of the length.
         self._chunks: list[bytes] = []
+        self._kept = 0
         self._lacks = 0
         self._is_line = True
         # Of an overlong frame: how many octets are to be passed over, -1 to the next newline.
@@ -48,14 +49,21 @@ class Framer:
             self._lacks -= len(data)
             if self._lacks > 0 and not (self._is_line and b"\n" in data):
                 self._chunks.append(data)
+                self._kept += len(data)
                 return []
             data = b"".join([self._held, *self._chunks, data])
             self._chunks.clear()
+            self._kept = 0
         if not data:
             return []
         records = self._cut(data)
         self._lacks = self._wanted() - len(self._held)
         return records
+
+    @property
+    def held(self) -> int:
+        """Bytes of an unfinished record."""
+        return len(self._held) + self._kept
 
     def _wanted(self) -> int:
         """Return how long what is held must become before it can end a record or pass the bound."""
@@ -73,7 +81,7 @@ class Framer:
     def end(self) -> list[bytes]:
         """Return what stands after the last complete record when the stream ends."""
         held = b"".join([self._held, *self._chunks])
-        self._held, self._skip = b"", 0
+        self._held, self._skip, self._kept = b"", 0, 0
         self._chunks.clear()
         return [held] if held.strip(b"\r\n\0") else []
 

@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contract.errors import ParseError, SettingsError
 from contract.ports import Batch, Meter
-from ingest.streams.connection import Connection, Hall, Reader
+from ingest.streams.connection import Connection, Hall
 from ingest.streams.inbox import Inbox
 from ingest.streams.proxy_protocol import read_header, wanted
+from ingest.streams.reader import Reader
 from ingest.streams.senders import Senders
 from ingest.streams.tls import TlsSettings, is_named, server_context
 
@@ -39,6 +40,7 @@ class ListenSettings(BaseModel):
         max_connections: further ones are closed at once.
         max_connections_per_sender: of one address; further ones are closed at once, so that one peer cannot take all.
         buffer_bytes: read ahead of the engine, over all connections; then they are paused.
+        max_held_bytes: of unfinished records, over all connections; the one that passes it is closed.
         tls: speak TLS; plain TCP without.
         senders: networks that are heard; none: all. Connections of others are closed at once.
         max_per_sender_per_s: records a second taken of one sender, who is made to wait; none: any number.
@@ -54,6 +56,7 @@ class ListenSettings(BaseModel):
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     max_connections_per_sender: Annotated[int, Field(ge=1, le=100_000)] = 256
     buffer_bytes: Annotated[int, Field(ge=4096, le=1 << 30)] = 16 * 1024 * 1024
+    max_held_bytes: Annotated[int, Field(ge=4096, le=1 << 36)] = 256 * 1024 * 1024
     tls: TlsSettings | None = None
     senders: tuple[IPv4Network | IPv6Network, ...] = ()
     max_per_sender_per_s: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
@@ -96,7 +99,7 @@ class Listener:
             name, self._inbox, meter, now_us, settings.max_connections, reader,
             Senders(settings.senders, settings.max_per_sender_per_s), answers,
             lambda transport: settings.tls is None or is_named(transport, settings.tls),
-            settings.max_connections_per_sender,
+            settings.max_connections_per_sender, settings.max_held_bytes,
         )  # fmt: skip
         self._greeting: set[asyncio.Task[None]] = set()
         self._accepting: asyncio.Task[None] | None = None

@@ -64,6 +64,11 @@ class Lumberjack:
             self._needed = max(0, self._needed - end)
         return records
 
+    @property
+    def held(self) -> int:
+        """Bytes of an unfinished frame."""
+        return len(self._held)
+
     def end(self) -> list[bytes]:
         """Return nothing: a window that was not answered comes again."""
         return []

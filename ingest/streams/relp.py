@@ -63,6 +63,11 @@ class Relp:
         self._needed = max(0, self._needed - at)
         return records
 
+    @property
+    def held(self) -> int:
+        """Bytes of an unfinished frame."""
+        return len(self._held)
+
     def end(self) -> list[bytes]:
         """Return nothing: half a frame was never answered and comes again."""
         return []

@@ -129,6 +129,31 @@ def test_who_speaks_something_else_is_hung_up_on_and_counted() -> None:
     assert asyncio.run(_nonsense()).total("protocol_errors") == 1
 
 
+async def _held() -> MemoryMeter:
+    meter = MemoryMeter()
+    settings = LumberjackSettings(port=0, max_held_bytes=10_000)
+    source = LumberjackSource("beats", settings, meter, lambda: 0)
+    async with running(source) as batches:
+        opened = [await asyncio.open_connection("127.0.0.1", source.port) for _ in range(3)]
+        for _, writer in opened:  # each begins an event that it does not finish
+            writer.write(b"2J" + struct.pack(">II", 1, 1_000_000) + bytes(4_000))
+            await asyncio.sleep(0.05)
+        assert meter.total("dropped_connections") == 1
+        _, first = opened[0]
+        first.close()
+        await asyncio.sleep(0.05)
+        _, again = await asyncio.open_connection("127.0.0.1", source.port)
+        again.write(b"2W" + struct.pack(">I", 1) + b"2J" + struct.pack(">II", 1, 2) + b"{}")
+        await until(batches, 1)
+        for _, writer in (*opened[1:], (None, again)):
+            writer.close()
+    return meter
+
+
+def test_what_all_connections_hold_unfinished_is_bounded() -> None:
+    assert asyncio.run(_held()).total("dropped_connections") == 1
+
+
 RSYSLOG = """
 module(load="imuxsock" SysSock.Use="off")
 module(load="omrelp")

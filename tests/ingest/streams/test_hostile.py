@@ -9,13 +9,13 @@ from collections.abc import Callable
 import pytest
 
 from contract.errors import ParseError
-from ingest.streams.connection import Answers, Reader
 from ingest.streams.framing import Framer
 from ingest.streams.lumberjack import Lumberjack
 from ingest.streams.otlp import PROTOBUF, records_of
 from ingest.streams.packing import unpack
 from ingest.streams.pcap_cutter import PcapCutter
 from ingest.streams.proxy_protocol import read_header, wanted
+from ingest.streams.reader import Answers, Reader
 from ingest.streams.relp import Relp
 
 BOUND = 200
