@@ -39,7 +39,7 @@ from contract.event import Event  # noqa: E402
 from contract.meter import MemoryMeter  # noqa: E402
 from contract.plugins import load_named  # noqa: E402
 from contract.ports import Adapter, Batch  # noqa: E402
-from contract.timestamps import iso
+from contract.timestamps import iso  # noqa: E402
 from contract.topics import EVENTS, STATES, TOPICS, Topic  # noqa: E402
 from runtime import clock, log  # noqa: E402
 from runtime.compose import compose  # noqa: E402
