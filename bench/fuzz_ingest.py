@@ -38,6 +38,20 @@ SLOW_S = 0.05
 SHOWN = 20
 QUOTE = ord('"')
 VALUE = re.compile(rb'"[^"]*"|[^\s,:={}"\[\]|;]+')
+DIGITS = re.compile(rb"\d+")
+EDGES = (
+    b"0",
+    b"1",
+    b"1023",
+    b"1024",
+    b"65535",
+    b"65536",
+    b"4294967296",
+    b"9223372036854775807",
+    b"9223372036854775808",
+    b"00",
+    b"60",
+)
 ODD = (
     b"", b"0", b"-1", b"1e999", b"99999999999999999999", b"1.5", b"null", b"[]", b"{}", b'"x"', b"true", b"2001:db8::1", b"-", b"\0",
     b"Jan 99 99:99:99", b"\xff\xfe", b"%s%n", b"a" * 300, b"\\", b"=", b'"', b"[" * 50, b"{" * 50, b"]", b"\n",
@@ -56,10 +70,11 @@ def mutations(records: list[bytes], count: int, chance: random.Random) -> Iterat
 
 
 def mutate(raw: bytes, records: list[bytes], chance: random.Random) -> bytes:
-    """Return the record with one change; half of the changes replace a value, which keeps JSON whole."""
+    """Return the record with one change; most replace a value or a number, which keeps JSON whole."""
     at = chance.randrange(len(raw) + 1)
-    if chance.randrange(2):
-        return replace_value(raw, chance)
+    kind = chance.randrange(4)
+    if kind:
+        return replace_value(raw, chance) if kind == 1 else replace_number(raw, chance)
     other = chance.choice(records)
     end = min(len(raw), at + chance.randrange(40))
     return chance.choice(
@@ -85,6 +100,17 @@ def replace_value(raw: bytes, chance: random.Random) -> bytes:
     if raw[start] == QUOTE and chance.randrange(2):
         odd = b'"' + odd + b'"'
     return raw[:start] + odd + raw[end:]
+
+
+def replace_number(raw: bytes, chance: random.Random) -> bytes:
+    """Return the record with one of its runs of digits replaced by another, at times of a length at which readings part."""
+    spans = [match.span() for match in DIGITS.finditer(raw[:4000])]
+    if not spans:
+        return raw
+    start, end = chance.choice(spans)
+    length = chance.choice((end - start, end - start, end - start, 1, 2, 4, 5, 10, 18, 19, 20))
+    new = b"%0*d" % (length, chance.randrange(10**length))
+    return raw[:start] + chance.choice((new, new, new, chance.choice(EDGES))) + raw[end:]
 
 
 def records_of(name: str) -> list[bytes]:
