@@ -272,6 +272,27 @@ def test_an_event_later_than_allowed_is_counted_and_fires_nothing() -> None:
     assert run.final() == []
 
 
+def test_a_rule_may_wait_longer_for_late_events_than_the_settings_say() -> None:
+    late = [a(0), a(100), a(1), a(2)]
+    for policy, wanted in (("", 0), ("  opsonin: {lateness: 2m}\n", 1)):
+        run = play(THREE + policy, late, watch=True, lateness="5s")
+        assert len(run.final()) == wanted
+
+
+def test_what_is_suppressed_is_counted_in_the_alert_with_its_first_and_last_time() -> None:
+    text = event_count("gte: 2", span="5s") + "  opsonin: {suppress: 1m}\n"
+    (found,) = play(text, [a(at) for at in (0, 1, 30, 31, 80, 81)]).final()
+    assert found.event_count == 6
+    assert (found.last - found.time).total_seconds() == 81
+
+
+def test_an_alert_that_goes_on_gives_way_to_a_new_one_when_the_rule_says_so() -> None:
+    text = event_count("gte: 2", span="5s") + "  opsonin: {refire: 20s}\n"
+    found = play(text, [a(at) for at in range(60)]).final()
+    fired = [one.fields["opsonin.fired"][17:19] for one in found]
+    assert fired == ["01", "21", "41"]
+
+
 WRONG = {
     "unknown rule": (event_count("gte: 3", rules="zz"), "refers to 'zz'"),
     "window is no key": (event_count("gte: 3") + "  window: tumbling\n", "'window' is unknown"),
