@@ -41,7 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def require_server() -> None:
     """Skip, or fail where everything is required, when no server can be made."""
-    if not (reason := missing()):
+    require(missing())
+
+
+def require(reason: str) -> None:
+    """Skip, or fail where everything is required, when there is a reason."""
+    if not reason:
         return
     if os.environ.get("OPSONIN_REQUIRE") == "all":
         pytest.fail(f"required by OPSONIN_REQUIRE=all: {reason}")
