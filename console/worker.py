@@ -28,13 +28,15 @@ logger = structlog.get_logger()
 @click.argument("roles", nargs=-1, required=True, metavar="ROLE…")
 @config_option
 def worker(roles: tuple[str, ...], config: Path | None) -> None:
-    """Run roles of the engine on Kafka: ingest, detect, aggregate, link, decide, enforce, views, or all.
+    """Run roles of the engine on Kafka: ingest, detect, aggregate, link, decide, enforce, views, index, or all.
 
     Each worker needs a name of its own (kafka.member, OPSONIN_KAFKA__MEMBER, or the host's name). `opsonin topics apply`
-    makes the topics first.
+    makes the topics first. `index` needs elastic.urls; without it, `all` leaves it out.
     """
     chosen = _chosen(roles)
     settings = settings_of(config).guarded(detect())
+    if roles == ("all",) and not settings.elastic.urls:
+        chosen = tuple(one for one in chosen if one != "index")
     log.configure(settings.log.level, settings.log.format)
     # The client tells of each failed attempt, with a traceback; what matters comes to us as an error.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)

@@ -19,6 +19,7 @@ from contract.timestamps import microseconds
 from runtime.compose import Composition
 from runtime.kafka import client, rights
 from runtime.kafka.enforce import Enforce
+from runtime.kafka.index import Index
 from runtime.kafka.ingest import Ingest
 from runtime.kafka.loop import Loop
 from runtime.kafka.roles import ROLES, Roles
@@ -27,7 +28,7 @@ from runtime.settings import Settings
 
 log = structlog.get_logger()
 
-WORKER_ROLES: Final = ("ingest", *ROLES, "enforce", "views")
+WORKER_ROLES: Final = ("ingest", *ROLES, "enforce", "views", "index")
 _LOOK_S: Final = 0.2
 _JOIN_S: Final = 15
 _GIVE_UP_S: Final = 10
@@ -64,6 +65,7 @@ class Worker:
         self.ingest = Ingest(settings, meter, clock) if "ingest" in roles else None
         self.enforce = Enforce(settings, meter, clock) if "enforce" in roles else None
         self.views = Views(settings, meter, clock) if "views" in roles else None
+        self.index = Index(settings, meter, clock) if "index" in roles else None
         self._ingest_is_done = False
         self._stopping = asyncio.Event()
 
@@ -82,6 +84,8 @@ class Worker:
             tasks["enforce"] = asyncio.create_task(self.enforce.run(), name="enforce")
         if self.views is not None:
             tasks["views"] = asyncio.create_task(self.views.run(), name="views")
+        if self.index is not None:
+            tasks["index"] = asyncio.create_task(self.index.run(), name="index")
         for loop in self.loops:
             loop.start()
         log.info("worker.started", roles=[*tasks, *(one.role.name for one in self.loops)])
@@ -112,6 +116,8 @@ class Worker:
             found["enforce"] = self.enforce.last_error or "not ready"
         if self.views is not None and not self.views.ready.is_set():
             found["views"] = "not ready"
+        if self.index is not None and (why := self.index.stuck(now, limit_us)):
+            found["index"] = why
         return found
 
     # -------------------------------------------------------------- inside
@@ -124,7 +130,7 @@ class Worker:
         """
         kafka = self._settings.kafka
         roles = [one.role.name for one in self.loops] + ["enforce"] * bool(self.enforce)
-        roles += ["views"] * bool(self.views)
+        roles += ["views"] * bool(self.views) + ["index"] * bool(self.index)
         try:
             with closing(client.admin(kafka)) as admin:
                 for role in roles:
@@ -161,6 +167,8 @@ class Worker:
             self.enforce.stop()
         if self.views is not None:
             self.views.stop()
+        if self.index is not None:
+            self.index.stop()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
 
     def _join(self) -> None:
