@@ -47,6 +47,7 @@ def settings_of(broker: Broker, folder: Path, role: str, prefix: str) -> Setting
         {
             "engine": {"data_dir": str(folder / role), "stop_at_end": True, "epoch": "50ms"},
             "policy": {"mode": "enforce"},
+            "elastic": {"urls": ["http://127.0.0.1:9"] if role == "index" else []},  # nobody there
             "kafka": {
                 "bootstrap": [broker.bootstrap], "prefix": prefix, "replication": 1, "min_in_sync": 1,
                 "security": "sasl_ssl", "user": f"opsonin-{role}", "password_file": str(secret),
