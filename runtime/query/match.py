@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from contract.errors import QueryError
 from contract.event import Fields as Document
 from runtime.elastic.fields import DEFAULT, known
+from runtime.query.lookup import scalars, values
 from runtime.query.resolve import Bound, Fields
 from runtime.query.terms import (
     Both,
@@ -107,55 +108,12 @@ def _over(bound: Bound, test: Test) -> Predicate:
     def holds(document: Document) -> bool:
         value = document.get(name)
         if value is None or is_root:
-            return any(test(one) for one in _values(document, name, whole=is_root))
+            return any(test(one) for one in values(document, name, whole=is_root))
         if type(value) is list:
-            return any(test(one) for one in _scalars(value))
+            return any(test(one) for one in scalars(value))
         return test(value)
 
     return holds
-
-
-def _values(document: Document, name: str, *, whole: bool) -> Iterator[Any]:
-    """Yield the values of a field that stands within objects, or (`whole`) of all fields below it."""
-    if whole:
-        below = f"{name}."
-        for key, value in document.items():
-            if key == name or key.startswith(below):
-                yield from _scalars(value)
-        return
-    parent, _, rest = name.rpartition(".")
-    while parent:
-        if parent in document:
-            yield from _within(document[parent], rest)
-        parent, _, leaf = parent.rpartition(".")
-        rest = f"{leaf}.{rest}"
-    if "." in name and name.endswith(".text"):
-        yield from _scalars(document.get(name.removesuffix(".text")))
-
-
-def _within(value: Any, path: str) -> Iterator[Any]:
-    if isinstance(value, list):
-        for one in value:
-            yield from _within(one, path)
-    elif isinstance(value, dict):
-        yield from _values_of(value, path)
-
-
-def _values_of(value: dict[str, Any], path: str) -> Iterator[Any]:
-    if path in value:
-        yield from _scalars(value[path])
-    yield from _values(value, path, whole=False)
-
-
-def _scalars(value: Any) -> Iterator[Any]:
-    if isinstance(value, list):
-        for one in value:
-            yield from _scalars(one)
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from _scalars(one)
-    elif value is not None:
-        yield value
 
 
 def _test(query: Query, bound: Bound, now_us: int) -> Test:
