@@ -9,56 +9,33 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, TypeAlias
 
 import structlog
 
 from contract.event import Event, Notice
-from contract.ports import Batch, Confirmed, Meter, Source
+from contract.ports import Batch, Meter
 from contract.records import Chain, Command, Correction, DeadLetter, Decision, Outcome
 from contract.timestamps import microseconds
 from runtime.enforcement import Enforcement
 from runtime.engine import Engine, Pipeline
 from runtime.flow import Flow, Watch
 from runtime.intake import Intake
-from runtime.pace import Pace
+from runtime.reception import Ended, Read, Reception
 from runtime.record_queue import RecordQueue
-from runtime.settings import Settings, SourceConfig
+from runtime.settings import Settings
 from runtime.store import Epoch, Store
 from runtime.stored import dead_letters, records
 from runtime.watermark import Watermarks
 
 log = structlog.get_logger()
 
-_SLICE = 200
-"""Records taken before other tasks get a turn: about 5 ms."""
 _PRUNE_ROWS = 2_000
 _GC_THRESHOLD = (100_000, 20, 50)
 """Events are trees without cycles, so looking for cycles after every 700 new objects finds none: a tenth of all time."""
-
-
-@dataclass(slots=True)
-class _Read:
-    intake: Intake
-    batch: Batch
-
-
-@dataclass(slots=True)
-class _Ended:
-    intake: Intake
-
-
-@dataclass(slots=True)
-class _Held:
-    """A batch in the middle of which its source has to wait, and the item that waits."""
-
-    read: _Read
-    items: Iterator[Event | DeadLetter]
-    item: Event
 
 
 @dataclass(slots=True)
@@ -84,7 +61,7 @@ class _Renew:
     answer: asyncio.Future[dict[str, int]]
 
 
-_Input: TypeAlias = _Renew | _Read | _Ended | _Told | _Corrected | _Revive | Outcome
+_Input: TypeAlias = _Renew | Read | Ended | _Told | _Corrected | _Revive | Outcome
 
 
 class Embedded:
@@ -116,21 +93,13 @@ class Embedded:
         marks = Watermarks(microseconds(engine.lateness), microseconds(engine.idle_after))
         self.flow = Flow(Engine(pipeline), marks, meter, watch)
         self._queue: RecordQueue[_Input] = RecordQueue(engine.queue_records)
-        self._pace = Pace(microseconds(engine.lateness), microseconds(engine.idle_after))
-        self._held: dict[str, _Held] = {}
-        self._reads_back = {one.name for one in settings.sources if one.type.reads_back}
-        self._positions: dict[str, Any] = {}
-        self._unconfirmed: dict[str, Any] = {}
+        self._reception = Reception(settings, meter, clock, self._queue, self._take)
         self._writer = ThreadPoolExecutor(1, "writer")
         self._writing: asyncio.Task[None] | None = None
         self._sealed_us = 0
-        self._open_sources: dict[str, Source] = {}
         self._stopping = False
         self.enforcement = Enforcement(settings, meter, clock, self._answered)
         self.ready = asyncio.Event()
-        self._readers: list[asyncio.Task[None]] = []
-        self._intakes: list[Intake] = []
-        self._open_count = 0
         self._is_finished = False
 
     # -------------------------------------------------------------- life
@@ -143,11 +112,7 @@ class Embedded:
             OSError: a source could not be opened (address in use, no such file).
         """
         self._restore()
-        self._readers = [
-            asyncio.create_task(self._read(config, intake), name=f"read {config.name}")
-            for config, intake in zip(self._settings.sources, self._intakes, strict=True)
-        ]
-        self._open_count = len(self._readers)
+        self._reception.start()
         try:
             await self.enforcement.start(self._approved())
             self._sealed_us = self._clock()
@@ -157,17 +122,14 @@ class Embedded:
             gc.freeze()
             gc.set_threshold(*_GC_THRESHOLD)
             self.ready.set()
-            log.info(
-                "engine.started", sources=len(self._readers), points=len(self._settings.points)
-            )
+            sources, points = len(self._settings.sources), len(self._settings.points)
+            log.info("engine.started", sources=sources, points=points)
             await self._pump()
             await self._commit()
             await self._written()
         finally:
             self.ready.clear()
-            for reader in self._readers:
-                reader.cancel()
-            await asyncio.gather(*self._readers, return_exceptions=True)
+            await self._reception.close()
             await self.enforcement.close()
             self._writer.shutdown(wait=True)
             log.info("engine.stopped")
@@ -175,9 +137,7 @@ class Embedded:
     async def stop(self) -> None:
         """Take what was received, write it, end."""
         self._stopping = True
-        for source in self._open_sources.values():
-            await source.close()
-        self._queue.wake()
+        await self._reception.stop()
 
     async def command(self, command: Command) -> list[Decision]:
         """Carry out a person's word on a decision; return what it changed, durable."""
@@ -206,18 +166,11 @@ class Embedded:
     # -------------------------------------------------------------- input
 
     def _restore(self) -> None:
-        saved = self._store.positions()
-        self._positions = dict(saved)
         self.flow.restore(self._store.state(), self._store.meta("watermark_us"))
+        self._reception.restore(self._store.positions())
         now = self._clock()
-        self._intakes = [
-            Intake(config, self._settings.normalize, self._meter, saved.get(config.name))
-            for config in self._settings.sources
-        ]
-        for intake in self._intakes:
-            name, reached_us = intake.config.name, intake.reached_us
-            self.flow.watermarks.open(name, now, reached_us)
-            self._pace.open(name, now, reached_us, has_more=name in self._reads_back)
+        for name, intake in self._reception.intakes.items():
+            self.flow.watermarks.open(name, now, intake.reached_us)
 
     def _approved(self) -> list[Decision]:
         return [
@@ -225,13 +178,6 @@ class Embedded:
             for one in records(self._store, "decision")
             if isinstance(one, Decision) and one.state == "approved"
         ]
-
-    async def _read(self, config: SourceConfig, intake: Intake) -> None:
-        source = config.type.open(config.name, config.settings, self._meter, self._clock)
-        self._open_sources[config.name] = source
-        async for batch in source.batches(intake.resume_at):
-            await self._queue.put(_Read(intake, batch), len(batch.records), config.name)
-        await self._queue.put(_Ended(intake), 1, config.name)
 
     def _answered(self, outcome: Outcome) -> None:
         self._queue.put_now(outcome, 1)
@@ -243,11 +189,11 @@ class Embedded:
         while not self._is_finished:
             item = await self._queue.get(self._settings.engine.epoch.total_seconds())
             await self._dispatch(item)
-            await self._go_on()
+            await self._reception.go_on()
             self._raise_failures()
             now = self._clock()
             if self.flow.decisions or self._is_full() or now - self._sealed_us >= epoch_us:
-                if self._unconfirmed or self.flow.has_changed():
+                if self._reception.has_taken() or self.flow.has_changed():
                     await self._commit()
                 self._sealed_us = now
 
@@ -256,8 +202,8 @@ class Embedded:
             case None:
                 self._is_finished = self._stopping and not self._queue
                 self.flow.advance(self._clock())
-            case _Read():
-                await self._take(item)
+            case Read():
+                await self._reception.dispatch(item)
             case _Told() | _Corrected():
                 await self._obey(item)
             case _Revive():
@@ -269,68 +215,16 @@ class Embedded:
                     item.answer.set_result(lost)
             case Outcome():
                 self._close_loop(item)
-            case _Ended():
-                self._end(item.intake)
+            case Ended():
+                await self._reception.dispatch(item)
+                self._end(item.intake.config.name)
 
-    async def _take(self, item: _Read) -> None:
-        name = item.intake.config.name
-        now = self._clock()
-        self._pace.gave(name, now, has_more=item.batch.has_more)
-        waits = name in self._reads_back and self._pace.limit(name, now) is not None
-        items = item.intake.take(item.batch, may_stop=waits)
-        await (self._take_paced if waits else self._take_all)(item, items)
+    def _take(self, item: Event | DeadLetter, batch: Batch) -> None:
+        self.flow.take(item, batch.received_us)
 
-    async def _take_all(self, read: _Read, items: Iterator[Event | DeadLetter]) -> None:
-        arrived = read.batch.received_us
-        for count, one in enumerate(items, 1):
-            self.flow.take(one, arrived)
-            if count % _SLICE == 0:
-                await asyncio.sleep(0)
-        self._taken(read)
-
-    async def _take_paced(self, read: _Read, items: Iterator[Event | DeadLetter]) -> None:
-        """Take what the source's pace allows; what is left is held with its source."""
-        name = read.intake.config.name
-        limit = self._pace.limit(name, self._clock())
-        for count, one in enumerate(items):
-            if type(one) is Event and limit is not None and one.time_us > limit:
-                self._pace.saw(name, one.time_us)
-                self._held[name] = _Held(read, items, one)
-                self._queue.hold(name)
-                self._positions[name] = read.intake.position()
-                self._meter.add("sources_held_total", source=name)
-                return
-            self.flow.take(one, read.batch.received_us)
-            if count % _SLICE == _SLICE - 1:
-                await asyncio.sleep(0)
-        self._taken(read)
-
-    def _taken(self, read: _Read) -> None:
-        name = read.intake.config.name
-        self._pace.saw(name, read.intake.reached_us)
-        self._positions[name] = read.intake.position()
-        if read.batch.position is not None:
-            self._unconfirmed[name] = read.batch.position
-
-    async def _go_on(self) -> None:
-        """Let go of sources that the others have come up with, the least advanced first."""
-        while self._held:
-            name, held = min(self._held.items(), key=lambda one: one[1].item.time_us)
-            limit = self._pace.limit(name, self._clock())
-            if limit is not None and held.item.time_us > limit:
-                return
-            del self._held[name]
-            self._queue.release(name)
-            await self._take_paced(held.read, chain((held.item,), held.items))
-
-    def _end(self, intake: Intake) -> None:
-        now = self._clock()
-        self._open_count -= 1
-        for one in intake.flush(now):
-            self.flow.take(one, now)
-        self.flow.watermarks.close(intake.config.name)
-        self._pace.close(intake.config.name)
-        if not self._open_count and self._settings.engine.stop_at_end:
+    def _end(self, name: str) -> None:
+        self.flow.watermarks.close(name)
+        if not self._reception.open_count and self._settings.engine.stop_at_end:
             self.flow.finish()
             self._is_finished = True
 
@@ -380,19 +274,26 @@ class Embedded:
         return self.flow.pending() >= self._settings.engine.epoch_records
 
     def _raise_failures(self) -> None:
-        for task in (*self._readers, self._writing):
-            if task is not None and task.done() and not task.cancelled() and task.exception():
-                raise task.exception()  # type: ignore[misc]
+        self._reception.raise_failures()
+        task = self._writing
+        if (
+            task is not None
+            and task.done()
+            and not task.cancelled()
+            and (error := task.exception())
+        ):
+            raise error
 
     # -------------------------------------------------------------- epochs
 
     async def _commit(self) -> None:
         await self._written()
         decisions, self.flow.decisions = self.flow.decisions, []
-        epoch = self.flow.seal(dict(self._positions))
+        epoch = self.flow.seal(dict(self._reception.positions))
         epoch.arrived_us = self._clock()
-        taken, self._unconfirmed = self._unconfirmed, {}
-        self._writing = asyncio.create_task(self._write(epoch, taken), name="write")
+        self._writing = asyncio.create_task(
+            self._write(epoch, self._reception.taken()), name="write"
+        )
         # Not after it is durable: that costs milliseconds in which packets pass. Lost with the epoch, a decision is made
         # again with the same id, or its element, which has a timeout anyway, is removed by the next start's convergence.
         self.enforcement.submit(decisions)
@@ -404,10 +305,7 @@ class Embedded:
     async def _write(self, epoch: Epoch, taken: dict[str, Any]) -> None:
         loop = asyncio.get_running_loop()
         duplicates = await loop.run_in_executor(self._writer, self._store.commit, epoch)
-        for name, position in taken.items():
-            source: object = self._open_sources.get(name)
-            if isinstance(source, Confirmed):
-                source.confirm(position)
+        self._reception.confirm(taken)
         if duplicates:
             self._meter.add("events_duplicate_total", duplicates)
         self._meter.add("epochs_total")
