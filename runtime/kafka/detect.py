@@ -135,7 +135,8 @@ class DetectTask:
         """See the port."""
         has_ended = self._ends and self._expected <= self._ended
         if not has_ended:
-            self.low_us = max(self.low_us, self._marks.low(now_us))
+            paced = min(self._paces.values(), default=0) - self._lateness_us
+            self.low_us = max(self.low_us, paced, self._marks.low(now_us))
             if is_drained:  # idle: it holds nobody back
                 self._front_us = max(self._front_us, self.low_us + self._lateness_us)
         # While recorded input is read, its slowest source says what may not be passed.
@@ -206,7 +207,8 @@ class DetectTask:
         """A source tells how far it is, also by events in other partitions, or that it has ended; ingest, its pace."""
         if mark.of.startswith(PACE):
             self._paces[mark.of] = max(mark.time_us, self._paces.get(mark.of, 0))
-            if mark.ended:
+            # Where input ends, the end of each source is told too; until the last one's, nothing else is sure.
+            if mark.ended and not self._ends:
                 del self._paces[mark.of]
             self._has_changed = True
             return
