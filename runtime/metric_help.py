@@ -100,4 +100,16 @@ HELP: Final[dict[str, str]] = {
     "kafka_errors": "Reads of others' topics that failed and are tried again.",
     "kafka_empty": "Records of others' topics without a value, passed over.",
     "kafka_gone": "Records of others' topics that their retention removed before they were read.",
+    # ------------------------------------------------------------ Kafka: the roles
+    "transactions_total": "Transactions of the loop committed, by role.",
+    "records_sent_total": "Records written by the loop, by role.",
+    "records_refused_total": "Records on topics that could not be read and were passed over, by role.",
+    "loop_restarts_total": "Times a role began anew from what is committed, by role.",
+    "lag_records": "Records of a partition not read yet, by role and partition.",
+    "restore_seconds": "How long the state of a partition took to be read back, by role.",
+    "watermark_delay_seconds": "How far event time lies behind the wall clock, by role and partition.",
+    "path_seconds": "Time since the record last taken was written by ingest, by role and partition.",
+    "canary_age_seconds": "How old the last canary was when it came, by role.",
+    "canary_seen_timestamp_seconds": "When the last canary came, by role.",
+    "view_records_seen": "Records that the live view has taken.",
 }
