@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 
 use crate::plan::{Line, Plan};
+use crate::scan::Scan;
 use crate::site::Site;
-use crate::scan::{Scan, Spec};
+use crate::spec::Spec;
 
 /// Skeletons with a template or a refusal; when full, all are forgotten and learnt anew.
 const MAX_PLANS: usize = 8192;

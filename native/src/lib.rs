@@ -10,6 +10,9 @@ mod digest;
 mod engine;
 #[allow(unsafe_code)]
 mod ffi;
+mod forms;
 mod plan;
 mod scan;
 mod site;
+mod spec;
+mod values;

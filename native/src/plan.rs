@@ -5,9 +5,10 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::clock::{self, DAY_US};
-use crate::site::Site;
 use crate::digest;
-use crate::scan::{kind, Hole, Offset};
+use crate::scan::{kind, Hole};
+use crate::site::Site;
+use crate::spec::Offset;
 
 const NONE: u16 = u16::MAX;
 /// Of a time's offset: that of the source's zone.
@@ -115,7 +116,13 @@ impl Plan {
     }
 
     /// Append the event's JSON to `out` and its id, as hexadecimal, to `id`; the event's time, or None where a value is beyond what templates do.
-    pub fn fill(&self, line: &Line, out: &mut Vec<u8>, id: &mut Vec<u8>, missing: &mut Vec<u8>) -> Option<i64> {
+    pub fn fill(
+        &self,
+        line: &Line,
+        out: &mut Vec<u8>,
+        id: &mut Vec<u8>,
+        missing: &mut Vec<u8>,
+    ) -> Option<i64> {
         let mut time_us = self.fixed_us;
         digest::push_hex(
             id,
@@ -228,7 +235,9 @@ fn push_number(out: &mut Vec<u8>, value: i64) {
 
 /// A time in the source's zone, where its offset is beyond doubt: not in the hours around a change of clocks.
 fn of_zone(local_us: i64, line: &Line) -> Option<i64> {
-    let at = line.offsets.partition_point(|span| span.until_us <= local_us);
+    let at = line
+        .offsets
+        .partition_point(|span| span.until_us <= local_us);
     let span = line.offsets.get(at)?;
     (local_us >= span.from_us).then_some(local_us - span.ahead_us)
 }
@@ -236,7 +245,13 @@ fn of_zone(local_us: i64, line: &Line) -> Option<i64> {
 /// The time that one hole, or a date and a clock, states; `x` is how far its zone is ahead of UTC, `LOCAL` the source's zone.
 fn moment(op: &Op, line: &Line) -> Option<i64> {
     let hole = line.holes.get(op.a as usize)?;
-    let utc = |local_us: i64| if op.x == LOCAL { of_zone(local_us, line) } else { Some(local_us - op.x) };
+    let utc = |local_us: i64| {
+        if op.x == LOCAL {
+            of_zone(local_us, line)
+        } else {
+            Some(local_us - op.x)
+        }
+    };
     match hole.kind {
         kind::BSD => of_year(hole.value, line.received_us, &utc),
         kind::EPOCH => {
