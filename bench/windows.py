@@ -3,7 +3,7 @@
 Lanes: one correlation over a million Windows logons, with 100, 10,000 and 1,000,000 groups, and distinct
 values at 10, 1,000 and 7,000 in the window. The events are decoded and matched beforehand; what is timed is
 the stage under the engine's own host: keys, windows, timers, and (unless --no-state) a snapshot of what
-changed each second of event time. The peer reads, decodes and matches too: it is given the same lines.
+changed every --epoch events (the host: after 200 ms or 5,000 records). The peer reads, decodes and matches too: it is given the same lines.
 
 Rates are per second of CPU time, so that a busy machine shows in neither; run on an idle one all the same.
 """
@@ -37,7 +37,7 @@ from correlate.sigma.rules import load  # noqa: E402
 from runtime.stage_runner import StageRunner  # noqa: E402
 
 T0_US = 1_767_225_600_000_000
-EPOCH_US = 1_000_000
+LATENESS_US = 1_000_000
 BATCH = 20_000
 GC_THRESHOLD = (100_000, 20, 50)  # as in runtime/embedded.py
 Row: TypeAlias = tuple[int, int, int, str, int]
@@ -109,13 +109,13 @@ def match_of(index: int, row: tuple[int, int, int, str, int]) -> Match:
     return Match(IDS[code], Event(f"{index:024x}", at, "bench", fields, b""))
 
 
-def ours(text: str, matches: Iterator[Match], *, state: bool) -> dict[str, Any]:
+def ours(text: str, matches: Iterator[Match], *, epoch: int) -> dict[str, Any]:
     """Run a lane; return its figures. Events are made in batches, between which the clock stands."""
     rules = load(read(text, "lane.yml"))
     used = {one for row in rules.correlations.values() for one in row.data["correlation"]["rules"]}
     ids = {detection.id for detection in rules.detections.values() if detection.name in used}
     runner = StageRunner(aggregate(rules, Settings(max_events=1_000_000)))
-    lane = _Lane(runner, state=state)
+    lane = _Lane(runner, epoch=epoch)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)
@@ -136,24 +136,27 @@ def ours(text: str, matches: Iterator[Match], *, state: bool) -> dict[str, Any]:
 class _Lane:
     """Drives the stage as the embedded host does."""
 
-    def __init__(self, runner: StageRunner[Any, Any], *, state: bool) -> None:
+    def __init__(self, runner: StageRunner[Any, Any], *, epoch: int) -> None:
         self.runner = runner
-        self.state = state
+        self.epoch = epoch
         self.alerts = 0
         self.written = 0
-        self.epoch = T0_US
+        self.pending = 0
 
     def run(self, batch: list[Match]) -> None:
         """Take a batch of matches."""
         runner = self.runner
         for match in batch:
             now = match.event.time_us
-            if now - EPOCH_US >= runner.next_wake():
-                self.alerts += sum(isinstance(one, Alert) for one in runner.advance(now - EPOCH_US))
+            if now - LATENESS_US >= runner.next_wake():
+                self.alerts += sum(
+                    isinstance(one, Alert) for one in runner.advance(now - LATENESS_US)
+                )
             for output in runner.take(match):
                 self.alerts += isinstance(output, Alert)
-            if self.state and now - self.epoch > EPOCH_US:
-                self.epoch = now
+            self.pending += 1
+            if self.pending == self.epoch:
+                self.pending = 0
                 self.written += sum(len(part or b"") for part in runner.changes().values())
 
 
@@ -215,7 +218,7 @@ def one(lane: str, span: str, kind: str, size: int, options: argparse.Namespace)
             write(rows(kind, size, count), Path(lines.name))
             figures["peer_events_per_s"] = peer(text, Path(lines.name), count)
     matches = (match_of(index, row) for index, row in enumerate(rows(kind, size, count)))
-    return figures | ours(text, matches, state=not options.no_state)
+    return figures | ours(text, matches, epoch=0 if options.no_state else options.epoch)
 
 
 def main() -> None:
@@ -225,6 +228,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000, help="events of a lane")
     parser.add_argument("--lane", action="append", help="e.g. value_count@7000; default: all")
     parser.add_argument("--no-peer", action="store_true", help="do not run rsigma")
+    parser.add_argument("--epoch", type=int, default=1_000, help="events between two snapshots")
     parser.add_argument("--no-state", action="store_true", help="take no snapshots")
     parser.add_argument("--single", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -243,6 +247,8 @@ def main() -> None:
             f"{lane}@{size}",
             "--events",
             str(options.events),
+            "--epoch",
+            str(options.epoch),
         ]
         command += ["--no-peer"] * options.no_peer + ["--no-state"] * options.no_state
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
