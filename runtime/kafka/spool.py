@@ -234,7 +234,8 @@ class Spooled:
             self._records += len(batch.records)
             return
         held = _Held(batch.received_us, batch.sender, batch.adapter, batch.records)
-        kept = self._segments.append(_encode(held))
-        count = "spooled_records" if kept else "dropped_spool"
-        self._meter.add(count, len(batch.records), source=self._name)
+        if self._segments.append(_encode(held)):
+            self._meter.add("spooled_records", len(batch.records), source=self._name)
+        else:
+            self._meter.add("dropped_spool", len(batch.records), source=self._name)
         self._meter.set("spool_bytes", self._segments.size_bytes, source=self._name)

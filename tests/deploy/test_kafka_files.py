@@ -148,7 +148,9 @@ def test_roles_have_certificates_in_the_names_that_the_rights_are_for(secrets: P
 def test_settings_of_both_differ_only_in_the_brokers() -> None:
     theirs, ours = ((one / "opsonin.toml").read_text().splitlines() for one in (K8S, KAFKA))
     different = [pair for pair in itertools.zip_longest(theirs, ours) if pair[0] != pair[1]]
-    assert [line.split(" =")[0] for pair in different for line in pair] == ["bootstrap"] * 2
+    assert [line.split(" =")[0] for pair in different for line in pair] == ["bootstrap"] * 2 + [
+        "urls"
+    ] * 2
     for folder in (KAFKA, K8S):
         settings = load(folder / "opsonin.toml", {})
         assert settings.policy.mode == "observe"
@@ -207,7 +209,7 @@ def test_pod_keeps_the_restricted_standard_has_probes_and_a_name_of_its_own(role
     assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(one)
     assert one["env"][0]["name"] == "OPSONIN_KAFKA__MEMBER"
     secrets = {volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume}
-    assert secrets - {"opsonin-webhook"} == {f"opsonin-{role}"}
+    assert secrets - {"opsonin-webhook", "opsonin-elastic"} == {f"opsonin-{role}"}
 
 
 def test_budgets_and_scalers_name_workloads_that_are_there() -> None:
