@@ -112,4 +112,6 @@ HELP: Final[dict[str, str]] = {
     "canary_age_seconds": "How old the last canary was when it came, by role.",
     "canary_seen_timestamp_seconds": "When the last canary came, by role.",
     "view_records_seen": "Records that the live view has taken.",
+    "order_forced": "Records taken out of order because more waited than kafka.max_waiting, by stage.",
+    "topic_dead_letters": "Records on topics that became dead letters, by the stage that met them.",
 }

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from contract.errors import StoreError
-from contract.event import Event
+from contract.event import Event, Notice
 from contract.topics import MATCHES, OBSERVATIONS, Topic
 from runtime.enforcement import SOURCE as ANSWERS
 from runtime.engine import Pipeline
@@ -147,6 +147,9 @@ class DetectTask:
         if mark != self._told and is_due:
             self._sent += self._outlet.send(mark, self._marks_to, "", None)
             self._told, self._told_at_us, self._has_changed = mark, now_us, True
+        if self._outlet.refused:
+            self._tally.count(Notice("topic_dead_letters", self._outlet.refused, "detect"))
+            self._outlet.refused = 0
         self._tally.flush()
         sent, self._sent = self._sent, []
         return sent

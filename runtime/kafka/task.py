@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 
 from contract.errors import ParseError, StoreError
-from contract.event import Event, Match, Observation
+from contract.event import Event, Match, Notice, Observation
 from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcome
 from contract.topics import Topic
 from runtime.engine import Engine, Output
@@ -178,6 +178,7 @@ class StageTask:
             self._advance(min(low, front - self._lateness_us))
         if not is_over:
             self._mark(now_us)
+        self._count_losses()
         self._tally.flush()
         sent, self._sent = self._sent, []
         return sent
@@ -200,6 +201,16 @@ class StageTask:
         return changed
 
     # -------------------------------------------------------------- inside
+
+    def _count_losses(self) -> None:
+        stage = self._outlet.stage
+        if self.waiting.forced:
+            text = "more records wait than kafka.max_waiting; the earliest went on, out of order"
+            self._tally.count(Notice("order_forced", self.waiting.forced, stage, text))
+            self.waiting.forced = 0
+        if self._outlet.refused:
+            self._tally.count(Notice("topic_dead_letters", self._outlet.refused, stage))
+            self._outlet.refused = 0
 
     def _process(self, taken: Taken, low_us: int) -> None:
         """Let time come to what caused an item, then take it. What is late finds the time where it is."""
