@@ -8,7 +8,8 @@ broker of its own in a new process. Prints one JSON object as its last line:
     keys        groups that were open
     records     of the changelog, and its megabytes
     restore_s   wall time from the first read to the stage ready; restore_cpu_s: this process's
-    rss_mb      of the process that has restored it; empty_rss_mb: before
+    rss_mb      of the process that has restored it, and of its parent if that was larger (Linux hands it down);
+                empty_rss_mb: before
 """
 
 from __future__ import annotations
