@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import structlog
@@ -17,7 +18,6 @@ from console.view import View
 from contract.errors import OpsoninError, SettingsError
 from runtime import clock, log
 from runtime.compose import Composition, compose, engine_cache
-from runtime.elastic.follow import Follower
 from runtime.embedded import Embedded
 from runtime.metrics import PrometheusMeter
 from runtime.reload import Reloader
@@ -25,6 +25,9 @@ from runtime.settings import Settings
 from runtime.store import Store
 from runtime.surroundings import detect
 from runtime.web import SOCKET_NAME, Faces, control_app, observe_app
+
+if TYPE_CHECKING:
+    from runtime.elastic.follow import Follower
 
 logger = structlog.get_logger()
 
@@ -83,6 +86,8 @@ def _index(settings: Settings, store: Store, meter: PrometheusMeter) -> Follower
     """Start what copies the store to Elasticsearch, where the settings name one."""
     if not settings.elastic.urls:
         return None
+    from runtime.elastic.follow import Follower  # noqa: PLC0415 - the client loads slowly and few need it
+
     bound = settings.normalize.dead_letter_bytes
     index = Follower(settings.elastic, store.path, bound, meter, clock.now_us)
     index.start()

@@ -1,4 +1,4 @@
-"""The embedded engine imports no client of Kafka and no Faust until its settings name a source or role of it."""
+"""The embedded engine imports no client of Kafka or Elasticsearch and no Faust until its settings name one."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from runtime.compose import compose
 from runtime.embedded import Embedded
 from runtime.settings import load
 load(Path("deploy/k8s/opsonin.toml"), {})
-print([one for one in ("kafka", "aiokafka", "faust") if one in sys.modules])
+print([one for one in ("kafka", "aiokafka", "faust", "elasticsearch") if one in sys.modules])
 """
 
 
