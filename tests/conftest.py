@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from ingest.native import NATIVE
+
 # A machine that others use is slow at times; that is no fault of the example. CI runs the same examples each time.
 settings.register_profile("opsonin", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("opsonin")
@@ -42,6 +44,10 @@ _NEEDS: dict[str, Callable[[], tuple[bool, str]]] = {
     "suricata": lambda: (
         shutil.which("suricata") is not None,
         "needs Suricata 7 (Debian: suricata from backports)",
+    ),
+    "native": lambda: (
+        NATIVE is not None,
+        "needs the optional native module (make install, where cargo is found)",
     ),
     "shared": lambda: (SHARED.is_dir(), "needs the shared test data beside the checkout"),
 }

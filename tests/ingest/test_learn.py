@@ -21,9 +21,7 @@ from ingest.normalize import Normalizer, NormalizeSettings
 from ingest.stand_ins import stand_in, unpack
 from ingest.templates import Templates
 
-pytestmark = pytest.mark.skipif(
-    NATIVE is None, reason="the optional native module is not built (make install, with cargo)"
-)
+pytestmark = pytest.mark.native
 ADAPTERS = {
     name: one for name, one in load("ingest.adapters", "ADAPTER", Adapter).items() if one.holes
 }
