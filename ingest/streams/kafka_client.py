@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from kafka.errors import (
     KafkaConfigurationError,
     KafkaError,
+    RequestTimedOutError,
     SaslAuthenticationFailedError,
     UnsupportedSaslMechanismError,
 )
@@ -93,6 +94,9 @@ def _refused(
     where: str, settings: KafkaAccess, causes: list[BaseException], error: KafkaError
 ) -> BrokerError:
     causes = [one for one in causes if _BOOTSTRAP not in str(one)]
+    if any(map(_is_refusal, causes)):
+        # The limit cuts the last attempt short, and says nothing of the others.
+        causes = [one for one in causes if not isinstance(one, RequestTimedOutError)]
     if settings.security.startswith("sasl") and causes and all(map(_is_refusal, causes)):
         return BrokerError(
             f"Kafka at {where} does not let user {settings.user!r} in: {words(causes[-1])} at login; "
