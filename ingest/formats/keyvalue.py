@@ -16,7 +16,9 @@ import re
 # The first look-behind and the possessive `++` keep a long word without `=` from being read once for each of its
 # letters; the second look-behind makes one group do for both forms, so that `findall` yields plain pairs.
 _QUOTED = re.compile(r'(?<![\w.\-/:])([\w.\-/:]++)="?((?<=")[^"]*|[^\s"]\S*|)').findall
-_ESCAPED = re.compile(r'(?<![\w.\-/:])([\w.\-/:]++)="?((?<=")(?:[^"\\]|\\.)*|[^\s"]\S*|)', re.DOTALL).findall
+_ESCAPED = re.compile(
+    r'(?<![\w.\-/:])([\w.\-/:]++)="?((?<=")(?:[^"\\]|\\.)*|[^\s"]\S*|)', re.DOTALL
+).findall
 _UNESCAPE = re.compile(r"\\(.)", re.DOTALL).sub
 _KEY_AHEAD = re.compile(r"(?:^|\s)([\w.\-\[\]]+)(?<!\\)=")
 
