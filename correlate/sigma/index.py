@@ -14,7 +14,7 @@ from correlate.sigma.evaluate import ValueTest, value_test
 from correlate.sigma.node import Leaf
 from correlate.sigma.pattern import required_literal
 from correlate.sigma.residual import TextTest
-from correlate.sigma.scan import scanner
+from correlate.sigma.scan import LayeredScanner, Scanner, scanner
 from correlate.sigma.text import LONG, elements, fold, fold_long, text_of
 
 Numbers: TypeAlias = tuple[int, ...]
@@ -28,6 +28,10 @@ OFTEN_LONG = 16
 """Texts too long to remember, from which a field is one of long texts."""
 COMPILE_AFTER = 24
 """New values of a field, from which one pass over all literals is worth its compilation."""
+MOST_ADDED = 64
+"""New literals of a field, and one for each sixteen compiled, beside those; with more, all are compiled anew."""
+MOST_LAYERS = 3
+"""Scanners of later literals over the first one; each costs every new value a pass."""
 _OVERHEAD = 160  # bytes of a str object, a dict slot and its share of growth
 
 
@@ -57,6 +61,7 @@ class FieldIndex:
         limit: returns for a rule the test of what it demands of a text of this field, whatever the other
             fields are, or None: nothing; what does not pass is no candidate.
         plain: use no native code; the reference path.
+        before: the index of the same field that this one replaces; its compiled literals serve on where few are new.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class FieldIndex:
         limit: Callable[[int], TextTest | None],
         *,
         plain: bool = False,
+        before: FieldIndex | None = None,
     ) -> None:
         self.memo: dict[str, Numbers] = {}
         self._limit = limit
@@ -78,12 +84,16 @@ class FieldIndex:
         for leaf, rules in wanted.items():
             self._add(leaf, tuple(rules))
         self._longest = max(map(len, self._exact), default=-1)
+        self._literals = list(self._needles)
         self._on_needle = list(self._needles.values())
         self._plain = plain
-        self._scan: Callable[[bytes], list[int]] | None = None
+        self._scanner: Scanner | None = None
+        self._layers = 0
         budget.memos.append(self.memo)
         self._long = 0
         self._asked = 0
+        if before is not None:
+            self._inherit(before)
 
     @property
     def remembered(self) -> Callable[[str], Numbers | None]:
@@ -172,11 +182,11 @@ class FieldIndex:
             if exact is not None:
                 found.update(exact)
         if self._needles:
-            scan = self._scan
-            if self._asked < COMPILE_AFTER or scan is None:
-                scan = self._open()
+            made = self._scanner
+            if self._asked < COMPILE_AFTER or made is None:
+                made = self._open()
             # The scanner folds ASCII itself; a long text is folded here only where it must be.
-            numbers = scan(
+            numbers = made.scan(
                 text.encode() if is_ascii else fold(text).encode("utf-8", "surrogatepass")
             )
             if numbers:
@@ -186,14 +196,35 @@ class FieldIndex:
                 found.update(rules)
         return tuple(found) if found else ()
 
-    def _open(self) -> Callable[[bytes], list[int]]:
+    def _open(self) -> Scanner:
         """Make the scanner: a plain one first, since many fields come in a class but now and then."""
         self._asked += 1
-        if self._scan is None or self._asked == COMPILE_AFTER:
-            literals = [needle.encode("utf-8", "surrogatepass") for needle in self._needles]
+        if self._scanner is None or self._asked == COMPILE_AFTER:
             plain = self._plain or self._asked < COMPILE_AFTER
-            self._scan = scanner(literals, ascii_caseless=True, plain=plain).scan
-        return self._scan
+            self._scanner = scanner(encoded(self._literals), ascii_caseless=True, plain=plain)
+        return self._scanner
+
+    def _inherit(self, before: FieldIndex) -> None:
+        """Take over what is compiled: of a field with thousands of literals that takes a fifth of a second."""
+        if (
+            before._scanner is None
+            or before._asked < COMPILE_AFTER
+            or before._layers >= MOST_LAYERS
+        ):
+            return
+        known = set(before._literals)
+        new = [needle for needle in self._needles if needle not in known]
+        if len(new) > MOST_ADDED + len(known) // 16 or len(known) > 2 * len(self._needles):
+            return
+        self._asked = COMPILE_AFTER
+        self._layers = before._layers
+        self._literals = [*before._literals, *new]
+        self._on_needle = [self._needles.get(needle, []) for needle in self._literals]
+        self._scanner = before._scanner
+        if new:
+            self._layers += 1
+            added = scanner(encoded(new), ascii_caseless=True, plain=self._plain)
+            self._scanner = LayeredScanner(before._scanner, len(before._literals), added)
 
     def _verify(self, numbers: list[int], text: str, value: Any, found: set[int]) -> None:
         """Add the rules of the literals that occur, where they occur as their leaves want it."""
@@ -210,6 +241,11 @@ class FieldIndex:
                     or (place == "prefix" and folded.startswith(needle))
                 ):
                     found.update(rules)
+
+
+def encoded(needles: Iterable[str]) -> list[bytes]:
+    """Return folded texts as the scanner sees them."""
+    return [needle.encode("utf-8", "surrogatepass") for needle in needles]
 
 
 _BY_PLACE = frozenset({"prefix", "suffix", "infix"})

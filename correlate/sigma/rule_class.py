@@ -90,7 +90,9 @@ class RuleClass:
                 if old is not None:
                     old[1].close()
                 limit = partial(self._limit, name)
-                index = FieldIndex(leaves, self._budget, limit, plain=self._plain)
+                index = FieldIndex(
+                    leaves, self._budget, limit, plain=self._plain, before=old[1] if old else None
+                )
                 kept[name] = (content, index)
         for name, old in self._indexes.items():
             if name not in kept:

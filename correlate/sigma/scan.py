@@ -72,6 +72,20 @@ class HyperScanner:
         return found
 
 
+class LayeredScanner:
+    """A scanner that is there already, and one of further literals: those are numbered on from the first one's."""
+
+    def __init__(self, first: Scanner, count: int, more: Scanner) -> None:
+        self._first = first.scan
+        self._count = count
+        self._more = more.scan
+
+    def scan(self, data: bytes) -> list[int]:
+        """See `Scanner`."""
+        count = self._count
+        return [*self._first(data), *[count + number for number in self._more(data)]]
+
+
 _ESCAPES = tuple(b"\\x%02x" % byte for byte in range(256))
 
 
