@@ -22,7 +22,9 @@ from ingest.sources.file import FileSettings, FileSource
 async def main(path, kept):
     whole = kept.read_bytes().rpartition(b"\\n")[0].split(b"\\n") if kept.exists() else []
     position = json.loads(whole[-1])["position"] if whole and whole[-1] else None
-    kept.write_bytes(b"".join(line + b"\\n" for line in whole if line))
+    part = kept.with_suffix(".part")  # a kill in the middle of writing must not empty what is kept
+    part.write_bytes(b"".join(line + b"\\n" for line in whole if line))
+    part.replace(kept)
     settings = FileSettings(path=path, check="50ms", settle="300ms", batch_records=7)
     with kept.open("ab", buffering=0) as out:
         async for batch in FileSource("log", settings, MemoryMeter(), lambda: 0).batches(position):
