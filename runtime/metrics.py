@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from threading import Lock
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from runtime.metric_help import HELP
+
+Series = TypeVar("Series", Counter, Gauge)
 
 PREFIX = "opsonin_"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -24,33 +28,22 @@ class PrometheusMeter:
 
     def add(self, name: str, amount: float = 1, **labels: str) -> None:
         """Count."""
-        counter = self._counters.get(name)
-        if counter is None:
-            counter = Counter(PREFIX + name, _help(name), list(labels), registry=self.registry)
-            self._counters[name] = counter
+        counter = self._counters.get(name) or self._made(self._counters, Counter, name, labels)
         (counter.labels(**labels) if labels else counter).inc(amount)
 
     def set(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge."""
-        gauge = self._gauges.get(name)
-        if gauge is None:
-            gauge = Gauge(PREFIX + name, _help(name), list(labels), registry=self.registry)
-            self._gauges[name] = gauge
+        gauge = self._gauges.get(name) or self._made(self._gauges, Gauge, name, labels)
         (gauge.labels(**labels) if labels else gauge).set(value)
 
-    def _counter(self, name: str, labels: list[str]) -> Counter:
+    def _made(
+        self, known: dict[str, Series], kind: type[Series], name: str, labels: Iterable[str]
+    ) -> Series:
+        """Make a series, unless another thread was first: the registry refuses a name that it has."""
         with self._making:
-            if name not in self._counters:
-                title = name.replace("_", " ").removesuffix(" total")
-                self._counters[name] = Counter(PREFIX + name, title, labels, registry=self.registry)
-            return self._counters[name]
-
-    def _gauge(self, name: str, labels: list[str]) -> Gauge:
-        with self._making:
-            if name not in self._gauges:
-                title = name.replace("_", " ")
-                self._gauges[name] = Gauge(PREFIX + name, title, labels, registry=self.registry)
-            return self._gauges[name]
+            if name not in known:
+                known[name] = kind(PREFIX + name, _help(name), list(labels), registry=self.registry)
+            return known[name]
 
     def text(self) -> bytes:
         """Return all series in the OpenMetrics text format."""
