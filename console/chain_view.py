@@ -53,6 +53,8 @@ def text(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
         lines.append(f"patterns: {', '.join(chain.patterns)}")
     if chain.corrections:
         lines.append(f"corrections in force: {', '.join(chain.corrections)}")
+    if chain.trusted:
+        lines.append(f"trusted again: {_trusted(chain)}")
     lines += ["", "Stages", *_stages(chain, alerts)]
     lines += ["", "Time line", *_time_line(chain, alerts)]
     lines += ["", "Tree", *_tree(chain, alerts)]
@@ -78,6 +80,7 @@ def markdown(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
         ),
         *([f"Patterns: {', '.join(chain.patterns)}."] if chain.patterns else []),
         *([f"Corrections: {', '.join(chain.corrections)}."] if chain.corrections else []),
+        *([f"Trusted again: {_trusted(chain)}."] if chain.trusted else []),
         "",
         "```mermaid",
         mermaid(chain, alerts).rstrip(),
@@ -180,6 +183,10 @@ def _tree(chain: Chain, alerts: Alerts) -> list[str]:
             (owner[link.to], depth + 1, link.edge) for link in reversed(below.get(alert, []))
         )
     return lines
+
+
+def _trusted(chain: Chain) -> str:
+    return ", ".join(f"{one.type} {one.value}" for one in chain.trusted)
 
 
 def _owners(chain: Chain) -> dict[str, str]:

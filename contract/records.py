@@ -123,6 +123,7 @@ class Chain(Record):
         score: severity x rarity x trust times the longest tactic-ordered path; higher is worse.
         merged_into: id of the chain that took this one in; it holds no alerts then.
         corrections: ids of the persons' words by which it was joined or parted and which still hold.
+        trusted: hosts, addresses and keys whose failed attestation it holds and which have been trustworthy since.
     """
 
     kind: Literal["chain"] = "chain"
@@ -138,6 +139,7 @@ class Chain(Record):
     patterns: tuple[str, ...] = ()
     merged_into: str | None = None
     corrections: tuple[str, ...] = ()
+    trusted: tuple[Entity, ...] = ()
 
 
 class Target(Record):

@@ -255,7 +255,13 @@ class Linker:
         known = self._names.get(own)
         revision = known.revision + 1 if known else 1
         chain = tell(
-            knot.runs, revision, self._rarity, self._trust, self._shapes(knot), self._said(knot)
+            knot.runs,
+            revision,
+            self._rarity,
+            self._trust,
+            patterns=self._shapes(knot),
+            corrections=self._said(knot),
+            trusted=self._graph.regain.trusted(knot.runs),
         )
         shown = _digest(chain)
         late = at_due and self._now_us >= knot.last_us + self._lateness_us

@@ -7,7 +7,8 @@ say who did what, one candidate is taken at its word, and several are left to a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -150,6 +151,13 @@ class Aim(Named):
                 found[target.value] = target
         targets = [target for _, target in sorted(found.items())]
         return Aimed(targets, faults, is_told or len(targets) == 1)
+
+    def among(self, entities: Iterable[Entity]) -> Iterator[Target]:
+        """Yield the targets that entities of this kind would be."""
+        for entity in entities:
+            if self.fits(entity):
+                with suppress(ValueError):
+                    yield of_entity(entity, self.prefix_v4, self.prefix_v6)
 
     def _is_meant(self, entity: Entity, stages: Sequence[ChainStage]) -> bool:
         """Tell whether the stages that name an entity, in a fitting part, are those asked for."""

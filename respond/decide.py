@@ -22,7 +22,7 @@ from respond.guard import Guard
 from respond.inherit import inherit
 from respond.obey import obey
 from respond.playbook import Playbook
-from respond.request import Request, requests_of
+from respond.request import Request, released, requests_of, still_asks
 from respond.verdict import DecideSettings, Point, Rails
 
 KEY = "site"
@@ -125,6 +125,9 @@ class Decider:
         if chain.merged_into is not None:
             yield from self._merge(chain, chain.merged_into, own)
             return
+        for claim in released(chain, self._playbooks, (*own, *self._claims.of_heir(chain.id))):
+            reason = "released: the target has regained trust"
+            yield self._emit(claim.revise(state="reverted", reason=reason, by=""))
         requests: dict[str, Request] = {}
         for found in requests_of(chain, self._playbooks, self._claims):
             if isinstance(found, Notice):
@@ -134,7 +137,7 @@ class Decider:
         for request in requests.values():
             yield from self._ask(chain, request)
         keys = {request.key for request in requests.values()}
-        for claim in own:
+        for claim in self._claims.of_chain(chain.id):
             if claim.decision.id not in requests:
                 yield from self._unask(chain, claim, taken=claim.key in keys)
 
@@ -202,25 +205,17 @@ class Decider:
         return until(made, span + (chain.last - made) // step * step)
 
     def _unask(self, chain: Chain, claim: Claim, *, taken: bool) -> Iterator[Out]:
-        """Take back what the chain no longer asks for; a person's approval stands until its expiry."""
+        """Take back what the chain no longer asks for; a person's approval stands until its expiry or release."""
         claim = claim.model_copy(update={"seen": chain.revision, "score": chain.score, "heir": ""})
         self._claims.keep(claim)
         decision = claim.decision
         if not claim.is_open or (decision.state == "approved" and decision.by):
             return
-        if not taken and self._still_asks(chain, claim):
+        ratio = self._settings.release_ratio
+        if not taken and still_asks(chain, self._playbooks, claim, ratio):
             return
         why = "another playbook asks the same" if taken else "the chain no longer asks for it"
         yield self._emit(claim.revise(state="reverted", reason=f"withdrawn: {why}", by=""))
-
-    def _still_asks(self, chain: Chain, claim: Claim) -> bool:
-        ratio = self._settings.release_ratio
-        return any(
-            playbook.name == claim.decision.playbook
-            and playbook.asks(chain, ratio)
-            and claim.decision.target in playbook.target.at(chain).targets
-            for playbook in self._playbooks
-        )
 
     # -------------------------------------------------------------- merged chains
 

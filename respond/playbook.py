@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from contract.document import Document
 from contract.errors import RuleError
-from contract.records import ActionName, Chain
+from contract.records import ActionName, Chain, Target
 from contract.timespan import Timespan
 from respond.aim import Aim, Named, Part, Tactics, Techniques, Words, steps_of
 
@@ -80,6 +80,8 @@ class Playbook(Part):
         points: names or kinds of configured enforcement points; empty: all.
         duration: how long, from the chain's last alert, or from a person's approval.
         impact: `high` always waits for a person, whatever the mode.
+        release: what ends it before its time, whoever approved it, since the approval was given to this playbook:
+            `trust_regained`, when the target has passed its attestation for long enough since it failed.
         caps: see `Caps`.
     """
 
@@ -103,11 +105,18 @@ class Playbook(Part):
     points: Words = ()
     duration: Annotated[Timespan, AfterValidator(_short)]
     impact: Literal["low", "high"]
+    release: Literal["trust_regained"] | None = None
     caps: Caps = Caps()
 
     def asks(self, chain: Chain, ratio: float = 1.0) -> bool:
         """Tell whether this playbook is about the chain, with the score asked times `ratio`."""
         return chain.merged_into is None and self.when.hold(chain, ratio)
+
+    def released(self, chain: Chain) -> frozenset[Target]:
+        """Return the targets that this playbook lets go, because the chain says that they are trusted again."""
+        if self.release is None:
+            return frozenset()
+        return frozenset(self.target.among(chain.trusted))
 
 
 @dataclass(slots=True, frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from contract.event import Notice
 from contract.records import Chain, Target
-from respond.claim import decision_id
+from respond.claim import Claim, decision_id
 from respond.ledger import Key
 from respond.playbook import Playbook
 
@@ -49,6 +49,8 @@ def requests_of(
         targets, faults, is_sure = playbook.target.at(chain)
         for fault in faults:
             yield Notice("decide_targets_unusable_total", 1, playbook.name, fault)
+        released = playbook.released(chain)
+        targets = [target for target in targets if target not in released]
         limit = playbook.target.limit
         if len(targets) > limit:
             text = f"chain {chain.id} names {len(targets)} targets, {playbook.name} allows {limit}"
@@ -60,3 +62,27 @@ def requests_of(
                 continue
             taken.add(request.key)
             yield request
+
+
+def still_asks(
+    chain: Chain, playbooks: Iterable[Playbook], claim: Claim, release_ratio: float
+) -> bool:
+    """Tell whether the claim's own playbook asks for it still, when the chain's score shrinks a little."""
+    return any(
+        playbook.name == claim.decision.playbook
+        and playbook.asks(chain, release_ratio)
+        and claim.decision.target in playbook.target.at(chain).targets
+        for playbook in playbooks
+    )
+
+
+def released(
+    chain: Chain, playbooks: Iterable[Playbook], claims: Iterable[Claim]
+) -> Iterator[Claim]:
+    """Yield those of the claims, open still, that their playbook lets go: see `respond.playbook.Playbook.release`."""
+    if not chain.trusted:
+        return
+    gone = {one.name: one.released(chain) for one in playbooks}
+    for claim in claims:
+        if claim.is_open and claim.decision.target in gone.get(claim.decision.playbook, ()):
+            yield claim

@@ -48,6 +48,7 @@ class TrialChain(_Model):
     entities: tuple[Entity, ...] = ()
     stages: tuple[TrialStage, ...] = ()
     patterns: tuple[str, ...] = ()
+    trusted: tuple[Entity, ...] = ()
 
     def chain(self) -> Chain:
         """Return the record."""
@@ -72,6 +73,7 @@ class TrialChain(_Model):
                 for number, stage in enumerate(self.stages, 1)
             ),
             patterns=self.patterns,
+            trusted=self.trusted,
         )
 
 

@@ -141,4 +141,6 @@ def grounds(playbook: Playbook, chain: Chain) -> str:
         words.append("stages " + " > ".join(tactics))
     if chain.patterns:
         words.append("patterns " + ", ".join(chain.patterns))
+    if playbook.release is not None:
+        words.append("ends early when the target is trusted again")
     return "; ".join(words)

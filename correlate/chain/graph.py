@@ -7,10 +7,11 @@ took, not of their order, as long as no bound is passed. What passes a bound is 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from heapq import heappop, heappush
 
 from contract.event import Fields, Observation
-from contract.records import Alert
+from contract.records import Alert, Entity
 from contract.timestamps import microseconds
 from correlate.chain.baseline import Baseline
 from correlate.chain.coincidence import Coincidences
@@ -21,6 +22,7 @@ from correlate.chain.identity import Identity
 from correlate.chain.knots import Change, Knot, Weave
 from correlate.chain.postings import Postings
 from correlate.chain.reach import reach_of
+from correlate.chain.regain import Regain, concerned
 from correlate.chain.relations import Relations
 from correlate.chain.runs import LEVEL_OF, Member, Reach, Run, facts_of, member_of, sign
 from correlate.chain.settings import LinkSettings
@@ -51,6 +53,7 @@ class Graph:
         self.words = Words()
         self.weave = Weave(self._ties, settings.max_chain_runs, self._sides)
         self.trust = Trust()
+        self.regain = Regain(self.trust, microseconds(settings.regain))
         self.runs: dict[int, Run] = {}
         self.by_alert: dict[str, Run] = {}
         self.gone: dict[str, tuple[int, int]] = {}
@@ -96,7 +99,7 @@ class Graph:
             run = self._open(alert, signature, signing, member)
             run.rarity = self.baseline.learn(run.place, run.rule.id, run.first_us)
             self._note(run)
-            self._trust(alert, run)
+            self._appraise(run.signing, run.first_us, alert.fields, change)
             if "host.ip" in alert.fields:
                 runs: set[Run] = set()
                 self._rename(alert.fields, member.time_us, runs)
@@ -112,11 +115,8 @@ class Graph:
         runs = {run for key in self.relations.learn(seen) for run in self.postings.at(key)}
         self._rename(seen.fields, seen.time_us, runs)
         self._reach_again(runs, change)
-        result = seen.fields.get(ATTESTATION_RESULT)
-        if result is not None:
-            for one in entities_of(seen.fields):
-                if one.role == "subject" and one.type in ("host", "ip", "key"):
-                    self.trust.learn(f"{one.type}|{one.value}", seen.time_us, str(result))
+        if ATTESTATION_RESULT in seen.fields:
+            self._appraise(entities_of(seen.fields), seen.time_us, seen.fields, change)
 
     def _rename(self, fields: Fields, time_us: int, runs: set[Run]) -> None:
         """Learn who addresses are; add the runs that this may concern."""
@@ -421,12 +421,12 @@ class Graph:
                     del self._by_ip[ip]
         run.asked = frozenset()
 
-    def _trust(self, alert: Alert, run: Run) -> None:
-        result = alert.fields.get(ATTESTATION_RESULT)
-        if result is not None:
-            for one in run.signing:
-                if one.role == "subject" and one.type in ("host", "ip", "key"):
-                    self.trust.learn(f"{one.type}|{one.value}", run.first_us, str(result))
+    def _appraise(
+        self, entities: Iterable[Entity], time_us: int, fields: Fields, change: Change
+    ) -> None:
+        result = fields.get(ATTESTATION_RESULT)
+        if result is not None and (keys := self.regain.learn(entities, time_us, result)):
+            change.touched.update(run.knot for run in concerned(self.runs.values(), keys))
 
     # -------------------------------------------------------------- bounds
 

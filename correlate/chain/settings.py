@@ -23,6 +23,8 @@ class LinkSettings(BaseModel):
         lifetime: a chain without a new alert for so long is closed and forgotten.
         run_gap: alerts of one rule about the same things closer than this are one run: one node.
         refresh: a chain that only grew by repetitions is published again after this much event time.
+        regain: a host that failed its attestation is trusted again when it has passed for so long; what is well
+            again within minutes may have been wiped only.
         single_level: an alert that joins nothing is published as a chain from this level on.
         crowd: more runs of one rule that share one thing say nothing of any one of them.
         coincidence: how far apart two rare things may be and still be a coincidence.
@@ -43,6 +45,7 @@ class LinkSettings(BaseModel):
     lifetime: Timespan = timedelta(days=1)
     run_gap: Timespan = timedelta(minutes=15)
     refresh: Timespan = timedelta(minutes=1)
+    regain: Timespan = timedelta(minutes=30)
     single_level: Level = "medium"
     crowd: Count = 16
     coincidence: Timespan = timedelta(hours=1)

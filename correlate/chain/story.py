@@ -37,8 +37,10 @@ def tell(
     revision: int,
     rarity: Callable[[Run], float],
     trust: Callable[[Run], float],
+    *,
     patterns: tuple[str, ...] = (),
     corrections: tuple[str, ...] = (),
+    trusted: tuple[Entity, ...] = (),
 ) -> Chain:
     """Return the record of a chain. O(runs squared) at worst, bounded by the chain's own bound."""
     ordered = sorted(runs)
@@ -55,6 +57,7 @@ def tell(
         stages=stages_of(ordered),
         patterns=patterns,
         corrections=corrections,
+        trusted=trusted,
     )
 
 

@@ -7,6 +7,7 @@ an old proof proves little. Source: RFC 9334 (attestation results age), AR4SI tr
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from collections.abc import Iterable
 from typing import Any, Final
 
 UNKNOWN: Final = 0.3
@@ -69,6 +70,20 @@ class Trust:
             faded: float = UNKNOWN + (value - UNKNOWN) * 0.5 ** ((time_us - then) / HALF_LIFE_US)
             found = faded if found is None else min(found, faded)
         return UNKNOWN if found is None else found
+
+    def regained(self, keys: Iterable[str], lasting_us: int) -> bool:
+        """Tell whether things failed and have passed since, from first to last pass for so long. O(kept).
+
+        Passes are known by slots (`SLOT_US`), so it may be told one slot later than it was so. Without a result
+        since the failure nothing is regained: silence proves nothing.
+        """
+        rows = [row for key in keys for row in self._results.get(key, ())]
+        failed_us = max((time_us for time_us, result in rows if result == "fail"), default=None)
+        if failed_us is None:
+            return False
+        # Of the failures of a slot only the first is known, so passes count from the next slot on.
+        passes = [time_us for time_us, _ in rows if time_us // SLOT_US > failed_us // SLOT_US]
+        return bool(passes) and max(passes) - min(passes) >= lasting_us
 
     def forget(self, before_us: int) -> None:
         """Drop things without a result since then."""

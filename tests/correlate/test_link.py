@@ -155,6 +155,51 @@ def test_grave_alert_is_a_chain_at_once_and_keeps_its_id_as_it_grows() -> None:
     assert len({one for row in ids for one in row}) == 1
 
 
+def appraisal(minutes: float, result: str = "pass") -> Observation:
+    fields = {
+        "host.ip": [TARGET],
+        "opsonin.attestation.attester": "agent-1",
+        "opsonin.attestation.result": result,
+    }
+    at_us = from_datetime(START) + int(minutes * 60_000_000)
+    return Observation(f"appraisal-{result}-{minutes}", at_us, fields)
+
+
+def trusted(items: Iterable[Alert | Observation], **how: Any) -> list[tuple[str, ...]]:
+    """Return whom each revision of the one chain that an intrusion makes says to be trusted again."""
+    chains = [one for one in play([*intrusion(), *items], **how) if isinstance(one, Chain)]
+    return [tuple(entity.value for entity in one.trusted) for one in chains]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_host_that_failed_is_trusted_again_when_it_has_passed_for_half_an_hour(
+    restart: bool,
+) -> None:
+    passes = [appraisal(minutes) for minutes in range(6, 60)]
+    told = trusted(passes, restart=restart)
+    assert told[-1] == (TARGET, "agent-1")
+    assert told.count(()) == len(told) - 1
+
+
+def test_what_is_well_again_within_minutes_is_not_trusted() -> None:
+    assert set(trusted(appraisal(minutes) for minutes in range(2, 35))) == {()}
+
+
+def test_a_host_that_falls_silent_after_one_pass_is_not_trusted() -> None:
+    assert set(trusted([appraisal(6)])) == {()}
+
+
+def test_trust_that_is_lost_again_is_told() -> None:
+    passes = [appraisal(minutes) for minutes in range(6, 60)]
+    told = trusted([*passes, appraisal(61, "fail")])
+    assert told[-2:] == [(TARGET, "agent-1"), ()]
+
+
+def test_the_order_of_appraisals_does_not_change_who_is_trusted_in_the_end() -> None:
+    mixed = [appraisal(minutes) for minutes in range(6, 60)] + [appraisal(8, "fail")]
+    assert trusted(mixed)[-1] == trusted(reversed(mixed))[-1] == (TARGET, "agent-1")
+
+
 def test_slight_alert_alone_is_no_chain() -> None:
     assert play([alert("a", "r", 0, peers(ATTACKER, TARGET), level="low")]) == []
 

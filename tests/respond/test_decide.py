@@ -9,7 +9,7 @@ import pytest
 from contract.document import read
 from contract.errors import StoreError
 from contract.event import Notice
-from contract.records import Chain, Command, Decision, Entity, Outcome
+from contract.records import Chain, ChainStage, Command, Decision, Entity, Outcome
 from contract.timestamps import from_datetime
 from respond.decide import KEY, Decider, decide
 from respond.guard import Guard, GuardSettings
@@ -359,6 +359,65 @@ def test_a_persons_approval_stands_when_the_score_shrinks(make_chain: MakeChain)
     desk.say("approve", made)
     assert desk.take(make_chain(revision=2, score=1)) == []
     assert desk.denied() == {"203.0.113.9"}
+
+
+HOST = Entity(type="ip", value="10.0.0.7", role="subject")
+CONTAIN = """
+name: contain_untrusted
+priority: 20
+when: {score: 10, entities: [{type: ip, role: subject}]}
+action: deny
+target: {type: ip, role: subject}
+duration: 4h
+impact: high
+release: trust_regained
+"""
+
+
+def untrusted(make_chain: MakeChain, revision: int = 1, *, at: float = 0, **changes: Any) -> Chain:
+    stages = (ChainStage(tactic="persistence", technique="T1554", alert="a1", time=NOON),)
+    told = {"entities": (HOST,), "stages": stages, **changes}
+    return make_chain(revision=revision, at=at, **told)
+
+
+def test_regained_trust_releases_what_a_person_approved(make_chain: MakeChain) -> None:
+    desk = Desk(CONTAIN)
+    (made,) = desk.take(untrusted(make_chain))
+    assert "ends early when the target is trusted again" in made.reason
+    desk.say("approve", made)
+    assert desk.take(untrusted(make_chain, 2, at=60)) == []
+    (back,) = desk.take(untrusted(make_chain, 3, at=60, trusted=(HOST,)))
+    assert (back.state, back.reason) == ("reverted", "released: the target has regained trust")
+    assert desk.take(untrusted(make_chain, 4, at=120, trusted=(HOST,))) == []
+
+
+def test_trust_lost_again_is_asked_again(make_chain: MakeChain) -> None:
+    desk = Desk(CONTAIN)
+    desk.say("approve", desk.take(untrusted(make_chain))[0])
+    desk.take(untrusted(make_chain, 2, at=60, trusted=(HOST,)))
+    (again,) = desk.take(untrusted(make_chain, 3, at=120))
+    assert (again.state, again.revision) == ("proposed", 4)
+
+
+def test_trust_of_another_host_releases_nothing(make_chain: MakeChain) -> None:
+    desk = Desk(CONTAIN)
+    desk.say("approve", desk.take(untrusted(make_chain))[0])
+    other = HOST.model_copy(update={"value": "10.0.0.8"})
+    assert desk.take(untrusted(make_chain, 2, at=60, trusted=(other,))) == []
+
+
+def test_a_playbook_without_release_holds_whatever_attestation_says(make_chain: MakeChain) -> None:
+    desk = Desk(CONTAIN.replace("release: trust_regained", ""))
+    desk.say("approve", desk.take(untrusted(make_chain))[0])
+    assert desk.take(untrusted(make_chain, 2, at=60, trusted=(HOST,))) == []
+
+
+def test_what_a_merged_chain_holds_is_released_too(make_chain: MakeChain) -> None:
+    desk = Desk(CONTAIN)
+    desk.say("approve", desk.take(untrusted(make_chain))[0])
+    desk.take(make_chain("chain-1", 2, alerts=(), score=0, merged_into="c2"))
+    (back,) = desk.take(untrusted(make_chain, 1, at=60, id="c2", trusted=(HOST,)))
+    assert back.state == "reverted"
 
 
 def test_a_withdrawn_proposal_is_said(make_chain: MakeChain) -> None:
