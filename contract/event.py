@@ -105,13 +105,6 @@ class Match:
 
 
 @dataclass(slots=True, frozen=True)
-class Tick:
-    """Time as a record: the watermark of all live sources has reached `time_us`."""
-
-    time_us: int
-
-
-@dataclass(slots=True, frozen=True)
 class Observation:
     """What one event tells about who is who and who did what, without a judgement.
 

@@ -106,17 +106,8 @@ class Ledger:
 
     def element(self, key: Key, now_us: int) -> Element | None:
         """Return what must be true of a key at a time, or None when nothing must. O(holders)."""
-        return self._element(key, now_us, ())
-
-    def element_without(self, key: Key, now_us: int, decision: str) -> Element | None:
-        """Return what would be true of a key were this decision not there."""
-        return self._element(key, now_us, (decision,))
-
-    def _element(self, key: Key, now_us: int, leave_out: tuple[str, ...]) -> Element | None:
         live = [
-            (from_datetime(one.expires), one.id, one)
-            for one in self._holders.get(key, {}).values()
-            if one.id not in leave_out
+            (from_datetime(one.expires), one.id, one) for one in self._holders.get(key, {}).values()
         ]
         if not live:
             return None

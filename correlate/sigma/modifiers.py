@@ -13,7 +13,6 @@ Source: sigma-appendix-modifiers.md, 2.1.0. The differences:
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
 from itertools import product
 from typing import Any, cast
 
@@ -30,7 +29,6 @@ from sigma.types import (
     SigmaRegularExpression,
     SigmaString,
     SigmaType,
-    SpecialChars,
 )
 from typing_extensions import override
 
@@ -232,13 +230,3 @@ MODIFIERS: dict[str, type[SigmaModifier[Any, Any]]] = {
 }
 NOT_OF_SIGMA = frozenset({"ignorecase", "multiline", "dotall"})
 """Long names that pySigma has beside `i`, `m`, `s`; read, since rules in the wild use them."""
-
-
-def open_ended(value: SigmaString, *, start: bool, end: bool) -> Sequence[Any]:
-    """Return the parts of a string with wildcards put where it is open."""
-    parts: list[Any] = list(value.s)
-    if start and not (parts and parts[0] is SpecialChars.WILDCARD_MULTI):
-        parts.insert(0, SpecialChars.WILDCARD_MULTI)
-    if end and not (parts and parts[-1] is SpecialChars.WILDCARD_MULTI):
-        parts.append(SpecialChars.WILDCARD_MULTI)
-    return parts

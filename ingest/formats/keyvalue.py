@@ -1,12 +1,11 @@
 r"""Key=value text, as firewalls and audit trails write it.
 
-Four readers for the four habits: `spaced` (values without blanks, as netfilter), `quoted` (values
-with blanks stand in double quotes, as FortiGate or SonicWall), `delimited` (stated separators, as
-LEEF), `trailing` (blanks allowed in a value, which ends where the next key begins, as CEF).
+Two readers for two habits: `spaced` (values without blanks, as netfilter) and `quoted` (values
+with blanks stand in double quotes, as FortiGate or SonicWall).
 
-All return strings; of a key that stands twice the first value holds unless stated otherwise,
+Both return strings; of a key that stands twice the first value holds unless stated otherwise,
 because products put the packet itself before what it encloses (the inner header of an ICMP error).
-All are linear in the length of the text.
+Both are linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ _ESCAPED = re.compile(
     r'(?<![\w.\-/:])([\w.\-/:]++)="?((?<=")(?:[^"\\]|\\.)*|[^\s"]\S*|)', re.DOTALL
 ).findall
 _UNESCAPE = re.compile(r"\\(.)", re.DOTALL).sub
-_KEY_AHEAD = re.compile(r"(?:^|\s)([\w.\-\[\]]+)(?<!\\)=")
 
 
 def spaced(text: str) -> dict[str, str]:
@@ -45,39 +43,3 @@ def quoted(text: str) -> dict[str, str]:
         key: _UNESCAPE(r"\1", value) if '\\"' in value or "\\\\" in value else value
         for key, value in _ESCAPED(text)
     }
-
-
-def delimited(text: str, pair: str, assign: str = "=") -> dict[str, str]:
-    """Read pairs parted by `pair`, name and value parted by the first `assign`.
-
-    A part without `assign` belongs to the value before it, since the separator may stand unescaped
-    in a value. Blanks around names are cut, those in values kept.
-    """
-    pairs: dict[str, str] = {}
-    last = ""
-    for part in text.split(pair):
-        key, found, value = part.partition(assign)
-        key = key.strip()
-        if found and key:
-            if key not in pairs:
-                pairs[key] = value
-            last = key
-        elif last:
-            pairs[last] += pair + part
-    return pairs
-
-
-def trailing(text: str) -> dict[str, str]:
-    r"""Read `key=value with blanks key2=…`: a value ends where the next `key=` begins; the first of equal keys holds.
-
-    An `=` after a backslash is part of a value; escapes are left as they are.
-    """
-    pairs: dict[str, str] = {}
-    found = list(_KEY_AHEAD.finditer(text))
-    ends = [match.start() for match in found[1:]]
-    ends.append(len(text))
-    for match, end in zip(found, ends, strict=False):
-        key = match[1]
-        if key not in pairs:
-            pairs[key] = text[match.end() : end].strip()
-    return pairs

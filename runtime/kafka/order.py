@@ -89,10 +89,6 @@ class Upstreams:
         """Tell whether nothing will follow."""
         return all(one.ended for one in self.marks.values())
 
-    def slowest(self) -> str:
-        """Return the upstream that holds the others back; for people."""
-        return min(self.marks.values(), key=lambda one: (one.ended, one.time_us)).of
-
 
 class Waiting:
     """What was read and not yet released.

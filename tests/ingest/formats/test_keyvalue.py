@@ -1,6 +1,6 @@
-"""Key=value text in its four habits."""
+"""Key=value text in its two habits."""
 
-from ingest.formats.keyvalue import delimited, quoted, spaced, trailing
+from ingest.formats.keyvalue import quoted, spaced
 
 
 def test_spaced_keeps_the_first_of_equal_keys_and_bare_words() -> None:
@@ -15,18 +15,6 @@ def test_quoted_reads_blanks_escapes_and_empty_values() -> None:
         "a": "1", "b": "two words", "c": "", "d": "", "e": "x=y", "f": 'say "hi"', "path": r"C:\x", "g": "open",
     }  # fmt: skip
     assert quoted('a="1" b=2') == {"a": "1", "b": "2"}
-
-
-def test_delimited_gives_stray_separators_back_to_the_value() -> None:
-    assert delimited("a=1^ b=x^y^c=p=q", "^") == {"a": "1", "b": "x^y", "c": "p=q"}
-    assert delimited("a:1; b:2;", ";", ":") == {"a": "1", "b": "2;"}
-
-
-def test_trailing_lets_values_hold_blanks() -> None:
-    assert trailing(r"msg=two words src=192.0.2.1 cs1=a\=b c cs1Label=x") == {
-        "msg": "two words", "src": "192.0.2.1", "cs1": r"a\=b c", "cs1Label": "x",
-    }  # fmt: skip
-    assert trailing("no pairs") == {}
 
 
 def test_long_words_without_pairs_are_read_once() -> None:
