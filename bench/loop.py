@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT / "deploy" / "lab"))
 
 import attack  # noqa: E402 - found by the path above
 from engine import LabEngine  # noqa: E402
-from lab import Lab  # noqa: E402
+from network import Lab  # noqa: E402
 from state import LabError  # noqa: E402
 from topology import TARGET  # noqa: E402
 

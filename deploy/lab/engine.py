@@ -16,13 +16,11 @@ import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from network import Lab
 from state import LabError
 from topology import ADMIN, HERE, TARGET
-
-if TYPE_CHECKING:
-    from lab import Lab
 
 ROOT = HERE.parents[1]
 FILES = ("flows", "netfilter", "auth")

@@ -15,14 +15,11 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from network import Lab
 from services import USER
 from state import LabError
 from topology import ADMIN, ATTACKER, HERE, TARGET
-
-if TYPE_CHECKING:
-    from lab import Lab
 
 AGENT = "7c1d9a52-0f5e-4b1c-9a57-3d1f0c2b8e10"
 CUSTOMER = "198.18.0.25"

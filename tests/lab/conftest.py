@@ -14,7 +14,7 @@ LAB = Path(__file__).resolve().parents[2] / "deploy" / "lab"
 # Scripts import their neighbours. At the end: `bench/ingest.py` must not stand before the package `ingest`.
 sys.path += [str(LAB), str(LAB.parents[1] / "bench")]
 
-from lab import Lab  # noqa: E402 - found by the path above
+from network import Lab  # noqa: E402 - found by the path above
 
 NEEDED = ("ip", "nft", "ethtool", "suricata", "nmap", "ulogd", "sshd", "ssh")
 

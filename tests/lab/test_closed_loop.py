@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from engine import LabEngine
-from lab import Lab
+from network import Lab
 from topology import ADMIN, ATTACKER, HERE, TARGET
 
 pytestmark = [pytest.mark.root, pytest.mark.nftables, pytest.mark.suricata]

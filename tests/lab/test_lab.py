@@ -15,7 +15,7 @@ import attack
 import collector
 import pytest
 import record
-from lab import Lab
+from network import Lab
 from state import NAMESPACES, LabError, State
 from topology import ADMIN, ATTACKER, HERE, TARGET
 

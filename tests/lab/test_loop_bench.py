@@ -12,7 +12,7 @@ from pathlib import Path
 import loop  # type: ignore[import-not-found]
 import pytest
 import setwatch  # type: ignore[import-not-found]
-from lab import Lab
+from network import Lab
 
 
 def attribute(kind: int, payload: bytes) -> bytes:
