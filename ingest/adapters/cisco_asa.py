@@ -14,7 +14,8 @@ from contract.event import Fields
 from contract.ports import Adapter, Context
 from ingest.formats.cisco_flow import IMPLIED, STEPS, guess, icmp, read_ftd
 from ingest.formats.cisco_template import MAX_TEXT, Template, compile_template
-from ingest.formats.device import Device
+from ingest.formats.address import canonical_ip
+from ingest.formats.device import MAX_HEAD, Device
 from ingest.formats.finish import finish
 from ingest.formats.text import decode
 from ingest.tables import cisco_asa as table
@@ -66,7 +67,7 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     head = _HEAD_AT(text, percent) if percent >= 0 else None
     head = head or _HEAD(text, 0, 1024)
     if head is None:
-        raise ParseError("expected %ASA-level-id: or the like, came none")
+        return _without_id(text, context)
     product, group, level, code = head.groups()
     start = _DEVICES[product].start(text[: head.start()], context)
     message = text[head.end() :].rstrip()
@@ -98,6 +99,49 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     guess(fields, cut)
     finish(fields)
     return [fields]
+
+
+_VPN_TEXT = re.compile(r"(?:TunnelGroup <[^>]*> GroupPolicy|Group) <").search
+_AUDIT = re.compile(r"(?:^|[:\s])([^\s@:,]{1,128})@([0-9A-Fa-f.:]{3,39}), ([^,].*), ([^,]+)$").search
+
+
+def _without_id(text: str, context: Context) -> list[Fields]:
+    """Read what stands without `%ASA-level-id:`: a VPN message whose head a relay cut off, the audit of a management center.
+
+    Raises:
+        ParseError: the text is neither.
+    """
+    cut = text[:MAX_TEXT].rstrip()
+    if (vpn := _VPN_TEXT(cut, 0, MAX_HEAD)) is not None:
+        fields = _DEVICES["ASA"].start(text[: vpn.start()], context) | _constants("722000", "6")
+        del fields["event.code"], fields["event.severity"], fields["log.level"]
+        fields["message"] = cut[vpn.start() :]
+        for template in _templates("722000"):
+            found = template.match(fields["message"])
+            if found is not None:
+                fields.update(
+                    (name, value)
+                    for name, value in zip(template.names, found.groups(), strict=True)
+                    if value
+                )
+                for step in template.steps:
+                    step(fields)
+                finish(fields)
+                return [fields]
+    if (audit := _AUDIT(cut)) is not None and canonical_ip(audit[2]) is not None:
+        fields = _DEVICES["FTD"].start(text[: audit.start(1)].rstrip(), context) | {
+            "event.kind": "event",
+            "event.category": ["configuration"],
+            "event.type": ["info"],
+            "event.action": audit[4].strip().lower().replace(" ", "-"),
+            "message": cut[audit.start(1) :],
+            "user.name": audit[1],
+            "source.ip": audit[2],
+            "cisco.asa.subsystem": audit[3].strip(),
+        }
+        finish(fields)
+        return [fields]
+    raise ParseError("expected %ASA-level-id: or the like, came none")
 
 
 @lru_cache(_REMEMBERED)

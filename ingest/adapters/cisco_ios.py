@@ -13,6 +13,7 @@ from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
 from ingest.formats.address import canonical_mac
+from ingest.formats.cisco_flow import guess
 from ingest.formats.device import Device
 from ingest.formats.finish import finish
 from ingest.formats.sides import add_totals, settle
@@ -23,20 +24,29 @@ from ingest.tables.protocols import transport_fields
 
 _OWN = table.PREFIX
 _HEAD = re.compile(
-    r"%(?:\$VDC-\d{1,3}%\$\s?%)?([A-Z][A-Z0-9_]{0,63}(?:-[A-Z][A-Z0-9_]{0,63})?)-(?:(?:SW|SP|RP|STBY|DFC)\d{0,2}-)?"
+    r"%(?:\$VDC-\d{1,3}%\$\s?%)?([A-Z][A-Z0-9_]{0,63}(?:-[A-Za-z][A-Za-z0-9_]{0,63})?)-(?:(?:SW|SP|RP|STBY|DFC)\d{0,2}-)?"
     r"([0-7])-([A-Z0-9_]{1,96})\s?:\s?"
 ).search
 _MOST_TEXT = 2048
-_DEVICE = Device(
-    {
-        "event.module": "cisco",
-        "event.dataset": "cisco.ios",
-        "observer.vendor": "Cisco",
-        "observer.product": "IOS",
-        "observer.type": "router",
-    },
-    tag_is_host=True,
-)
+_DEVICES = {
+    product: Device(
+        {
+            "event.module": "cisco",
+            "event.dataset": "cisco.ios",
+            "observer.vendor": "Cisco",
+            "observer.product": product,
+            "observer.type": "router",
+        },
+        tag_is_host=True,
+    )
+    for product in ("IOS", "IOS XR", "NX-OS")
+}
+# IOS XR names the node before the stamp and the process behind it; NX-OS puts the year first.
+_XR = re.compile(
+    r"((?:RP|LC|B?FCC?|SP|DRP)/\d{1,3}/\w{1,8}/CPU\d{1,2}): ?([^%]*?)(?: ?: | )([\w\-.]{1,64})\[(\d{1,7})\] ?: $"
+).search
+_NAMED_STAMP = re.compile(r"([\w.\-]+) ((?:\d{4} )?[A-Z][a-z]{2} +\d.*)$").match
+_NEXUS = re.compile(r"\b(?:19|20)\d\d [A-Z][a-z]{2} [ \d]\d \d\d:|%\$ ?VDC-").search
 _LEVELS = (
     "emergency", "alert", "critical", "error", "warning", "notification", "informational", "debugging",
 )  # fmt: skip
@@ -60,7 +70,9 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     if head is None:
         raise ParseError("expected %FACILITY-severity-MNEMONIC:, came none")
     facility, level, mnemonic = head.groups()
-    fields = _DEVICE.start(text[: head.start()], context) | _constants(facility, level, mnemonic)
+    fields = _start(text[: head.start()], text[: head.start(1)], context)
+    fields |= _constants(facility.upper(), level, mnemonic)
+    fields["event.provider"] = facility
     message = text[head.end() :].rstrip()
     if message:
         fields["message"] = message
@@ -77,6 +89,21 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     return [fields]
 
 
+def _start(before: str, to_name: str, context: Context) -> Fields:
+    """Read what stands before the `%`: which system writes so, its header, and what IOS XR adds to it."""
+    if found := _XR(before[-256:]):
+        node, stamp, process, pid = found.groups()
+        outer = before[: len(before) - len(before[-256:]) + found.start()]
+        if named := _NAMED_STAMP(stamp):
+            stamp = f"{named[2]} {named[1]}: "
+        fields = _DEVICES["IOS XR"].start(outer + stamp, context).copy()
+        fields["cisco.ios.node"] = node
+        fields["process.name"], fields["process.pid"] = process, int(pid)
+        return fields
+    product = "NX-OS" if _NEXUS(to_name[:256]) else "IOS"
+    return _DEVICES[product].start(before, context).copy()
+
+
 def _find(fields: Fields, text: str) -> None:
     for word, search in _FINDERS:
         if word in text:
@@ -85,12 +112,15 @@ def _find(fields: Fields, text: str) -> None:
                 for name, value in found.groupdict().items():
                     if value:
                         fields.setdefault(table.FIELDS[name], value)
+    if "source.ip" not in fields and "destination.ip" not in fields and not fields.get("source.mac"):
+        guess(fields, text)
 
 
 def _complete(fields: Fields, mnemonic: str, text: str) -> None:
     get = fields.get
     _sides(fields)
     icmp = _flow(fields) if "network.transport" in fields else None
+    _judge(fields)
     if "user.name" in fields or "source.user.name" in fields:
         fields.setdefault("source.user.name", get("user.name"))
         fields.setdefault("user.name", get("source.user.name"))
@@ -124,20 +154,27 @@ def _flow(fields: Fields) -> tuple[int, int] | None:
     said = fields.pop("network.transport")
     fields.update(transport_fields(said) or {"network.transport": said.lower()})
     add_totals(fields)
-    action = fields.get("event.action", "")
-    if action in ("permitted", "denied"):
-        fields["event.type"] = ["connection", "allowed" if action == "permitted" else "denied"]
-        fields["event.outcome"] = "success"
-    elif action in ("Start", "Stop"):
-        fields["event.type"] = ["connection", "start" if action == "Start" else "end"]
-        fields["event.action"] = "flow-creation" if action == "Start" else "flow-expiration"
     kind = fields.get(_OWN + "icmp_type")
     return None if kind is None else (int(kind), int(fields.get(_OWN + "icmp_code") or 0))
 
 
+def _judge(fields: Fields) -> None:
+    """Turn a verdict, or the begin or end of a session, into ECS's types."""
+    action = fields.get("event.action", "")
+    verdict = {"permit": "permitted", "deny": "denied"}.get(action, action)
+    if verdict in ("permitted", "denied"):
+        fields["event.action"] = verdict
+        fields["event.category"] = ["network"]
+        fields["event.type"] = ["connection", "allowed" if verdict == "permitted" else "denied"]
+        fields["event.outcome"] = "success"
+    elif action in ("Start", "Stop"):
+        fields["event.type"] = ["connection", "start" if action == "Start" else "end"]
+        fields["event.action"] = "flow-creation" if action == "Start" else "flow-expiration"
+
+
 def _outcome(fields: Fields, mnemonic: str, text: str) -> None:
     if "authentication" in fields["event.category"]:
-        failed = "FAIL" in mnemonic or "ailed" in text[:256]
+        failed = "FAIL" in mnemonic or "ailed" in text[:256] or "ailure" in text[:256]
         fields.setdefault("event.outcome", "failure" if failed else "success")
     elif mnemonic == "DROP_PKT":
         fields["event.type"] = ["connection", "denied"]

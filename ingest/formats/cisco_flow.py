@@ -21,6 +21,7 @@ from ingest.tables.protocols import transport_fields
 
 _OWN: Final = table.PREFIX
 _SECOND_NS = 1_000_000_000
+_COUNTS: Final = ("network.bytes", "source.bytes", "destination.bytes", "process.pid")
 _WEIGHTS = (86400, 3600, 60, 1)
 _SIDES: Final = tuple(
     (f"{side}.ip", f"{side}.port", f"{side}.nat.ip", f"{side}.nat.port", f"{_OWN}{side}_port", side)
@@ -98,8 +99,10 @@ def _people(fields: Fields) -> None:
             fields[f"{who}.name"] = name
             if domain and domain != "LOCAL":
                 fields[f"{who}.domain"] = domain
-    if "source.user.name" in fields:
-        fields.setdefault("user.name", fields["source.user.name"])
+    # Of a flow with a user at each end Elastic's package takes the one that is reached; both keep their own field.
+    for end in ("destination.user.name", "source.user.name"):
+        if end in fields:
+            fields.setdefault("user.name", fields[end])
 
 
 def _duration(fields: Fields) -> None:
@@ -123,7 +126,7 @@ def _nanoseconds(text: str) -> int | None:
 
 
 def _counts(fields: Fields) -> None:
-    for name in ("network.bytes", "source.bytes", "destination.bytes"):
+    for name in _COUNTS:
         if name in fields:
             fields[name] = int(fields[name])
     add_totals(fields)
@@ -205,7 +208,7 @@ STEPS: Final[tuple[Step, ...]] = (
     ((_OWN + "tail",), _tail),
     (("source.user.name", "destination.user.name", "user.name"), _people),
     (("event.duration",), _duration),
-    (("network.bytes", "source.bytes", "destination.bytes"), _counts),
+    (_COUNTS, _counts),
     (("network.protocol",), _mail),
     (("url.original",), _url),
     (("file.path",), _ftp),
@@ -216,7 +219,10 @@ STEPS: Final[tuple[Step, ...]] = (
 
 # ------------------------------------------------------------------ FTD events 430001 to 430005
 
-_PAIR = re.compile(r"(?:^|, )([A-Z]\w*): ")
+_PAIR = re.compile(
+    r"(?:^|, )([A-Z]\w*|Prefilter Policy|Tunnel or Prefilter Rule|Endpoint Profile|Security Group"
+    r"|(?:Source|Destination) Security Group(?: Tag| Type)?|originalClientSrcIP): "
+)
 _NAMES = KeyTable(_OWN, table.FTD_NAMES, ("Unknown", "N/A", "No Authentication Required"))
 _FTD_CLASSES: Final[dict[str, Fields]] = {
     "430001": {
@@ -258,6 +264,9 @@ def read_ftd(fields: Fields, code: str, message: str) -> None:
         fields.update(transport_fields(said) or {"network.protocol": said.lower()})
     if "network.protocol" in fields:
         fields["network.protocol"] = fields["network.protocol"].lower()
+    _dns_words(fields)
+    if (client := fields.get(_OWN + "Client")) and "network.application" not in fields:
+        fields["network.application"] = client
     if "url.original" in fields:
         fields.update(url_fields(fields["url.original"]))
     seconds = whole(fields.get(_OWN + "ConnectionDuration", ""))
@@ -268,6 +277,20 @@ def read_ftd(fields: Fields, code: str, message: str) -> None:
     add_totals(fields)
 
 
+_TLS_VERSION = re.compile(r"(TLS|SSL)v?(\d(?:\.\d)?)$").match
+
+
+def _dns_words(fields: Fields) -> None:
+    """Turn the words for DNS types and answers into those of the protocol."""
+    for name, words in (("dns.question.type", table.DNS_TYPES), ("dns.response_code", table.DNS_CODES)):
+        said = fields.get(name)
+        if said is not None:
+            fields[name] = words.get(said.lower(), said)
+    if found := _TLS_VERSION(fields.get("tls.version", "")):
+        fields["tls.version_protocol"] = found[1].lower()
+        fields["tls.version"] = found[2] if "." in found[2] else found[2] + ".0"
+
+
 # ------------------------------------------------------------------ messages without a template
 
 _ADDRESS = re.compile(
@@ -275,28 +298,43 @@ _ADDRESS = re.compile(
     r"(?:/(\d{1,5}))?(?![\w.])"
 )
 _ACCOUNT = re.compile(
-    r"\b(?:[Uu]ser(?:name)?|Uname)\s?[=:]?\s?[<'\"]([^>'\"\s]{1,128})[>'\"]|\b(?:[Uu]ser(?:name)?|Uname)\s?[=:]\s?([^\s,;]{1,128})"
+    r"\b(?:[Uu]ser(?:name)?|Uname)\s?[=:]?\s?[<'\"]([^>'\"\s]{1,128})[>'\"]|\b(?:[Uu]ser(?:name)?|Uname)\s?[=:]\s?([^\s,;()]{1,128})"
 ).search
 _WORD = re.compile(r"\b(TCP|UDP|ICMP|ICMPv6|GRE|ESP|AH|SCTP|OSPF|EIGRP)\b", re.IGNORECASE).search
 _MOST_ADDRESSES = 2
 
 
+_TO = re.compile(r"\b(?:[Tt]o|[Dd]st|[Dd]est(?:ination)?(?:[ _](?:IP|address))?|[Ss]erver)[\s=:]+$").search
+_NO_INTERFACE = re.compile(
+    r"(?i:(?:.*[_.\-])?(?:ip|addr|address|host|server|client|peer|local|remote|src|dst|dest|source|destination|nbr|neighbor))$"
+).match
+_ON_INTERFACE = re.compile(r"\bon (?:the )?interface (\S{1,64}?)(?=[.,;]?(?:\s|$))").search
+_BEFORE = 24
+"""Characters before an address in which a word may say that it is a destination."""
+
+
 def guess(fields: Fields, message: str) -> None:
-    """Take what can be told of any message: the first two addresses, a user, a protocol."""
+    """Take what can be told of any message: the first two addresses, an interface, a user, a protocol."""
     found = 0
     for match in _ADDRESS.finditer(message):
         interface, address, port = match.groups()
         if canonical_ip(address) is None:
             continue
         side, way = ("source", "ingress") if found == 0 else ("destination", "egress")
+        if found == 0 and _TO(message, max(match.start() - _BEFORE, 0), match.start()):
+            side, way = "destination", "egress"
+        elif f"{side}.ip" in fields:
+            side, way = "source", "ingress"
         fields[f"{side}.ip"] = address
         if port is not None:
             fields[f"{side}.port"] = int(port)
-        if interface is not None:
+        if interface is not None and not _NO_INTERFACE(interface):
             fields[f"observer.{way}.interface.name"] = interface
         found += 1
         if found == _MOST_ADDRESSES:
             break
+    if on := _ON_INTERFACE(message):
+        fields.setdefault("observer.ingress.interface.name", on[1])
     if who := _ACCOUNT(message):
         fields["user.name"] = who[1] or who[2]
         _people(fields)

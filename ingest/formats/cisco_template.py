@@ -42,7 +42,7 @@ def _end(name: str) -> tuple[str, list[str]] | None:
         "observer.ingress.interface.name" if side == "source" else "observer.egress.interface.name"
     )
     ip, port, user = f"{side}.ip", f"{side}.port", f"{side}.user.name"
-    word = r"([^\s/(),;<>]+)"
+    word = r"([^\s/(),;<>]*[^\s/(),;<>.])"  # less the full stop that may end the sentence
     forms: Mapping[str, tuple[str, list[str]]] = {
         "S": (
             _INTERFACE + word + _PORT + _MAPPED + _USER,

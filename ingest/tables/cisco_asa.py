@@ -47,6 +47,9 @@ PLACES: Final = {
     "category": "rule.category",
     "duration": "event.duration",
     "agent": "user_agent.original",
+    "cipher": "tls.cipher",
+    "program": "process.name",
+    "pid": "process.pid",
 }
 
 _ACL = r"""by access-group "?{acl*}"?(?: \[.*)?$"""
@@ -81,6 +84,7 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "106023": (
         r"Deny (?:protocol )?{proto} src {S} dst {D} (?:\(?type {#icmp_type}, code {#icmp_code}\)? )?" + _ACL,
     ),
+    "106025": r"Failed to determine the security context for the packet: ?sourceVlan:{vlan} source_address:{sip} dest_address:{dip} source_port:{#sport} dest_port:{#dport} protocol:{proto}",
     "106027": r"Deny src {smac} dst {destination_mac} " + _ACL,
     "106100": r"access-list {acl} {verdict} {proto} {in}/{s1}\({#sport}\)(?:\({user~}\))? -> {out}/{d1}\({#dport}\)(?:\({target~}\))? hit-cnt {#hits}",
     "106102": r"access-list {acl} {verdict} {proto} for user '?{who*}'? {in}/{s1}\({#sport}\)(?:\({user~}\))? -> {out}/{d1}\({#dport}\)(?:\({target~}\))? hit-cnt {#hits}",
@@ -114,8 +118,11 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "113019": r"Group = {group*}, Username = {user*}, IP = {sip}, Session disconnected\. Session Type: {session_type*}, Duration: {duration*}, Bytes xmt: {#received}, Bytes rcv: {#sent}, Reason: {reason*}$",
     "113021": r"Attempted console login failed\.? [Uu]ser {user'} did NOT have appropriate Admin Rights",
     "113040": r"Terminating the VPN connection attempt from {group*}\. Reason: {reason*}$",
-    "201010": r"Embryonic connection limit exceeded {embryonic} for {way} packet from {s} to {d} on interface {in}",
-    "209004": r"Invalid IP fragment, {detail*}: src = {s}, dest = {d}, proto = {proto}, id = {fragment}",
+    "113042": r"CoA: Non-HTTP connection from {S} to {D} for user {who*} at \S+ denied",
+    "110004": r"Egress interface changed from {old_interface} to {new_interface} on {proto} connection {connection_id} for {S} to {D}",
+    "199018": r"(?:\w{3} +\d+ [\d:]+ )?{program*}(?:\[{#pid}\])?: {text+}",
+    "201010": r"(?:Per-client )?(?:[Ee]mbryonic )?[Cc]onnection limit exceeded {embryonic} for {way} packet from {s} to {d} on interface {in}",
+    "209003": r"{reason*}: src = {s}, dest = {d}, proto = {proto}, id = {fragment}",
     "302010": r"{#connections} in use, {#connections_most} most used",
     "302013": r"Built {direction} {proto} connection {connection_id} for {S} to {D}",
     "302014": (
@@ -123,6 +130,8 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
         r"Teardown {proto} connection {connection_id} (?:faddr|for) {s} gaddr {mapped1} laddr {d}(?: duration {duration} bytes {#bytes})?(?: {reason*})?$",
     ),
     "302016": r"Teardown {proto} connection {connection_id} for {S} to {D} duration {duration} bytes {#bytes}{tail+}",
+    "302009": r"(?:Reb|B)uilt {proto} connection {connection_id} for f(?:oreign_address|addr) {d} g(?:lobal_address|addr) {mapped1}(?:/\d+)? l(?:ocal_address|addr) {s}",
+    "302003": r"Built {application} connection for f(?:oreign_address|addr) {d} l(?:ocal_address|addr) {s}",
     "302017": r"Built {direction} {proto} connection {connection_id} from {S} to {D}",
     "302018": r"Teardown {proto} connection {connection_id} from {S} to {D} duration {duration} bytes {#bytes}",
     "302020": r"Built {direction}(?:bound)? {proto} connection for faddr {D0} ?gaddr {mapped1}/\d+ laddr {S0}(?: ?type {#icmp_type} code {#icmp_code})?",
@@ -133,8 +142,8 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "303002": r"FTP connection from {S} to {D}, user {who'} {ftp_action} (?:file )?{file*}$",
     "303004": r"FTP {ftp_command} command unsupported - failed strict inspection, terminating connection from {S} to {D}",
     "303005": r"Strict FTP inspection matched {reason*} from {S} to {D}",
-    "304001": r"(?:{user*}@)?{s} (?:\({source_identity*}\) )?Accessed URL {dip}: ?{url*}$",
-    "304002": r"Access denied URL {url*} SRC {s} DEST {d1}(?: on interface {in})?$",
+    "304001": r"(?:{user*}@)?{s} (?:\({source_identity*}\) )?Accessed (?:JAVA )?URL {dip}: ?{url*}$",
+    "304002": r"Access denied URL {url*} SRC {s} DEST {d1}:?(?: on interface {in})?$",
     "305005": r"No translation group found for {proto} src {S} dst {D}(?: \(type {#icmp_type}, code {#icmp_code}\))?",
     "305006": r"{translation_kind*} translation creation failed for (?:protocol )?{proto} src {S} dst {D}(?: \(type {#icmp_type}, code {#icmp_code}\))?",
     "305009": r"Built {translation} translation from {S} to {D}",
@@ -155,9 +164,12 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "338001": _DYNAMIC,
     "338301": r"Intercepted DNS reply for (?:domain|name) {queried*} from {S} to {D}, matched {matched*}$",
     "400000": r"IDS:{signature} {title*} from {s} to {d} on interface {in}",
+    "336010": r"EIGRP-[^:]+:(?:PDM)?\([^)\s]+ [^)\s]+(?:\)|:)? ?(?:\d+: )?Neighbor {sip} \({in}\) is {state*}(?:: {reason*})?$",
     "401004": r"Shunned packet: {s} ==?> {d} on interface {in}",
     "402114": r"IPSEC: Received an {proto} packet \(SPI= ?{spi}, sequence number= ?{sequence}\) from {s}(?: \(user= ?{user*}\))? to {d}",
     "405001": r"Received ARP {arp_kind} collision from {sip}/{smac} on interface {in}",
+    "405003": r"IP address collision detected between host {sip} at {smac} and interface {in}, ",
+    "418001": r"Through-the-device packet to/from management-only network is denied: {proto} (?:src|from) {S} (?:dst|to) {D}",
     "406001": r"FTP port command low port: {s} to {d} on interface {in}",
     "406002": r"FTP port command different address: {s1}\({announced}\) to {d} on interface {in}",
     "410001": r"Dropped {proto} {application} {dns_kind} from {S} to {D}; ?{reason*}$",
@@ -166,14 +178,20 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "419001": r"Dropping {proto} packet from {S} to {D}, reason: {reason*}$",
     "419002": r"Duplicate {proto} SYN from {S} to {D} with different initial sequence number",
     "434002": r"SFR requested (?:ASA |device )?to {request*} {proto} (?:packet|flow) from {S} to {D}",
+    "434007": r"SFR redirect will override Scansafe redirect for flow from {S} to {D} with username {who'}",
     "500003": r"Bad {proto} hdr length \(hdrlen={#header_bytes}, pktlen={#packet_bytes}\) from {s} to {d}, flags: ?{tcp_flags*}, on interface {in}",
     "500004": r"Invalid transport field for protocol={proto}, from {s} to {d}",
     "502101": r"New user added to local dbase: Uname: {who} Priv: {privilege}",
     "502103": r"User priv level changed: Uname: {who} From: {privilege_old} To: {privilege}",
-    "507003": r"The flow of type {proto} from the originating interface: {S} to {D} terminated by inspection engine, reason ?-? ?{reason*}$",
+    "503001": r"Process {routing_process}, Nbr {sip} on {in} from {state_old} to {state}, {reason*}$",
+    "507003": (
+        r"The flow of type {proto} from the originating interface: {S} to {D} terminated by inspection engine, reason ?-? ?{reason*}$",
+        r"{proto} flow from {S} to {D} terminated by inspection engine, reason ?-? ?{reason*}$",
+    ),
     "602101": r"PMTU-D packet {#size} bytes greater than effective mtu {#mtu},? dest_addr={dip}, src_addr={sip}, prot={proto}",
-    "602303": r"IPSEC: An {direction} {tunnel} SA \(SPI= ?{spi}\) between {s} and {d} \(user= ?{who*}\) has been {sa_state}\.?$",
-    "605004": r"Login (?:denied|permitted) from {s} to (?:{in}?:)?{d1}/{application} for user {who'}",
+    "602303": r"IPSEC: An {direction} {tunnel*} SA \(SPI= ?{spi}\) between {s} and {d} \(user= ?{who*}\) has been {sa_state}\.?$",
+    "605004": r"Login (?:denied|permitted) from {s} to (?:{in}?:)?{d1}/{application} for user (?:\"\"|''|{who'})",
+    "622001": r"{route_change} tracked route {route} {route_mask} {gateway}, distance {#distance}, table {route_table*}, on interface {in}",
     "606001": r"ASDM (?:logging )?session number {session} from {s} {session_state}",
     "607001": r"Pre-allocate SIP {sip_channel} {proto} secondary channel for {D} to {S} from {sip_message} message",
     "608001": r"Pre-allocate Skinny {skinny_channel} secondary channel for {D} to {S} from {skinny_message} message",
@@ -185,6 +203,10 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "713049": _IKE + r"{reason*}$",
     "716001": _GROUP + r"{reason*}$",
     "716058": _GROUP + r"AnyConnect session {session_state*} connection\.?$",
+    "722022": (
+        _GROUP + r"{reason*}$",
+        r"TunnelGroup <{tunnel_group*}> GroupPolicy <{group*}> User <{user*}> IP <{sip}> {reason*}$",
+    ),
     "722051": _GROUP + r"IPv4 Address <{assigned_ip}> (?:IPv6 address <{assigned_ip6}> )?assigned to session",
     "722055": _GROUP + r"Client Type: {agent*}$",
     "725001": r"Starting SSL handshake with " + _TLS + r" for {tls_version} session",
@@ -192,8 +214,12 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "725003": r"SSL (?:client|server) {S}(?: to {d})? request to resume previous session",
     "725007": r"SSL session with " + _TLS + r" terminated",
     "733100": r"\[ ?{object*}\] drop (?:rate-?{rate_id} )?(?:exceeded\. )?{reason*}$",
+    "725012": r"Device chooses cipher:? {cipher} for (?:the )?SSL session with " + _TLS,
+    "725014": r"SSL lib error\. Function: {ssl_function} Reason: {reason*}$",
+    "725016": r"Device selects trust-point {trustpoint} for " + _TLS,
     "733102": r"Threat-detection adds host {s} to shun list",
     "734001": r"DAP: User {who*}, Addr {sip}, Connection {vpn_client*}: The following DAP records were selected for this connection: {dap_records*}$",
+    "746014": r"user-identity: \[FQDN\] {domain} (?:address|resolved) {d}",
     "746012": r"user-identity: (?:Add|Delete) IP-User mapping {sip} - {who} {result*}$",
     "750001": r"Local: ?{L} Remote: ?{R} Username: ?{who*} (?:IKEv2 )?{reason*}$",
     "752012": r"{reason*}$",
@@ -202,6 +228,9 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
 }  # fmt: skip
 
 SAME: Final = {
+    "106026": "106025", "199019": "199018", "199020": "199018", "199021": "199018",
+    "201011": "201010", "201012": "201010", "201013": "201010", "209004": "209003", "209005": "209003",
+    "336011": "336010", "746015": "746014",
     "106103": "106102", "302015": "302013", "302304": "302014", "302036": "302016",
     "302035": "302013", "302024": "302022", "302026": "302022", "302025": "302023", "302027": "302023",
     "111001": "111007", "111005": "111004", "109010": "109007", "202010": "305006",
@@ -223,7 +252,7 @@ SAME: Final = {
 
 FAMILIES: Final = {
     "400": "400000", "415": "415001", "713": "713049", "714": "713049", "715": "713049", "716": "716001",
-    "722": "716001", "750": "750001", "751": "750001", "752": "752012",
+    "722": "722022", "750": "750001", "751": "750001", "752": "752012",
 }  # fmt: skip
 """Template of ids that have none of their own, by their first three digits."""
 
@@ -235,6 +264,8 @@ CLASSES: Final[dict[str, tuple[str, str, str]]] = {
     "104": ("host", "info", "failover"),
     "105": ("host", "info", "failover"),
     "106": (_FLOW, "connection denied", "flow-denied"),
+    "106024": ("host", "info", "message"),
+    "106101": ("host", "info", "message"),
     "106100": (_FLOW, "connection", "access-list"),
     "106102": (_FLOW, "connection", "access-list"),
     "106103": (_FLOW, "connection denied", "flow-denied"),
@@ -253,6 +284,9 @@ CLASSES: Final[dict[str, tuple[str, str, str]]] = {
     "113034": (_FLOW, "connection denied", "vpn-failed"),
     "113039": ("network session", "connection start", "vpn-connected"),
     "113040": (_FLOW, "connection denied", "vpn-failed"),
+    "199": ("host", "info", "message"),
+    "201": (_FLOW, "connection denied", "connection-limit"),
+    "209": (_FLOW, "connection denied", "flow-denied"),
     "302": (_FLOW, "connection start", "flow-creation"),
     "302014": (_FLOW, "connection end", "flow-expiration"),
     "302016": (_FLOW, "connection end", "flow-expiration"),
@@ -275,6 +309,25 @@ CLASSES: Final[dict[str, tuple[str, str, str]]] = {
     "305013": (_FLOW, "connection denied", "flow-denied"),
     "313": (_FLOW, "connection denied", "flow-denied"),
     "315": ("network session", "end", "ssh-session"),
+    "321": ("host", "info", "resource"),
+    "336": (_FLOW, "info", "routing"),
+    "503": (_FLOW, "info", "routing"),
+    "613": (_FLOW, "info", "routing"),
+    "622": (_FLOW, "info", "routing"),
+    "405": (_FLOW, "info", "address-collision"),
+    "411": (_FLOW, "info", "link-state"),
+    "418": (_FLOW, "connection denied", "flow-denied"),
+    "713": (_FLOW, "info", "ike"),
+    "714": (_FLOW, "info", "ike"),
+    "715": (_FLOW, "info", "ike"),
+    "717": (_FLOW, "info", "certificate"),
+    "737": (_FLOW, "info", "address-assignment"),
+    "750": (_FLOW, "info", "ike"),
+    "751": (_FLOW, "info", "ike"),
+    "752": (_FLOW, "info", "ike"),
+    "771": ("host", "change", "clock-set"),
+    "716038": ("authentication network", "start", "vpn-authentication"),
+    "716039": ("authentication network", "start", "vpn-authentication"),
     "322": (_FLOW, "denied", "spoof-detected"),
     "338": ("network threat", "indicator", "botnet-filter"),
     "400": ("intrusion_detection network", "info", "intrusion-detected"),
@@ -319,7 +372,7 @@ ALERTS: Final = frozenset(("400", "733", "338"))
 
 FAILED: Final = frozenset(
     ("109006", "109008", "113005", "113006", "113013", "113014", "113015", "113016", "113017", "113021",
-     "113029", "113030", "113032", "113033", "113040", "605004", "611102", "713902", "713903", "713904", "713905",
+     "113029", "113030", "113032", "113033", "113040", "605004", "611102", "716039", "713902", "713903", "713904", "713905",
      "725006", "750003", "752010", "752012", "752015", "308001")
 )  # fmt: skip
 
@@ -382,3 +435,26 @@ FTD_NAMES: Final = {
     "SperoDisposition": "cisco.asa.SperoDisposition",
 }
 """Names of the FTD events 430001 to 430005, whose text is `Name: value, Name: value`."""
+
+DNS_TYPES: Final = {
+    "a host address": "A",
+    "ip6 address": "AAAA",
+    "text strings": "TXT",
+    "a domain name pointer": "PTR",
+    "an authoritative name server": "NS",
+    "the canonical name for an alias": "CNAME",
+    "marks the start of a zone of authority": "SOA",
+    "mail exchange": "MX",
+    "server selection": "SRV",
+}
+"""Words of `DNSRecordType`, by their lower case."""
+
+DNS_CODES: Final = {
+    "no error": "NOERROR",
+    "format error": "FORMERR",
+    "server failure": "SERVFAIL",
+    "non-existent domain": "NXDOMAIN",
+    "not implemented": "NOTIMP",
+    "query refused": "REFUSED",
+}
+"""Words of `DNSResponseType`, by their lower case."""

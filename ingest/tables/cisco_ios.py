@@ -40,6 +40,8 @@ FIELDS: Final = {
     "file": "file.path",
     "icmp_type": "cisco.ios.icmp_type",
     "icmp_code": "cisco.ios.icmp_code",
+    "rule": "rule.id",
+    "signature": "rule.name",
     "privilege": "cisco.ios.privilege_level",
     "line": "cisco.ios.line",
     "session": "cisco.ios.session_id",
@@ -53,30 +55,37 @@ IP: Final = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2
 MAC: Final = (
     r"(?:[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}|[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5})"
 )
-_BY = rf"(?: \((?P<interface>[^\s)]+)(?: (?P<smac>{MAC}|\*+))?\))?"
+_BY = rf"(?: \(?(?P<interface>[^\s()>\-][^\s()>]*)(?: (?P<smac>{MAC}|\*+))?\)?)?"
 _COUNT = r",? +(?P<packets>\d+) packets?"
 _LINE = rf"(?P<line>(?:vty|console|tty|con|aux)\s?\d*)(?: \((?P<sip>{IP})\))?"
 
 PATTERNS: Final[dict[str, str]] = {
     # access lists
     "IPACCESSLOGP ACCESSLOGP IPACCESSLOGSP ACCESSLOGSP": (
-        rf"list (?P<acl>\S+) (?P<verdict>permitted|denied) (?P<proto>\S+) (?P<sip>{IP})\((?P<sport>\d+)\){_BY}"
+        rf"list (?P<acl>\S+)(?: \(\d+\))? (?P<verdict>permitted|denied|permit|deny) (?P<proto>\S+) (?P<sip>{IP})\((?P<sport>\d+)\){_BY}"
         rf" ->\s+(?P<dip>{IP})\((?P<dport>\d+)\)(?:,? +\([^)]*\))?{_COUNT}"
     ),
     "IPACCESSLOGDP ACCESSLOGDP IPACCESSLOGRP": (
-        rf"list (?:(?P<acl>\S+) )?(?P<verdict>permitted|denied) (?P<proto>\S+) (?P<sip>{IP}){_BY}"
+        rf"list (?:(?P<acl>\S+) )?(?:\(\d+\) )?(?P<verdict>permitted|denied|permit|deny) (?P<proto>\S+) (?P<sip>{IP}){_BY}"
         rf" ->\s+(?P<dip>{IP})(?: \((?P<icmp_type>\d+)(?:/(?P<icmp_code>\d+))?\))?{_COUNT}"
     ),
     "IPACCESSLOGNP ACCESSLOGNP": (
-        rf"list (?P<acl>\S+) (?P<verdict>permitted|denied) (?P<proto>\S+) (?P<sip>{IP}){_BY} ->\s+(?P<dip>{IP}){_COUNT}"
+        rf"list (?P<acl>\S+)(?: \(\d+\))? (?P<verdict>permitted|denied|permit|deny) (?P<proto>\S+) (?P<sip>{IP}){_BY} ->\s+(?P<dip>{IP}){_COUNT}"
     ),
-    "IPACCESSLOGS": rf"list (?P<acl>\S+) (?P<verdict>permitted|denied) (?P<sip>{IP}) *{_COUNT}",
+    "IPACCESSLOGS": rf"list (?P<acl>\S+)(?: \(\d+\))? (?P<verdict>permitted|denied|permit|deny) (?P<sip>{IP}) *{_COUNT}",
     "ACLLOG_FLOW_INTERVAL ACLLOG_NEW_FLOW ACLLOG_THRESHOLD": (
         rf"S(?:rc|ource) IP: (?P<sip>{IP}), D(?:st|estination) IP: (?P<dip>{IP}), S(?:rc|ource) Port: (?P<sport>\d+), "
         r"D(?:st|estination) Port: (?P<dport>\d+), S(?:rc|ource) Int(?:f|erface): (?P<interface>[^,]+), "
         r'Protocol: "?(?P<proto>\w+)"?(?:\(\d+\))?(?:.*?[Hh]it-count ?= ?(?P<packets>\d+))?'
     ),
-    # zone-based firewall
+    # zone-based firewall, intrusion prevention
+    "SIGNATURE": (
+        rf"Sig:(?P<rule>\d+) Subsig:\d+ Sev:\d+ (?P<signature>.*?)\[(?P<sip>{IP}):(?P<sport>\d+) -> (?P<dip>{IP}):(?P<dport>\d+)\]"
+    ),
+    "BADAUTH": (
+        rf"(?P<reason>(?:No|Invalid|Unexpected) \S+ digest) from (?P<sip>{IP})\((?P<sport>\d+)\) to (?P<dip>{IP})\((?P<dport>\d+)\)"
+    ),
+    "RECVD_PKT_NOT_IPSEC": rf"dest_addr= ?/?(?P<dip>{IP}), src_addr= ?(?P<sip>{IP}), prot= ?(?P<proto>\d+)",
     "DROP_PKT": (
         rf"Dropping (?P<proto>\S+) (?:session|pkt)(?: from \S+)? (?P<sip>{IP}):(?P<sport>\d+) (?:=> )?(?P<dip>{IP}):(?P<dport>\d+)"
         r"(?: on zone-pair (?P<zone_pair>\S+) class (?P<class>\S+))?(?:.*?due to +(?P<reason>.+?)(?: with ip ident.*)?$)?"
@@ -118,6 +127,8 @@ FINDERS: Final[tuple[tuple[str, str], ...]] = (
     ("nterface ", r"[Ii]nterface (?P<interface>[A-Za-z][\w./\-]*\d)(?: \(description:(?P<description>[^)]*)\))?(?:,| is (?P<state>up|down))?"),
     ("from ", rf"(?:from|host) (?P<sip>{IP})(?::(?P<sport>\d{{1,5}}))?\b"),
     ("address ", rf"address (?P<sip>{IP})\b"),
+    ("eer ", rf"[Pp]eer(?: at| is)? (?P<sip>{IP})\b"),
+    ("eighbor ", rf"[Nn]eighbor {IP} \((?P<interface>[A-Za-z][^\s()]*)\)(?: is (?P<state>up|down))?"),
     ("local, ", rf"local, (?P<sip>{IP})\b"),
     ("eighbor ", rf"[Nn]eighbor (?P<sip>{IP})\b"),
     ("Nbr ", rf"Nbr (?P<sip>{IP}) on (?P<interface>\S+)"),
@@ -127,7 +138,7 @@ FINDERS: Final[tuple[tuple[str, str], ...]] = (
     (".", rf"(?:client \(|MAC sa: |[Mm][Aa][Cc] address |bridge |[Hh]ost |sourced by |received from )(?P<smac>{MAC})\b"),
     ("lan", r"(?:[Vv]lan|VLAN) ?(?P<vlan>\d{1,4})\b"),
     ("VLAN", r"VLAN ?(?P<vlan>\d{1,4})\b"),
-    ("ser", r"(?:\b[Uu]ser(?:name)?[:=]? ?['\"\[]?(?P<user>[A-Za-z0-9_.\-\\@$]{1,64})['\"\]]?)(?= (?:session|on|from|has|in|at|authentication|failed|logged)|['\",\].]|$)"),
+    ("ser", r"(?:\b[Uu]ser(?:name)?[:=]? ?['\"\[]?(?P<user>[A-Za-z0-9_.\-\\@$]{1,64})['\"\]]?)(?= (?:session|on|from|has|in|at|authentication|authenticated|failed|logged|blocked|locked|unlocked)|['\",\].]|$)"),
     (" by ", r" by (?P<user>[A-Za-z0-9_.\-\\@$]{1,64}) on "),
     ("'http", r"'(?P<url>https?://[^'\s]+)'"),
     (" for ", r"failure from \S+ for (?P<protocol>[a-z][a-z ]*[a-z])\.?$"),
@@ -144,6 +155,20 @@ CLASSES: Final[dict[str, tuple[str, str]]] = {
     "FMANFP": ("network", "connection"),
     "FW": ("network", "connection"),
     "SEC_LOGIN": ("authentication", "start"),
+    "AUTHPRIV": ("authentication", "info"),
+    "DOT1X": ("authentication", "start"),
+    "MAB": ("authentication", "start"),
+    "AUTHMGR": ("authentication", "start"),
+    "SESSION_MGR": ("authentication", "start"),
+    "EPM": ("authentication", "info"),
+    "WEBSERVER": ("authentication", "start"),
+    "IPS": ("intrusion_detection network", "info"),
+    "IOSXE_UTD": ("intrusion_detection network", "info"),
+    "SECURITY-LOGIN": ("authentication", "start"),
+    "SECURITY-SSHD": ("network session", "info"),
+    "MGBL-CONFIG": ("configuration", "change"),
+    "MGBL-SYS": ("configuration", "change"),
+    "DUAL": ("network", "info"),
     "SSH": ("network session", "info"),
     "DMI": ("authentication", "start"),
     "LINK": ("network", "info"),
@@ -165,6 +190,8 @@ MNEMONIC_CLASSES: Final[dict[str, tuple[str, str]]] = {
     "CONFIG_P": ("configuration", "change"),
     "VSHD_SYSLOG_CONFIG_I": ("configuration", "change"),
     "CFGLOG_LOGGEDCMD": ("configuration", "change"),
+    "PRIV_I": ("authentication", "start"),
+    "LOCAL_USER_BLOCKED": ("iam", "user change"),
     "ACCTLOCAL": ("process", "start"),
     "VSHD_SYSLOG_CMD_EXEC": ("process", "start"),
     "LOGOUT": ("authentication", "end"),
