@@ -12,9 +12,9 @@ from functools import cache, lru_cache
 from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
+from ingest.formats.address import canonical_ip
 from ingest.formats.cisco_flow import IMPLIED, STEPS, guess, icmp, read_ftd
 from ingest.formats.cisco_template import MAX_TEXT, Template, compile_template
-from ingest.formats.address import canonical_ip
 from ingest.formats.device import MAX_HEAD, Device
 from ingest.formats.finish import finish
 from ingest.formats.text import decode
@@ -102,7 +102,9 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
 
 
 _VPN_TEXT = re.compile(r"(?:TunnelGroup <[^>]*> GroupPolicy|Group) <").search
-_AUDIT = re.compile(r"(?:^|[:\s])([^\s@:,]{1,128})@([0-9A-Fa-f.:]{3,39}), ([^,].*), ([^,]+)$").search
+_AUDIT = re.compile(
+    r"(?:^|[:\s])([^\s@:,]{1,128})@([0-9A-Fa-f.:]{3,39}), ([^,].*), ([^,]+)$"
+).search
 
 
 def _without_id(text: str, context: Context) -> list[Fields]:

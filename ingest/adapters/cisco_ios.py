@@ -112,7 +112,11 @@ def _find(fields: Fields, text: str) -> None:
                 for name, value in found.groupdict().items():
                     if value:
                         fields.setdefault(table.FIELDS[name], value)
-    if "source.ip" not in fields and "destination.ip" not in fields and not fields.get("source.mac"):
+    if (
+        "source.ip" not in fields
+        and "destination.ip" not in fields
+        and not fields.get("source.mac")
+    ):
         guess(fields, text)
 
 

@@ -7,6 +7,8 @@ the session's start stays under `fortinet.fortigate.*`.
 
 from __future__ import annotations
 
+import re
+
 from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
@@ -16,7 +18,7 @@ from ingest.formats.device import Device
 from ingest.formats.finish import finish
 from ingest.formats.fortios import STEPS, classes, read_time
 from ingest.formats.keytable import KeyTable, Plan
-from ingest.formats.shapes import QUOTED, TRAILING, Shapes
+from ingest.formats.shapes import QUOTED, TRAILING, Shapes, Values
 from ingest.formats.sides import add_totals
 from ingest.formats.text import decode
 from ingest.tables import fortinet_fortigate as table
@@ -32,6 +34,8 @@ _DEVICE = Device(
         "observer.type": "firewall",
     }
 )
+_IS_CSV = re.compile(r'[a-z_]+=(?:[^\s",=]*|"[^"]*"),[a-z_]+=').match
+_CSV_PAIR = re.compile(r'([A-Za-z_]\w*)=("[^"]*"|[^,"]*)(?:,|$)').findall
 _CEF_PREFIXES = ("FTNTFGT", "FortinetFortiGate", "ad.")
 _LABELS = tuple(f"{_OWN}{key}Label" for key in ("cn1", "cn2", "cn3", "cs1", "cs2", "cs5"))
 
@@ -51,7 +55,13 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     if first < 0:
         raise ParseError("expected key=value pairs, came none")
     start = max(text.rfind(" ", 0, first), text.rfind(">", 0, first)) + 1
-    plan, values = _LINES.read(text, start)
+    if _IS_CSV(text, start):
+        # `set format csv`: the same pairs with commas between them
+        pairs = _CSV_PAIR(text, start)
+        plan = _TABLE.plan([key for key, _ in pairs])
+        values: Values = [value.strip('"') for _, value in pairs]
+    else:
+        plan, values = _LINES.read(text, start)
     if plan.known < min(2, len(values)) or not values:
         raise ParseError("none of FortiGate's keys stands in the record")
     fields = _TABLE.fill(plan, values, _DEVICE.start(text[:start], context))

@@ -282,7 +282,10 @@ _TLS_VERSION = re.compile(r"(TLS|SSL)v?(\d(?:\.\d)?)$").match
 
 def _dns_words(fields: Fields) -> None:
     """Turn the words for DNS types and answers into those of the protocol."""
-    for name, words in (("dns.question.type", table.DNS_TYPES), ("dns.response_code", table.DNS_CODES)):
+    for name, words in (
+        ("dns.question.type", table.DNS_TYPES),
+        ("dns.response_code", table.DNS_CODES),
+    ):
         said = fields.get(name)
         if said is not None:
             fields[name] = words.get(said.lower(), said)
@@ -304,7 +307,9 @@ _WORD = re.compile(r"\b(TCP|UDP|ICMP|ICMPv6|GRE|ESP|AH|SCTP|OSPF|EIGRP)\b", re.I
 _MOST_ADDRESSES = 2
 
 
-_TO = re.compile(r"\b(?:[Tt]o|[Dd]st|[Dd]est(?:ination)?(?:[ _](?:IP|address))?|[Ss]erver)[\s=:]+$").search
+_TO = re.compile(
+    r"\b(?:[Tt]o|[Dd]st|[Dd]est(?:ination)?(?:[ _](?:IP|address))?|[Ss]erver)[\s=:]+$"
+).search
 _NO_INTERFACE = re.compile(
     r"(?i:(?:.*[_.\-])?(?:ip|addr|address|host|server|client|peer|local|remote|src|dst|dest|source|destination|nbr|neighbor))$"
 ).match
@@ -315,6 +320,18 @@ _BEFORE = 24
 
 def guess(fields: Fields, message: str) -> None:
     """Take what can be told of any message: the first two addresses, an interface, a user, a protocol."""
+    found = _guess_ends(fields, message)
+    if on := _ON_INTERFACE(message):
+        fields.setdefault("observer.ingress.interface.name", on[1])
+    if who := _ACCOUNT(message):
+        fields["user.name"] = who[1] or who[2]
+        _people(fields)
+    if found == _MOST_ADDRESSES and (word := _WORD(message)):
+        fields.update(transport_fields(word[1]))
+
+
+def _guess_ends(fields: Fields, message: str) -> int:
+    """Place the first two addresses, with what stands about them; return how many there are."""
     found = 0
     for match in _ADDRESS.finditer(message):
         interface, address, port = match.groups()
@@ -333,10 +350,4 @@ def guess(fields: Fields, message: str) -> None:
         found += 1
         if found == _MOST_ADDRESSES:
             break
-    if on := _ON_INTERFACE(message):
-        fields.setdefault("observer.ingress.interface.name", on[1])
-    if who := _ACCOUNT(message):
-        fields["user.name"] = who[1] or who[2]
-        _people(fields)
-    if found == _MOST_ADDRESSES and (word := _WORD(message)):
-        fields.update(transport_fields(word[1]))
+    return found

@@ -25,11 +25,14 @@ from ingest.tables.protocols import transport_fields
 _OWN: Final = table.PREFIX
 _EVENTTIME, _DATE, _CLOCK, _ZONE = _OWN + "eventtime", _OWN + "date", _OWN + "time", _OWN + "tz"
 _PROTO, _DURATION, _UI, _SUBTYPE = _OWN + "proto", _OWN + "duration", _OWN + "ui", _OWN + "subtype"
+_KIND: Final = _OWN + "type"
 _FROM, _TO = _OWN + "srcintfrole", _OWN + "dstintfrole"
 _COUNTRIES = ("source.geo.country_name", "destination.geo.country_name")
 _REMEMBERED = 4096
 _NANOSECONDS_DIGITS = 19
 
+_WEB_PORTS = {"http": 80, "https": 443}
+_TLS_VERSION = re.compile(r"(tls|ssl)v?[\s\-]?(\d)(?:[._](\d))?$", re.IGNORECASE).match
 _PLACES = {"lan": "inside", "dmz": "inside", "wan": "outside"}
 _DIRECTIONS = {
     ("inside", "outside"): "outbound",
@@ -199,8 +202,18 @@ def _url(fields: Fields) -> None:
     url = fields.get("url.original")
     if url:
         fields.update(url_fields(url))
-        if fields.get("destination.domain"):
-            fields.setdefault("url.domain", fields["destination.domain"])
+        host = fields.get("destination.domain")
+        if host:
+            fields.setdefault("url.domain", host)
+        scheme = fields.get(_OWN + "scheme") or fields.get("network.protocol")
+        if host and url[0] == "/" and scheme in _WEB_PORTS:
+            # The two halves of one URL: "whether this field is reconstructed or present in the event source" (ECS).
+            port = fields.get("destination.port")
+            place = (
+                host if port in (None, "", _WEB_PORTS[scheme]) or ":" in host else f"{host}:{port}"
+            )
+            fields["url.full"] = f"{scheme}://{place}{url}"
+            fields["url.scheme"] = scheme
 
 
 def _dns(fields: Fields) -> None:
@@ -221,6 +234,35 @@ def _message(fields: Fields) -> None:
         fields["file.name"] = found[1]
         if found[3]:
             fields[f"file.hash.{found[2]}"] = found[3].lower()
+
+
+def _host(fields: Fields) -> None:
+    host = fields.get("destination.domain")
+    if host and fields.get(_KIND) == "utm":
+        fields.setdefault("url.domain", host)
+
+
+def _tls(fields: Fields) -> None:
+    if found := _TLS_VERSION(fields.get("tls.version") or ""):
+        fields["tls.version_protocol"] = found[1].lower()
+        fields["tls.version"] = f"{found[2]}.{found[3] or 0}"
+
+
+def _lease(fields: Fields) -> None:
+    """Read a DHCP event: its address, hardware address and host name are the client's."""
+    for own, field in (("ip", "source.ip"), ("mac", "source.mac")):
+        if fields.get(_OWN + own):
+            fields.setdefault(field, fields.pop(_OWN + own))
+    if "destination.domain" in fields:
+        fields.setdefault("source.domain", fields.pop("destination.domain"))
+
+
+def _call(fields: Fields) -> None:
+    """Read a call: the names of its ends are no mail addresses."""
+    for end, field in (("from", "email.from.address"), ("to", "email.to.address")):
+        if field in fields:
+            fields[f"{_OWN}{end}"] = fields.pop(field)
+    fields.setdefault("network.protocol", str(fields[_OWN + "voip_proto"]).lower())
 
 
 def _name(fields: Fields) -> None:
@@ -247,7 +289,11 @@ STEPS: Final[tuple[Step, ...]] = (
         _signature,
     ),
     (("url.original",), _url),
+    (("destination.domain",), _host),
     (("dns.question.name", "dns.resolved_ip"), _dns),
+    (("tls.version",), _tls),
+    ((_OWN + "dhcp_msg",), _lease),
+    ((_OWN + "voip_proto",), _call),
     (("message",), _message),
     (("observer.name",), _name),
 )

@@ -115,7 +115,11 @@ class Shapes(Generic[PlanT]):
 
 # ------------------------------------------------------------------ key=value key="value with blanks"
 
-_PAIR = re.compile(r'(?<![\w.\-/])([A-Za-z0-9_][\w.\-/]*):?=("[^"]*(?:"|$)|[^\s"]\S*|)')
+# A `\"` closes a value where another pair or the end follows (a folder's last character), else it is a quote within.
+_PAIR = re.compile(
+    r"(?<![\w.\-/])([A-Za-z0-9_][\w.\-/]*):?="
+    r'("(?:[^"\\]|\\(?!")|\\"(?!\s*$|[\s,;]+[\w.\-/]+:?=))*(?:\\?"|$)|[^\s"]\S*|)'
+)
 _BLANK = re.compile(r"[\s,;]*").fullmatch
 
 
@@ -123,8 +127,13 @@ def _quoted_pairs(text: str, start: int) -> tuple[list[str], list[str]]:
     keys, values = [], []
     for key, value in _PAIR.findall(text, start):
         keys.append(key)
-        values.append(value.strip('"') if value[:1] == '"' else value)
+        values.append(_unquoted(value) if value[:1] == '"' else value)
     return keys, values
+
+
+def _unquoted(value: str) -> str:
+    closed = len(value) > 1 and value[-1] == '"'
+    return (value[1:-1] if closed else value[1:]).replace('\\"', '"')
 
 
 def _quoted_source(text: str, start: int) -> str | None:

@@ -210,6 +210,20 @@ COLUMNS: Final[dict[str, str]] = {
     "IPTAG": f"{_HEAD} VirtualLocation SourceIP TagName EventID RepeatCount MappingTimeout MappingDataSourceName "
     f"MappingDataSourceType MappingDataSourceSubType SequenceNo ActionFlags {_GROUPS} VirtualSystemID "
     "TimeGeneratedHighResolution ClusterName",
+    "TUNNEL": f"{_HEAD} {_FLOW} Severity SequenceNo ActionFlags SourceLocation DestinationLocation {_GROUPS} "
+    "TunnelID MonitorTag ParentSessionID ParentStarttime Tunnel Bytes BytesSent BytesReceived PacketsTotal PacketsSent "
+    "PacketsReceived MaximumEncapsulation UnknownProtocol StrictCheck TunnelFragment SessionsCreated SessionsClosed "
+    "SessionEndReason ActionSource SessionStartTime SessionDuration TunnelInspectionRule RemoteUserIP RemoteUserID "
+    "RuleUUID PCAPID DynamicUserGroupName SourceEDL DestinationEDL TimeGeneratedHighResolution "
+    f"NSSAINetworkSliceDifferentiator NSSAINetworkSliceType PDUSessionID {_APPLICATION} ClusterName",
+    "GTP": f"{_HEAD} {_FLOW} GTPEventType MSISDN AccessPointName RadioAccessTechnology GTPMessageType EndUserIP TEID1 TEID2 "
+    "GTPInterface GTPCause Severity MobileCountryCode MobileNetworkCode AreaCode CellID GTPEventCode - - SourceLocation "
+    "DestinationLocation - - - - - - - IMSI IMEI - - - - - - - - - - - - - - - - SessionStartTime SessionDuration "
+    "TunnelInspectionRule RemoteUserIP RemoteUserID RuleUUID PCAPID TimeGeneratedHighResolution",
+    "SCTP": f"{_HEAD} {_FLOW} {_GROUPS} SequenceNo - SCTPAssociationID PayloadProtocolID Severity SCTPChunkType - "
+    "SCTPVerificationTag1 SCTPVerificationTag2 SCTPCauseCode DiameterAppID DiameterCommandCode DiameterAVPCode SCTPStreamID "
+    "SessionEndReason SCCPOperationCode SCCPCallingPartySSN SCCPCallingPartyGT SCTPFilter ChunksTotal ChunksSent "
+    "ChunksReceived PacketsTotal PacketsSent PacketsReceived RuleUUID TimeGeneratedHighResolution",
     "CORRELATION": f"{_HEAD} SourceAddress SourceUser VirtualLocation Category Severity {_GROUPS} VirtualSystemID "
     "ObjectName ObjectID Evidence",
 }
