@@ -48,6 +48,8 @@ class Engine:
         self._plain = plain
         self._catalogue = Catalogue(self.rules)
         self._by_key: dict[Any, RuleClass] = {}
+        self.class_of = self._by_key.get
+        """The class of a key that was met before, see `match`; else None."""
         self._classes: dict[Any, RuleClass] = {}
         self._examples: dict[Any, dict[str, Any]] = {}
         self._routes: dict[Route, Routed] = {}
@@ -85,14 +87,14 @@ class Engine:
             event = dotted(event)
             get = event.get
         candidates: Any = chosen.always
-        for name, remembered, of in chosen.plan:
+        for name, remembered, of, absent in chosen.plan:
             value = get(name)
             if value.__class__ is str:
                 found = remembered(value)
                 if found is None:
                     found = of(value)
             elif value is None:
-                continue
+                found = absent
             else:
                 found = of(value)
             if found:
@@ -102,15 +104,16 @@ class Engine:
             found = keywords.every() if json is None else keywords.of(json)
             if found:
                 candidates = candidates + found if candidates else found
-        if chosen.samples is not None:
-            hits = self._hits(chosen, event, candidates)
+        if chosen.samples is not None and chosen.is_due():
+            hits = self.evaluate(chosen, event, candidates)
             chosen.learn(event)
             return hits
-        return self._hits(chosen, event, candidates) if candidates else []
+        return self.evaluate(chosen, event, candidates) if candidates else []
 
-    def _hits(
+    def evaluate(
         self, chosen: RuleClass, event: Mapping[str, Any], candidates: Numbers
     ) -> list[Detection]:
+        """Return the rules that hold among the candidates of a class; they may be named twice."""
         tests = chosen.tests
         evaluated = chosen.evaluated
         hits = []

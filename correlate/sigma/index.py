@@ -79,10 +79,13 @@ class FieldIndex:
         self._budget = budget
         self._exact: dict[str, set[int]] = {}
         self._numbers: dict[int | float, set[int]] = {}
+        self._absent: set[int] = set()
         self._tests: list[tuple[ValueTest, Numbers]] = []
         self._needles: dict[str, list[tuple[str, str, ValueTest | None, Numbers]]] = {}
         for leaf, rules in wanted.items():
             self._add(leaf, tuple(rules))
+        self.absent: Numbers = tuple(self._absent)
+        """Rules to evaluate where the event does not have the field, or null."""
         self._longest = max(map(len, self._exact), default=-1)
         self._literals = list(self._needles)
         self._on_needle = list(self._needles.values())
@@ -98,6 +101,8 @@ class FieldIndex:
     @property
     def remembered(self) -> Callable[[str], Numbers | None]:
         """What is remembered of a text; where texts are often long, without hashing the long ones."""
+        if not (self._exact or self._needles or self._tests):
+            return _nothing
         recall = self.memo.get
         if self._long < OFTEN_LONG:
             return recall
@@ -109,7 +114,9 @@ class FieldIndex:
         self.memo.clear()
 
     def _add(self, leaf: Leaf, rules: Numbers) -> None:
-        if leaf.op == "equal":
+        if leaf.op == "null":
+            self._absent.update(rules)
+        elif leaf.op == "equal":
             self._exact.setdefault(fold(leaf.value) if leaf.cased else leaf.value, set()).update(
                 rules
             )
@@ -151,6 +158,8 @@ class FieldIndex:
                     gathered.update(self._of_text(element, element))
                 elif element is not None:
                     gathered.update(self.of(element))
+            if self._absent and all(element is None for element in elements(value)):
+                gathered |= self._absent
             return tuple(gathered)
         text = text_of(value)
         if text is None:
@@ -241,6 +250,10 @@ class FieldIndex:
                     or (place == "prefix" and folded.startswith(needle))
                 ):
                     found.update(rules)
+
+
+def _nothing(_: str) -> Numbers:
+    return ()
 
 
 def encoded(needles: Iterable[str]) -> list[bytes]:

@@ -1,10 +1,14 @@
 """JSON lines of any shape to the rules that hold: decoding, viewing and matching in one place.
 
-`opsonin match`, backtests and benchmarks go through here. Integers of any size are kept exactly.
+`opsonin match`, backtests and benchmarks go through here. Integers of any size are kept exactly. A flat
+Windows event is first read for the few fields that the rules of its class ask, and decoded whole only when
+a rule is to be evaluated.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,24 +16,56 @@ import msgspec
 
 from contract.errors import ParseError
 from correlate.sigma.engine import Engine
+from correlate.sigma.reading import Reading, values_of
 from correlate.sigma.route import Router
 from correlate.sigma.rules import Detection
 from correlate.sigma.taxonomy import Source
 from correlate.sigma.view import flat
 
+MAX_HINTS = 4096
+"""Beginnings of event codes whose class is remembered; with more, all are forgotten."""
+MAX_DIGITS = 4000
+"""Of an integer that is read as a number; a longer one is a text."""
+_HINT = b'"EventID":'
+_HINT_LENGTH = len(_HINT) + 6  # a code of five digits and what ends it
+_UNSET = msgspec.UNSET
+_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+_step_over = msgspec.json.Decoder(msgspec.defstruct("Nothing", [])).decode
 
 
-def decode(line: bytes | str) -> dict[str, Any]:
-    """Return the JSON object of a line, as it came.
+def decode(line: bytes) -> dict[str, Any]:
+    """Return the JSON object of a line, as it came; a number that is out of range as its text.
 
     Raises:
         ParseError: not a JSON object.
     """
     try:
         return _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _FAULTS as error:
+        return _with_odd_numbers(line, error)
+
+
+def _with_odd_numbers(line: bytes, fault: Exception) -> dict[str, Any]:
+    """Decode a line that the decoder refused where its numbers alone are the reason."""
+    if not isinstance(fault, msgspec.ValidationError) or "out of range" not in str(fault):
+        raise ParseError(f"not a JSON object: {fault}") from fault
+    try:
+        _step_over(line)
+        event = json.loads(line.decode(), parse_int=_integer, parse_float=_float)
+    except (*_FAULTS, ValueError) as error:
         raise ParseError(f"not a JSON object: {error}") from error
+    return dict(event)
+
+
+def _integer(text: str) -> int | str:
+    return int(text) if len(text) <= MAX_DIGITS else text
+
+
+def _float(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 class LineMatcher:
@@ -38,26 +74,88 @@ class LineMatcher:
     Args:
         rules: detections in the order in which hits are returned.
         stated: the log source of all events, where the user states it.
-        plain: use no native code.
+        plain: use no native code and decode every line whole; gives the same hits.
     """
 
     def __init__(
         self, rules: Iterable[Detection], *, stated: Source | None = None, plain: bool = False
     ) -> None:
         self.engine = Engine(rules, Router(stated), nested=True, plain=plain)
-        self._match = self.engine.match
+        self._plain = plain
+        self._readings: dict[bytes, Reading] = {}
 
-    def match(self, line: bytes) -> list[Detection]:
+    def match(self, line: bytes) -> list[Detection]:  # noqa: C901, PLR0912  # in the path of every line: one frame
         """Return the rules that hold for a line.
 
         Raises:
             ParseError: not a JSON object.
         """
+        at = line.find(_HINT)
+        # What follows the name suggests a class; the fields that are then read decide whether it is.
+        hint = line[at : at + _HINT_LENGTH] if at >= 0 else b""
+        reading = self._readings.get(hint)
+        if reading is None or not (line.isascii() or _is_utf8(line)):
+            return self._whole(line, hint)
+        engine = self.engine
         try:
-            event = _decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ParseError(f"not a JSON object: {error}") from error
+            values = values_of(reading.decode(line))
+            channel, code, source, provider, data = reading.head(values)
+            chosen = engine.class_of(
+                (channel, code, code.__class__, source is not _UNSET and provider is _UNSET)
+            )
+        except (*_FAULTS, TypeError):  # TypeError: a list or an object as channel or code
+            return self._whole(line, hint)
+        if chosen is None or chosen.reading is not reading or data is not _UNSET or not channel:
+            return self._whole(line, hint)
+        if reading.parents is not None and any(
+            one is not _UNSET for one in reading.parents(values)
+        ):
+            return self._whole(line, hint)
+        candidates: Any = chosen.always
+        for (_, remembered, of, absent), value in zip(chosen.plan, values, strict=False):
+            if value.__class__ is str:
+                found = remembered(value)
+                if found is None:
+                    found = of(value)
+            elif value is None or value is _UNSET:
+                found = absent
+            else:
+                found = of(value)
+            if found:
+                candidates = candidates + found if candidates else found
+        if chosen.keywords is not None:
+            found = chosen.keywords.of(line)
+            if found:
+                candidates = candidates + found if candidates else found
+        if chosen.samples is not None and chosen.is_due():
+            event = decode(line)
+            hits = engine.evaluate(chosen, event, candidates)
+            chosen.learn(event)
+            return hits
+        return engine.evaluate(chosen, decode(line), candidates) if candidates else []
+
+    def _whole(self, line: bytes, hint: bytes) -> list[Detection]:
+        """Match a line decoded whole; remember how to read the next one like it."""
+        event = decode(line)
+        channel, code = event.get("Channel"), event.get("EventID")
         # With a channel at the top, what may be nested matters to rules with dotted names alone.
         if "Channel" not in event or "EventData" in event:
-            event = flat(event)
-        return self._match(event, line)
+            return self.engine.match(flat(event), line)
+        hits = self.engine.match(event, line)
+        if hint and not self._plain and type(channel) is str and type(code) in (str, int):
+            is_nxlog = "SourceName" in event and "Provider_Name" not in event
+            chosen = self.engine.class_of((channel, code, type(code), is_nxlog))
+            reading = chosen.read() if chosen is not None else None
+            if reading is not None:
+                if len(self._readings) >= MAX_HINTS:
+                    self._readings.clear()
+                self._readings[hint] = reading
+        return hits
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

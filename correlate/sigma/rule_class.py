@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from correlate.sigma.catalogue import fields_of
 from correlate.sigma.evaluate import Test
 from correlate.sigma.index import Budget, FieldIndex, KeywordIndex, Numbers
 from correlate.sigma.node import TRUE, Leaf, Node
+from correlate.sigma.reading import Reading, can_read
 from correlate.sigma.residual import TextTest, compiled, compiled_text
 from correlate.sigma.witness import Frequencies, projected, witness
+
+Plan: TypeAlias = tuple[
+    tuple[str, Callable[[str], Numbers | None], Callable[[Any], Numbers], Numbers], ...
+]
+"""By field: its name, what is remembered of a text, what any value answers, the answer to none."""
 
 SAMPLE = 192
 """Events of a class that its frequencies are counted on."""
@@ -101,9 +107,20 @@ class RuleClass:
         self._plan()
 
     def _plan(self) -> None:
-        self.plan: tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Numbers]], ...] = tuple(
-            (name, index.remembered, index.of) for name, (_, index) in self._indexes.items()
+        self.plan: Plan = tuple(
+            (name, index.remembered, index.of, index.absent)
+            for name, (_, index) in self._indexes.items()
         )
+        self.reading: Reading | None = None
+        """Of `plan`, where it was asked for."""
+
+    def read(self) -> Reading | None:
+        """Return how to read the lines of the class; another one when the plan changes. None: decode them whole."""
+        if self.reading is None:
+            fields = [name for name, *_ in self.plan]
+            if can_read([*fields, *self.parents]):
+                self.reading = Reading(fields, self.parents)
+        return self.reading
 
     def _limit(self, name: str, number: int) -> TextTest | None:
         """Return the test of what a rule demands of a text of one field, whatever the others have; None: nothing."""
@@ -113,12 +130,18 @@ class RuleClass:
             self._projected[key] = None if node == TRUE else compiled_text(node)
         return self._projected[key]
 
+    def is_due(self) -> bool:
+        """Count an event while a sample is taken; tell whether `learn` shall have it."""
+        self._skipped += 1
+        if self._skipped < self._stride:
+            return False
+        self._skipped = 0
+        return True
+
     def learn(self, event: Mapping[str, Any]) -> None:
         """Take an event into the sample; when it is full, choose witnesses anew."""
-        self._skipped += 1
-        if self.samples is None or self._skipped < self._stride:
+        if self.samples is None:
             return
-        self._skipped = 0
         self.samples.append(event)
         if len(self.samples) < SAMPLE:
             return

@@ -27,6 +27,8 @@ class Sample:
         """Return the share of the events that a leaf holds in. O(different texts of its field)."""
         if leaf.field is None:
             return self._of_keyword(leaf) / len(self._events)
+        if leaf.op == "null":
+            return sum(map(leaf_test(leaf), self._events)) / len(self._events)
         texts, others = self._of_field(leaf.field)
         held = 0
         if others:

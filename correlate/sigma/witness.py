@@ -1,7 +1,7 @@
 """Witnesses: for each rule, the rarest set of positive leaves of which one must hold for the rule to hold.
 
-For an AND the best part suffices; an OR needs all its parts. A rule without a witness (a bare `not`,
-`null`) is tried on every event of its log source. The choice decides speed alone, never the result.
+For an AND the best part suffices; an OR needs all its parts. A rule without a witness (a bare `not`)
+is tried on every event of its log source. The choice decides speed alone, never the result.
 Rarity is guessed from the leaf and then learnt: see `Frequencies`.
 """
 
@@ -33,7 +33,7 @@ MAX_WITNESS = 50_000
 
 _LENGTH = (1.0, 0.8, 0.5, 0.3, 0.15, 0.08, 0.05, 0.03, 0.02)
 _FREQUENT = 0.3
-_OF_OP = {"cidr": 0.2, "compare": 0.5, "part": 0.5, "number": 0.02}
+_OF_OP = {"cidr": 0.2, "compare": 0.5, "part": 0.5, "number": 0.02, "null": 0.6}
 
 # What stands in most logs of its kind; a literal found in one of these is no rare one.
 _COMMON = (
@@ -110,7 +110,7 @@ class Frequencies:
         fresh: dict[Leaf, float] = {}
         for node in nodes:
             for leaf in leaves(node):
-                if _positive(leaf) and leaf not in fresh:
+                if _can_witness(leaf) and leaf not in fresh:
                     held = sample.share(leaf)
                     fresh[leaf] = held or min(guess(leaf), 0.5 / len(events))
         for leaf, held in fresh.items():
@@ -152,10 +152,15 @@ def _positive(leaf: Leaf) -> bool:
     return leaf.op not in ("null", "exists", "fieldref")
 
 
+def _can_witness(leaf: Leaf) -> bool:
+    """Tell whether the index of the leaf's field can tell that the leaf may hold."""
+    return _positive(leaf) or (leaf.op == "null" and leaf.field is not None)
+
+
 def witness(node: Node, estimate: Estimate) -> tuple[float, list[Leaf]] | None:
     """Return (probability, leaves) of the rarest witness; None where there is none."""
     if isinstance(node, Leaf):
-        return (estimate(node), [node]) if _positive(node) else None
+        return (estimate(node), [node]) if _can_witness(node) else None
     if isinstance(node, Not):
         return None
     if isinstance(node, And):

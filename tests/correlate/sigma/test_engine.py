@@ -90,7 +90,7 @@ def test_event_id_of_another_type_is_another_event() -> None:
 
 
 A, B = Leaf("equal", "A", "x"), Leaf("infix", "B", "longer text")
-ANY = Leaf("null", "C", None)
+ANY = Leaf("exists", "C", value=True)
 
 
 def test_witness_of_and_is_its_rarest_part_and_of_or_all_parts() -> None:
