@@ -16,6 +16,7 @@ from ingest.formats.device import Device
 from ingest.formats.keytable import KeyTable, Plan, holes_of
 from ingest.formats.shapes import QUOTED, Shapes
 from ingest.formats.srx import complete, complete_system
+from ingest.formats.srx_plain import FILTER_TAG, read_plain
 from ingest.formats.structured_data import read_structured_data
 from ingest.formats.text import decode
 from ingest.tables import juniper_srx as table
@@ -37,6 +38,7 @@ _TAG = re.compile(
     r"(?:^|[\s:])(?:RT_[A-Z]{1,16}(?:\[\d{1,9}\])?: )?([A-Z][A-Z0-9]{1,31}_[A-Z0-9_]{1,63}): "
 ).search
 _SYSTEM = re.compile(r"(?:^|\s)([\w/.\-]{1,64})(?:\[(\d{1,9})\])?: ").search
+_FILTER = re.compile(r"(?:^|\s)FW: ").search
 _END = r"(\S+)/(\d+)->([^\s/]+)/(\d+)"
 _TAGGED = r" (?:(0x\S+) )?"
 _CREATED = re.compile(
@@ -72,6 +74,11 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     found = _TAG(text, 0, 1024)
     if found is not None:
         return [_tagged(text, found, context)]
+    found = _FILTER(text, 0, 256)
+    if found is not None and (said := read_plain(FILTER_TAG, text[found.end() :][:_MOST_TEXT])):
+        start = _start(_head(text, found.start()), context)
+        fields = _TABLE.fill(_plan(tuple(said)), list(said.values()), start)
+        return [complete(fields, FILTER_TAG)]
     found = _SYSTEM(text, 0, 256)
     if found is None:
         raise ParseError("expected [junos@…], a message tag or a process name, came none")
@@ -117,7 +124,9 @@ def _header_text(head: str) -> str:
     """Return a header without the message tag, which the reader of syslog would take for an app."""
     match = re.match(r"(<\d{1,3}>\d \S+ \S+ \S+ \S+ \S+ )", head)
     return (
-        f"{match[1]}- " if match else re.sub(r"(?:RT_\w+(?:\[\d+\])?: )?[A-Z0-9_]+:?\s*$", "", head)
+        f"{match[1]}- "
+        if match
+        else re.sub(r"(?:RT_\w+(?:\[\d+\])?: )?\b[A-Z][A-Z0-9]*_[A-Z0-9_]+:?\s*$", "", head)
     )
 
 
@@ -135,6 +144,10 @@ def _tagged(text: str, found: re.Match[str], context: Context) -> Fields:
                 values = [value or "" for value in said.groups()]
                 fields = _TABLE.fill(plan, values, _start(head, context))
                 return complete(fields, tag)
+    if said := read_plain(tag, message[:_MOST_TEXT]):
+        fields = _TABLE.fill(_plan(tuple(said)), list(said.values()), _start(head, context))
+        fields["message"] = message.rstrip("\r\n")
+        return complete(fields, tag)
     fields = dict(_start(head, context))
     process = _SYSTEM(head + " ")
     if process is not None:

@@ -6,6 +6,7 @@ line may be shorter or longer than the table; what is beyond it is kept as `palo
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from itertools import compress
 from typing import Any
@@ -39,6 +40,9 @@ _DEVICE = Device(
         "observer.type": "firewall",
     }
 )
+_LOGON = re.compile(
+    r"(.*\b(?:[Ff]ailed (?:password|authentication|login)|authentication failed))|User \S+ logged (?:(out)|in)\b"
+).match
 _NONE_WHEN_ZERO = tuple(_OWN + column for column in table.NONE_WHEN_ZERO)
 _TABLE = KeyTable(_OWN, table.NAMES, ("N/A", "null"), STEPS)
 
@@ -219,6 +223,8 @@ def _complete(fields: Fields, steps: tuple[Any, ...], context: Context) -> Field
     if message:
         read_message(fields, message)
     said = str(fields.get(_OWN + "EventName") or fields.get(_OWN + "EventIDValue") or "")
+    if kind == "SYSTEM" and said in ("", "general") and message and (logon := _LOGON(message)):
+        said = "auth-fail" if logon[1] else "logout" if logon[2] else "auth-login"
     fields.update(
         _classes(
             kind,
@@ -238,7 +244,7 @@ def _complete(fields: Fields, steps: tuple[Any, ...], context: Context) -> Field
 @lru_cache(4096)
 def _classes(kind: str, subtype: str, action: str, category: str, event: str) -> Fields:
     fields: Fields = {"event.kind": "event", "event.category": ["network"], "event.type": ["info"]}
-    if kind == "TRAFFIC":
+    if kind in ("TRAFFIC", "TUNNEL", "GTP", "SCTP"):
         types = ["connection"]
         if subtype in ("start", "end"):
             types.append(subtype)

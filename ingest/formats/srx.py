@@ -46,7 +46,8 @@ def complete(fields: Fields, tag: str) -> Fields:
     _rule(fields, tag)
     fields.update(_classes(tag, get("event.action", ""), get(_OWN + "threat-severity", "")))
     icmp = whole(get(_OWN + "icmp-type", ""))
-    finish(fields, None if icmp is None else (icmp, 0))
+    code = whole(get(_OWN + "icmp-code", ""))
+    finish(fields, None if icmp is None else (icmp, code or 0))
     return fields
 
 
@@ -120,6 +121,7 @@ _FINDERS = tuple(
         r"^(?P<user>[\w.\-]{1,64})@(?P<address>[0-9A-Fa-f:.]{3,45}) as [\w.\-]{1,64}: cmd='(?P<command>.*)'",
         r"(?:password|publickey|keyboard-interactive/pam) for (?:invalid user )?(?P<user>\S{1,128}) from (?P<address>[0-9A-Fa-f:.]{3,45}) port (?P<port>\d{1,5})",
         r"[Ll]ogin failed for user '?(?P<user>[^'\s]{1,128})'? from host '?(?P<address>[0-9A-Fa-f:.]{3,45})",
+        r"ssh-connection '(?P<address>[0-9A-Fa-f:.]{3,45}) (?P<port>\d{1,5}) ",
         r"(?:from host|from) '?\[?(?P<address>[0-9A-Fa-f:.]{3,45})\b",
     )
 )

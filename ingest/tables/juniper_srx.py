@@ -70,10 +70,15 @@ NAMES: Final = {
     "profile-name": "rule.ruleset",
     "sni": "tls.client.server_name",
     "temporary-filename": "juniper.srx.temporary-filename",
+    "profile": "rule.ruleset",
+    "local-address": "destination.ip",
+    "remote-address": "source.ip",
+    "source-mac": "source.mac",
+    "destination-mac": "destination.mac",
     "message": "message",
 }
 
-NULLS: Final = ("N/A", "UNKNOWN", "None", "none", "NA", "NA NA", "unknown")
+NULLS: Final = ("N/A", "UNKNOWN", "None", "NONE", "none", "NA", "NA NA", "unknown")
 
 _HEAD = "source-address source-port destination-address destination-port"
 _NAT = "nat-source-address nat-source-port nat-destination-address nat-destination-port"
@@ -91,6 +96,11 @@ CLASSES: Final[dict[str, tuple[str, str, str]]] = {
     "APPTRACK_SESSION_CREATE": ("event", "network", "connection start"),
     "APPTRACK_SESSION_CLOSE": ("event", "network", "connection end"),
     "APPTRACK_SESSION_VOL_UPDATE": ("event", "network", "connection info"),
+    "PFE_FW_SYSLOG_IP": ("event", "network", "connection info"),
+    "PFE_FW_SYSLOG_IP6_GEN": ("event", "network", "connection info"),
+    "PFE_FW_SYSLOG_IP6_TCP_UDP": ("event", "network", "connection info"),
+    "PFE_FW_SYSLOG_IP6_ICMP": ("event", "network", "connection info"),
+    "PFE_FW_SYSLOG_ETH_IP": ("event", "network", "connection info"),
     "IDP_ATTACK_LOG_EVENT": ("alert", "intrusion_detection network", "info"),
     "IDP_APPDDOS_APP_STATE_EVENT": ("alert", "intrusion_detection network", "info"),
     "IDP_APPDDOS_APP_ATTACK_EVENT": ("alert", "intrusion_detection network", "info"),
@@ -135,10 +145,11 @@ DENIED: Final = frozenset(
         "reject",
         "redirect",
         "deny",
+        "discard",
     )
 )
 ALLOWED: Final = frozenset(
-    ("permit", "permitted", "allow", "none", "ignore", "no action", "recommended")
+    ("permit", "permitted", "allow", "accept", "none", "ignore", "no action", "recommended")
 )
 SEVERITIES: Final = {
     "INFO": 1,
