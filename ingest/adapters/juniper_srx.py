@@ -74,9 +74,9 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     found = _TAG(text, 0, 1024)
     if found is not None:
         return [_tagged(text, found, context)]
-    found = _FILTER(text, 0, 256)
-    if found is not None and (said := read_plain(FILTER_TAG, text[found.end() :][:_MOST_TEXT])):
-        start = _start(_head(text, found.start()), context)
+    bare = _FILTER(text, 0, 256)
+    if bare is not None and (said := read_plain(FILTER_TAG, text[bare.end() :][:_MOST_TEXT])):
+        start = _start(_head(text, bare.start()), context)
         fields = _TABLE.fill(_plan(tuple(said)), list(said.values()), start)
         return [complete(fields, FILTER_TAG)]
     found = _SYSTEM(text, 0, 256)

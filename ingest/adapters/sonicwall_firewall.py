@@ -23,6 +23,7 @@ from ingest.formats.shapes import QUOTED, TRAILING, Shapes
 from ingest.formats.sides import add_totals, place
 from ingest.formats.text import decode
 from ingest.formats.time import iso_us, zone_named
+from ingest.formats.url import url_fields
 from ingest.tables import sonicwall_firewall as table
 from ingest.tables.protocols import transport_fields
 
@@ -65,6 +66,9 @@ def _end(fields: Fields, key: str, side: str, way: str) -> None:
         fields[f"observer.{way}.interface.name"] = interface
     if host:
         fields[f"{side}.domain"] = host
+
+
+_LOGON = re.compile(r"User (login|logout|logon) ?(success|fail|denied|)", re.IGNORECASE).match
 
 
 def _source(fields: Fields) -> None:
@@ -199,11 +203,17 @@ def _complete(fields: Fields, plan: Plan, context: Context) -> Fields:
     if account:
         fields["source.user.name"] = account
     if get("url.path") and get("destination.domain"):
-        fields["url.domain"] = fields["destination.domain"]
-        fields["url.original"] = fields["destination.domain"] + fields["url.path"]
+        url = fields["destination.domain"] + fields["url.path"]
+        fields.update(url_fields(url), **{"url.domain": fields["destination.domain"]})
+        fields["url.original"] = url
     add_totals(fields)
     code, action = get("event.code", ""), get("event.action", "")
     fields.update(_classes(code, action.lower(), get(_OWN + "c", "")))
+    if get(_OWN + "id") == "sslvpn" and (logon := _LOGON(get("message", ""))):
+        # An SMA counts its messages for itself; their text tells a logon.
+        fields["event.category"] = ["authentication"]
+        fields["event.type"] = ["end" if logon[1].lower() == "logout" else "start"]
+        fields["event.outcome"] = "failure" if logon[2].lower() in ("fail", "denied") else "success"
     kind, detail = whole(get(_OWN + "icmp_type", "")), whole(get(_OWN + "icmp_code", "0"))
     finish(fields, None if kind is None or detail is None else (kind, detail))
     return fields

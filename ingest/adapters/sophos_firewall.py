@@ -58,6 +58,9 @@ def _flow(fields: Fields) -> None:
         fields["network.protocol"] = fields.pop(_PROTOCOL).lower()
 
 
+_LOGON = re.compile(r".*\b(?:logged (?:in|out)|login|log in|logout)\b", re.IGNORECASE).match
+
+
 def _sides(fields: Fields) -> None:
     for side in ("source", "destination"):
         if fields.get(f"{side}.ip"):
@@ -185,7 +188,9 @@ def _complete(fields: Fields, plan: Plan, context: Context) -> Fields:
             (get(_SUBTYPE) or get(_OWN + "action") or get(_OWN + "name") or "").lower(),
             status.lower(),
             get("log.level", "").lower(),
-            (get(_OWN + "log_component") or get(_OWN + "sub") or "").lower(),
+            "admin"
+            if get(_TYPE) == "Event" and _LOGON(str(get("message", ""))[:256])
+            else (get(_OWN + "log_component") or get(_OWN + "sub") or "").lower(),
         )
     )
     code = get("http.response.status_code")

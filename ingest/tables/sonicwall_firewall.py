@@ -33,6 +33,7 @@ NAMES: Final = {
     "natSrc": "sonicwall.firewall.natSrc",
     "natDst": "sonicwall.firewall.natDst",
     "usr": "user.name",
+    "agent": "user_agent.original",
     "user": "user.name",
     "susr": "user.name",
     "suser": "user.name",
