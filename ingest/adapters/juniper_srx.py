@@ -144,8 +144,8 @@ def _tagged(text: str, found: re.Match[str], context: Context) -> Fields:
                 values = [value or "" for value in said.groups()]
                 fields = _TABLE.fill(plan, values, _start(head, context))
                 return complete(fields, tag)
-    if said := read_plain(tag, message[:_MOST_TEXT]):
-        fields = _TABLE.fill(_plan(tuple(said)), list(said.values()), _start(head, context))
+    if plain := read_plain(tag, message[:_MOST_TEXT]):
+        fields = _TABLE.fill(_plan(tuple(plain)), list(plain.values()), _start(head, context))
         fields["message"] = message.rstrip("\r\n")
         return complete(fields, tag)
     fields = dict(_start(head, context))
