@@ -41,6 +41,7 @@ from contract.plugins import load_named  # noqa: E402
 from contract.ports import Adapter, Batch  # noqa: E402
 from contract.timestamps import iso  # noqa: E402
 from contract.topics import EVENTS, STATES, TOPICS, Topic  # noqa: E402
+from ingest.streams.kafka_client import arguments  # noqa: E402
 from runtime import clock, log  # noqa: E402
 from runtime.compose import compose  # noqa: E402
 from runtime.intake import Intake  # noqa: E402
@@ -115,8 +116,14 @@ def everything(settings: Settings, wanted: tuple[Topic, ...]) -> list[Any]:
 
 
 def _reader(settings: Settings, wanted: tuple[Topic, ...], **more: Any) -> KafkaConsumer:
-    reader = client.consumer(
-        settings.kafka, max_poll_records=BATCH_RECORDS, fetch_max_bytes=8 << 20, **more
+    """Return a consumer as kafka-python makes it, at the beginning of topics."""
+    reader = KafkaConsumer(
+        **arguments(settings.kafka),
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        max_poll_records=BATCH_RECORDS,
+        fetch_max_bytes=8 << 20,
+        **more,
     )
     places = [
         TopicPartition(topics.name_of(settings.kafka, topic), number)

@@ -26,6 +26,7 @@ from contract.errors import BrokerError
 from contract.ports import Batch, Meter, SourceType
 from contract.timespan import Timespan
 from ingest.streams.kafka_access import KafkaAccess
+from ingest.streams.kafka_batches import read_compiled
 from ingest.streams.kafka_client import arguments, connected, words
 from ingest.streams.unwrap import unwrap
 
@@ -148,7 +149,7 @@ class KafkaSource:
             "metadata_max_age_ms": round(settings.look.total_seconds() * 1_000),
             "max_partition_fetch_bytes": max(1 << 20, settings.max_record_bytes),
         }
-        self._consumer = connected(settings, lambda: KafkaConsumer(**made))
+        self._consumer = read_compiled(connected(settings, lambda: KafkaConsumer(**made)))
         if settings.group:
             names = (
                 {"topics": list(settings.topics)}

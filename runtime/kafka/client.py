@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
@@ -22,6 +22,7 @@ from kafka.errors import (
 
 from contract.errors import BrokerError, SettingsError
 from ingest.streams.kafka_access import KafkaAccess
+from ingest.streams.kafka_batches import read_compiled
 from ingest.streams.kafka_client import arguments, connected, words
 from runtime.kafka.settings import KafkaSettings
 
@@ -68,38 +69,7 @@ def consumer(settings: KafkaAccess, **more: Any) -> KafkaConsumer:
         "isolation_level": "read_committed",
         **more,
     }
-    return connected(settings, lambda: KafkaConsumer(**made))
-
-
-@contextmanager
-def in_bulk(client: KafkaProducer, topics: Iterable[str]) -> Iterator[None]:
-    """Hand over many records without waking the client's thread for each one, which costs more than the record (3.0.12).
-
-    Raises:
-        KafkaError: a topic is not there, or may not be seen.
-    """
-    for topic in topics:
-        client.partitions_for(topic)  # this does need its thread, and is remembered
-    sender = client._sender  # noqa: SLF001 - there is no public way
-    sender.wakeup = _nothing
-    try:
-        yield
-    finally:
-        del sender.wakeup
-        sender.wakeup()
-
-
-def _nothing() -> None:
-    """Stand in for a wakeup."""
-
-
-def abandon(client: KafkaProducer) -> None:
-    """Close a producer at once, whatever it has not sent; who waits for it gets an error. From any thread."""
-    with suppress(KafkaError):
-        # With something unsent this raises before it has ended the client's thread.
-        client.close(timeout=0)
-    client._sender.force_close()  # noqa: SLF001 - there is no public way
-    client._closed = True  # noqa: SLF001 - or its destructor would wait for it again
+    return read_compiled(connected(settings, lambda: KafkaConsumer(**made)))
 
 
 def admin(settings: KafkaAccess) -> KafkaAdminClient:

@@ -22,14 +22,15 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, Topic
 from kafka.admin import MemberToRemove
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import KafkaConnectionError, KafkaError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 from typing_extensions import override
 
 from contract.errors import BrokerError
 from contract.ports import Meter
+from ingest.streams.kafka_batches import hand_over
 from runtime.kafka import client
-from runtime.kafka.outlet import Sent
+from runtime.kafka.outlet import Sent, by_place
 from runtime.kafka.roles import Role
 from runtime.kafka.settings import KafkaSettings
 from runtime.kafka.state import records_of, restore
@@ -254,21 +255,11 @@ class Loop(threading.Thread):
         """
         producer.begin_transaction()
         try:
-            futures = [
-                producer.send(
-                    name_of(self._settings, one.topic),
-                    one.value,
-                    key=one.key,
-                    headers=one.headers,
-                    partition=one.partition,
-                    timestamp_ms=one.timestamp_ms,
-                )
-                for one in sends
-            ]
+            futures = hand_over(producer, by_place(self._settings, sends))
             producer.flush()
             for future in futures:
-                if future.failed():
-                    raise future.exception
+                if not future.succeeded():
+                    raise future.exception or KafkaTimeoutError("a batch was not acknowledged")
             if positions:
                 # Taken last: of the generation in which the partitions are still ours.
                 group = consumer.group_metadata()

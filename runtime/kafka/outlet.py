@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 from zlib import crc32
 
+from kafka import TopicPartition
+
 from contract.errors import ParseError
 from contract.topics import DEAD_LETTERS, Topic
 from runtime.kafka.order import Rank, Taken
+from runtime.kafka.settings import KafkaSettings
+from runtime.kafka.topics import name_of
 from runtime.kafka.wire import Headers, Item, dead, decode, encode
 
 AT: Final = "at"
@@ -58,6 +62,20 @@ class Sent:
     value: bytes | None
     headers: Headers = field(default_factory=list)
     timestamp_ms: int | None = None
+
+
+def by_place(settings: KafkaSettings, sent: Iterable[Sent]) -> dict[TopicPartition, list[Sent]]:
+    """Return records by where they go on the cluster, in order for each place."""
+    found: dict[tuple[str, int], list[Sent]] = {}
+    places: dict[TopicPartition, list[Sent]] = {}
+    for one in sent:
+        at = one.topic.name, one.partition
+        records = found.get(at)
+        if records is None:
+            records = found[at] = []
+            places[TopicPartition(name_of(settings, one.topic), one.partition)] = records
+        records.append(one)
+    return places
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -20,9 +20,10 @@ from kafka.errors import AuthorizationError, KafkaError, KafkaTimeoutError
 from contract.errors import BrokerError
 from contract.ports import Meter
 from contract.topics import INGEST_STATE, Topic
+from ingest.streams.kafka_batches import abandon, hand_over
 from runtime.kafka import state
-from runtime.kafka.client import abandon, admin, consumer, explain, in_bulk, producer, translated
-from runtime.kafka.outlet import Sent
+from runtime.kafka.client import admin, consumer, explain, producer, translated
+from runtime.kafka.outlet import Sent, by_place
 from runtime.kafka.rights import require
 from runtime.kafka.settings import KafkaSettings
 from runtime.kafka.topics import name_of, partition_counts
@@ -61,7 +62,7 @@ class Sink:
         self._meter = meter
         self._gives_up = gives_up
         self._id = f"{settings.prefix}{STAGE}.{member}"
-        self._names: dict[str, str] = {}
+        self._names: set[str] = set()
         self._state_topic = name_of(settings, INGEST_STATE)
         self._producer: KafkaProducer | None = None
         self._owner = secrets.token_hex(8).encode()
@@ -128,27 +129,15 @@ class Sink:
         client = self._producer
         if client is None:
             raise BrokerError("gave up waiting for Kafka", passes=True)
-        names = {one.topic.name: name_of(self._settings, one.topic) for one in sent}
-        self._names |= names
+        places = by_place(self._settings, sent)
+        self._names.update(one.topic for one in places)
         client.begin_transaction()
-        send = client.send
-        with in_bulk(client, names.values()):
-            futures = [
-                send(
-                    names[one.topic.name],
-                    one.value,
-                    one.key,
-                    one.headers,
-                    one.partition,
-                    one.timestamp_ms,
-                )
-                for one in sent
-            ]
+        futures = hand_over(client, places)
         client.flush(_DELIVERY_MS / 1_000)
         for future in futures:
-            # A record that was refused at once is in no batch: the commit would not tell of it.
+            # The commit would not tell of a batch that expired before it was sent.
             if not future.succeeded():
-                raise future.exception or KafkaTimeoutError("a record was not acknowledged")
+                raise future.exception or KafkaTimeoutError("a batch was not acknowledged")
         client.commit_transaction()
 
     def _came_through(self, error: KafkaError) -> bool:
@@ -158,7 +147,7 @@ class Sink:
             BrokerError: trying again does not help.
         """
         if isinstance(error, AuthorizationError):
-            topics = ", ".join(sorted(self._names.values()))
+            topics = ", ".join(sorted(self._names))
             raise explain(error, f"write to {topics}", f"Write on topics {topics}") from error
         log.warning("kafka.transaction_failed", member=self._member, error=str(error))
         found = self._renew().get(_EPOCH, b"")

@@ -19,6 +19,7 @@ from console.topics import topics as topics_command
 from contract.errors import BrokerError, SettingsError
 from contract.meter import MemoryMeter
 from contract.topics import EVENTS, POLICY
+from ingest.streams.kafka_batches import abandon
 from runtime import clock
 from runtime.kafka import client
 from runtime.kafka.ingest import Ingest
@@ -213,7 +214,7 @@ def test_roles_write_and_read_nothing_that_is_not_theirs(
         client.translated(f"write to {policy}", f"Write on topic {policy}"),
     ):
         producer.send(policy, b"{}", partition=0).get(10)
-    client.abandon(producer)
+    abandon(producer)
 
 
 # ------------------------------------------------------------------ who is not let in
