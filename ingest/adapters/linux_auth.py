@@ -31,6 +31,7 @@ _LEVEL = re.compile(r"(error|fatal|debug\d|info|warning): ").match
 _PAM = re.compile(r"(pam_\w+)\(([^:)]*)(?::([^)]*))?\): ").match
 _OLD_PAM = re.compile(r"([^(]+)\((pam_\w+)\)$").match
 _DOMAIN = re.compile(r"([^@\s]{1,256})@([A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+)$").match
+_UTMP = re.compile(r"(\S{1,256}) \[priv\]\[(\d{1,9})\]: (USER|DEAD)_PROCESS: \d+ (\S+)$").match
 _SOLARIS = re.compile(r"\[ID \d+ \w+\.\w+\] ").match
 
 
@@ -96,14 +97,39 @@ def _read(fields: Fields, message: str, program: str) -> bool:
             return True
         fields["event.type"] = ["info"]
         return bool(program)
-    name = PROGRAMS.get(program)
-    if name is not None and _match(fields, message, OTHERS[name]):
+    names = (PROGRAMS.get(program), "pam" if "linux.auth.pam.module" in fields else None)
+    if any(name and _match(fields, message, OTHERS[name]) for name in names):
         return True
-    if "linux.auth.pam.module" in fields and _match(fields, message, OTHERS["pam"]):
-        return True
+    if (utmp := _UTMP(message)) and program in SSH_PROGRAMS:
+        return _read_utmp(fields, utmp)
     if program in SSH_PROGRAMS or not program:
-        return _read_ssh(fields, message, program)
+        return _read_ssh(fields, message, program) or (
+            not program and _read_dropbear(fields, message)
+        )
     return False
+
+
+def _read_utmp(fields: Fields, utmp: re.Match[str]) -> bool:
+    """Read what macOS logs of a session's begin and end, under its process's title."""
+    began = utmp[3] == "USER"
+    fields |= {
+        "event.action": "session_opened" if began else "session_closed",
+        "event.category": ["session"],
+        "event.type": ["start" if began else "end"],
+        "event.outcome": "success",
+        "user.name": utmp[1],
+        "related.user": [utmp[1]],
+        "linux.auth.tty": utmp[4],
+    }
+    fields.setdefault("process.pid", int(utmp[2]))
+    return True
+
+
+def _read_dropbear(fields: Fields, message: str) -> bool:
+    if not _match(fields, message, OTHERS["dropbear"]):
+        return False
+    fields["process.name"] = "dropbear"
+    return True
 
 
 def _read_ssh(fields: Fields, message: str, program: str) -> bool:
@@ -146,14 +172,7 @@ def _place(fields: Fields, found: re.Match[str]) -> None:
             _place_pam(fields, value)
         else:
             fields["source.port" if name == "port" else "destination.port"] = int(value)
-    if "user.target.name" in fields and "user.name" not in fields:
-        fields["user.name"] = fields[
-            "user.target.name"
-        ]  # ECS: the one user of an event is at the root
-    if "user.effective.id" in fields and "user.name" not in fields:
-        # PAM names the session's user with its id, and an opener without a name: the daemon.
-        fields["user.name"] = fields["user.effective.name"]
-        fields["user.id"] = fields["user.effective.id"]
+    _settle_user(fields)
     if found_domain := _DOMAIN(fields.get("user.name", "")):
         # A directory's user logs on by principal name; its domain has a field of its own.
         fields["user.name"], fields["user.domain"] = found_domain[1], found_domain[2]
@@ -164,6 +183,19 @@ def _place(fields: Fields, found: re.Match[str]) -> None:
     ]
     if names:
         fields["related.user"] = list(dict.fromkeys(names))
+
+
+def _settle_user(fields: Fields) -> None:
+    """Name the user at the root, where the message names one only as target or as the session's."""
+    if "user.target.name" in fields and "user.name" not in fields:
+        # ECS: the one user of an event is at the root
+        fields["user.name"] = fields["user.target.name"]
+        if "user.target.id" in fields:
+            fields.setdefault("user.id", fields["user.target.id"])
+    if "user.effective.id" in fields and "user.name" not in fields:
+        # PAM names the session's user with its id, and an opener without a name: the daemon.
+        fields["user.name"] = fields["user.effective.name"]
+        fields["user.id"] = fields["user.effective.id"]
 
 
 def _place_pam(fields: Fields, text: str) -> None:

@@ -127,6 +127,19 @@ SSH: Final[dict[str, tuple[Line, ...]]] = {
         _line(r"PAM service\((?P<service>[^)]*)\) (?P<reason>ignoring max retries.*)$", "ssh_login", _AUTH, ("end",), "failure"),
         _line(r"PAM: (?P<reason>.*) for (?:illegal user )?(?P<user>.*) from (?P<from>\S+)$", "ssh_login", _AUTH, ("start",), "failure"),
     ),
+    "subsystem": (_line(r"subsystem request for (?P<command>\S+)(?: by user (?P<user>.+))?$", "ssh_subsystem", ("session",), ("info",), "success"),),
+    "Address": (
+        _line(r"Address (?P<from>\S+) maps to (?P<reason>\S+, but this does not map back to the address).*$", "ssh_reverse_mapping", _NET, ("info",), "failure"),
+    ),
+    "Authentication": (
+        _line(r"Authentication tried for (?P<user>.*) with (?P<reason>correct key but not from a permitted host) \(host=[^,]*, ip=(?P<from>[^),]+).*\)\.?$", "ssh_login", _AUTH, ("start",), "failure"),
+        _line(r"Authentication (?P<reason>refused: .*)$", "ssh_login", _AUTH, ("start",), "failure"),
+    ),
+    "Access": (_line(r"Access denied for user (?P<user>.*) by (?P<reason>.*?)(?: \[preauth\])?$", "ssh_login", _AUTH, ("start",), "failure"),),
+    "session": (
+        _line(r"session opened for local user (?P<user>.*) from \[(?P<from>[^\]]+)\]$", "session_opened", ("session",), ("start",), "success"),
+        _line(r"session closed for local user (?P<user>.*) from \[(?P<from>[^\]]+)\]$", "session_closed", ("session",), ("end",), "success"),
+    ),
     "userauth_finish:": (_line(r"userauth_finish: (?P<reason>.*?)(?: \[preauth\])?$", "ssh_disconnect", _NET, _END, "failure"),),
     "Read": (_line(r"(?P<reason>Read from socket failed: .*?)(?: \[preauth\])?$", "ssh_disconnect", _NET, _END, "failure"),),
     "Write": (_line(r"(?P<reason>Write failed: .*?)(?: \[preauth\])?$", "ssh_disconnect", _NET, _END, "failure"),),
@@ -150,7 +163,34 @@ OTHERS: Final[dict[str, tuple[Line, ...]]] = {
         _line(r"\+ (?P<tty>\S+) (?P<by>[^:\s]+):(?P<effective>\S+)$", "su", _AUTH, ("start",), "success"),
         _line(r"- (?P<tty>\S+) (?P<by>[^:\s]+):(?P<effective>\S+)$", "su", _AUTH, ("start",), "failure"),
     ),
-    "cron": (_line(r"\((?P<user>[^)]+)\) CMD \((?P<command>.*)\)$", "cron_command", ("process",), ("start",), "success"),),
+    "cron": (
+        _line(r"\((?P<user>[^)]+)\) CMD \((?P<command>.*)\)$", "cron_command", ("process",), ("start",), "success"),
+        _line(r"\((?P<by>[^)]+)\) (?:BEGIN EDIT|END EDIT|LIST|STAT) \((?P<target>[^)]+)\)$", "crontab_read", ("configuration",), ("access",), "success"),
+        _line(r"\((?P<by>[^)]+)\) (?:REPLACE|DELETE) \((?P<target>[^)]+)\)$", "crontab_changed", ("configuration",), ("change",), "success"),
+        _line(r"\((?P<by>[^)]+)\) AUTH \((?P<reason>[^)]*not allowed[^)]*)\)$", "crontab_changed", ("configuration",), ("change",), "failure"),
+        _line(r"\((?P<user>[^)]+)\) (?:RELOAD|ORPHAN) \((?P<reason>.*)\)$", "crontab_loaded", ("configuration",), ("info",)),
+    ),
+    "systemd": (
+        _line(r"Started (?:session-\S+ - )?Session (?P<session>\S+) of [Uu]ser (?P<user>\S+?)\.?$", "session_opened", ("session",), ("start",), "success"),
+        _line(r"session-(?P<session>\S+)\.scope: (?:Deactivated successfully|Succeeded)\.$", "session_closed", ("session",), ("end",), "success"),
+    ),
+    "dropbear": (
+        _line(r"(?P<reason>Bad (?:PAM )?password attempt) for '(?P<user>.*)' from (?P<from>\S+):(?P<port>\d+)$", "ssh_login", _AUTH, ("start",), "failure"),
+        _line(r"(?P<reason>Login attempt for nonexistent user)(?: '(?P<user>.*)')? from (?P<from>\S+):(?P<port>\d+)$", "ssh_login", _AUTH, ("start",), "failure"),
+        _line(r"(?P<method>Password|PAM password|Pubkey) auth succeeded for '(?P<user>.*)'(?: with (?:\S+ )?key (?P<key>.*))? from (?P<from>\S+):(?P<port>\d+)$", "ssh_login", ("authentication", "session"), ("start",), "success"),
+        _line(r"Exit before auth(?: \(user '(?P<user>.*)', \d+ fails?\))? from <(?P<from>\S+):(?P<port>\d+)>: (?:\(user '[^']*', \d+ fails?\): )?(?P<reason>.*)$", "ssh_disconnect", _NET, _END),
+        _line(r"Exit before auth(?: \(user '(?P<user>.*)', \d+ fails?\))?: (?P<reason>.*)$", "ssh_disconnect", _NET, _END),
+        _line(r"Exit \((?P<user>.*)\)(?: from <(?P<from>\S+):(?P<port>\d+)>)?: (?P<reason>.*)$", "ssh_disconnect", ("session",), ("end",)),
+        _line(r"Child connection from (?P<from>\S+):(?P<port>\d+)$", "ssh_connect", _NET, ("connection", "start")),
+    ),
+    "daemons": (
+        _line(r"connect(?:ion)? from (?P<from>[0-9A-Fa-f.:]+)(?: \((?P<reason>[^)]*)\))?(?: at .*)?$", "connected", _NET, ("connection", "start")),
+        _line(r"connect from (?P<reason>\S+) \((?P<from>[^)]+)\)$", "connected", _NET, ("connection", "start")),
+        _line(r"refused connect from (?:\S+ \()?(?P<from>[0-9A-Fa-f.:]+)\)?$", "connected", _NET, ("connection", "denied"), "failure"),
+        _line(r"(?:ANONYMOUS )?FTP LOGIN FROM (?P<from>[^,\s]+)(?: \[[^\]]*\])?, (?:as )?(?P<user>.*)$", "login", ("authentication", "session"), ("start",), "success"),
+        _line(r"(?:FAILED )?LOGIN (?P<reason>FAILURE|REFUSED|FAILED) FROM (?P<from>[^,\s]+)(?:, (?P<user>.*))?$", "login", _AUTH, ("start",), "failure"),
+        _line(r"(?P<reason>(?:Kerberos )?authentication failed.*)$", "authentication", _AUTH, ("start",), "failure"),
+    ),
     "systemd-logind": (
         _line(r"New session (?P<session>\S+) of user (?P<user>.+?)(?: with class .*)?\.$", "session_opened", ("session",), ("start",), "success"),
         _line(r"Removed session (?P<session>\S+)\.$", "session_closed", ("session",), ("end",), "success"),
@@ -167,7 +207,10 @@ OTHERS: Final[dict[str, tuple[Line, ...]]] = {
         _line(rf"delete user {_ACCOUNT}$", "user_deleted", ("iam",), ("user", "deletion"), "success"),
         _line(r"new group: name=(?P<group>[^,]+), GID=(?P<gid>\d+)$", "group_created", ("iam",), ("group", "creation"), "success"),
         _line(r"group added to \S+: name=(?P<group>[^,]+)(?:, GID=(?P<gid>\d+))?$", "group_created", ("iam",), ("group", "creation"), "success"),
-        _line(r"(?:removed group '?(?P<group>[^'\s]+)'?|group '(?P<gid>[^']+)' removed).*$", "group_deleted", ("iam",), ("group", "deletion"), "success"),
+        _line(r"group '(?P<group>[^']+)' removed.*$", "group_deleted", ("iam",), ("group", "deletion"), "success"),
+        _line(r"delete '(?P<target>[^']+)' from (?:shadow )?group '(?P<group>[^']+)'$", "user_removed_from_group", ("iam",), ("group", "change"), "success"),
+        _line(rf"(?:un)?lock user {_ACCOUNT} (?P<reason>password)$", "user_changed", ("iam",), ("user", "change"), "success"),
+        _line(r"removed (?:shadow )?group '?(?P<group>[^'\s]+)'?.*$", "group_deleted", ("iam",), ("group", "deletion"), "success"),
         _line(rf"add {_ACCOUNT} to (?:shadow )?group '(?P<group>[^']+)'$", "user_added_to_group", ("iam",), ("group", "change"), "success"),
         _line(r"user (?P<target>\S+) (?:added|removed) by (?P<by>\S+) (?:to|from) group (?P<group>\S+)$", "group_changed", ("iam",), ("group", "change"), "success"),
         _line(rf"change user {_ACCOUNT} (?P<reason>.*)$", "user_changed", ("iam",), ("user", "change"), "success"),
@@ -176,6 +219,12 @@ OTHERS: Final[dict[str, tuple[Line, ...]]] = {
     ),
     "pam": (
         _line(r"authentication failure; (?P<pam>.*)$", "authentication", _AUTH, ("start",), "failure"),
+        _line(r"authentication success; (?P<pam>.*)$", "authentication", _AUTH, ("start",), "success"),
+        _line(r"received for user (?P<user>\S+): (?P<reason>.*)$", "authentication", _AUTH, ("start",), "failure"),
+        _line(r"requirement \"(?P<reason>[^\"]*)\" not met by user \"(?P<user>[^\"]*)\"$", "account_access", _AUTH, ("info",), "failure"),
+        _line(r"auth could not identify password for \[(?P<user>[^\]]*)\]$", "authentication", _AUTH, ("start",), "failure"),
+        _line(r"access denied for user [`'](?P<user>[^'`]+)' from [`'](?P<from>[^'`]+)'$", "account_access", _AUTH, ("info",), "failure"),
+        _line(r"(?P<reason>Refused) user (?P<user>\S+) for service (?P<service>\S+)$", "account_access", _AUTH, ("info",), "failure"),
         _line(r"session opened for user (?P<effective>[^\s(]+)(?:\(uid=(?P<effective_uid>\d+)\))? by (?P<by>[^\s(]*)\(uid=(?P<by_uid>\d+)\)$", "session_opened", ("session",), ("start",), "success"),
         _line(r"session closed for user (?P<user>.+)$", "session_closed", ("session",), ("end",), "success"),
         _line(r"(?P<reason>check pass; user unknown)$", "authentication", _AUTH, ("start",), "failure"),
@@ -201,6 +250,10 @@ PROGRAMS: Final = {
         "accounts",
     ),
     **{name: name for name in ("sudo", "su", "systemd-logind", "login", "pvedaemon")},
+    **dict.fromkeys(("ftpd", "in.ftpd", "klogind", "telnetd", "in.telnetd", "rshd", "rlogind", "vsftpd", "xinetd"), "daemons"),
+    "crontab": "cron", "systemd": "systemd", "dropbear": "dropbear",
     "su-l": "su", "su:": "su", "sudo-i": "sudo", "pveproxy": "pvedaemon", "elogind": "systemd-logind",
 }  # fmt: skip
-SSH_PROGRAMS: Final = frozenset(("sshd", "sshd-session", "sshd-auth", "ssh"))
+SSH_PROGRAMS: Final = frozenset(
+    ("sshd", "sshd-session", "sshd-auth", "ssh", "internal-sftp", "sftp-server")
+)
