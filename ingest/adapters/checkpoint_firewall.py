@@ -85,7 +85,9 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
 
 def _of_brackets(text: str, start: int, context: Context) -> Fields:
     plan, values = _BRACKETS.read(text, start)
-    if plan.known < _FEWEST:
+    if plan.known < _FEWEST and not _OUR_NAMES.intersection(
+        name.removeprefix(_OWN) for name in plan.names
+    ):
         raise ParseError("none of Check Point's fields stands in the record")
     if "\\" in text:
         values = [_UNESCAPE(r"\1", value) for value in values]

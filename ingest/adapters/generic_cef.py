@@ -12,8 +12,10 @@ from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
 from ingest.formats import cef
+from ingest.formats.address import canonical_ip
 from ingest.formats.cef_meaning import mean, read_times
 from ingest.formats.device import Device
+from ingest.formats.file_path import base_name
 from ingest.formats.keytable import KeyTable, Plan, holes_of
 from ingest.formats.shapes import TRAILING, Shapes
 from ingest.formats.text import decode
@@ -21,7 +23,7 @@ from ingest.tables import cef as table
 
 _OWN = table.CEF_PREFIX
 _DEVICE = Device({"event.module": "cef", "event.dataset": "generic.cef"})
-_TABLE = KeyTable(_OWN, table.CEF_NAMES, ())
+_TABLE = KeyTable(_OWN, table.CEF_NAMES, ("N/A",))
 _LINES: Shapes[Plan] = Shapes(TRAILING, _TABLE.plan)
 _CUSTOM = tuple((_OWN + key, f"{_OWN}{key}Label") for key in table.CUSTOM)
 _TIMES = {"rt": "", "end": "event.end", "start": "event.start", "fileCreateTime": "file.created"}
@@ -44,7 +46,12 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         )
     plan, values = _LINES.read(text, header.extension)
     cleaned = cef.cleaned(values, text)
-    fields = _TABLE.fill(plan, cleaned, _DEVICE.start(text[: header.start], context))
+    head = _DEVICE.start(text[: header.start], context)
+    fields = _TABLE.fill(plan, cleaned, head)
+    if fields.get("observer.name") != head.get("observer.name"):
+        # The header's name is then the relay's: the device has one of its own (`dvchost`).
+        fields.pop("host.name", None)
+        fields.pop("host.hostname", None)
     fields |= {
         "observer.vendor": header.vendor,
         "observer.product": header.product,
@@ -76,11 +83,17 @@ def _label(fields: Fields, key: str, label_key: str) -> None:
     """Name a custom field by its label; a label without value is kept as it stands."""
     label, value = fields.get(label_key), fields.get(key)
     if label and value:
+        label, value = label.strip('"'), _unquoted(value)
         del fields[label_key], fields[key]
-        known = table.LABELS.get(label.lower())
+        known = table.LABELS.get(label.lower().replace("_", " "))
         if known is None or (known in fields and known != "rule.name"):
             known = _TABLE.own(label)
         fields[known] = value
+
+
+def _unquoted(value: str) -> str:
+    whole = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1] if whole else value
 
 
 def _vendor(fields: Fields, vendor: str) -> None:
@@ -108,6 +121,13 @@ def _place(fields: Fields) -> None:
         value = fields.get(_OWN + key)
         if value and field not in fields:
             fields[field] = pop(_OWN + key)
+    program = fields.get("process.name", "")
+    if "\\" in program or program[:1] == "/":
+        fields["process.executable"] = program
+        fields["process.name"] = base_name(program)
+    address = fields.get("source.domain", "")
+    if address and "source.ip" not in fields and canonical_ip(address) is not None:
+        fields["source.ip"] = fields.pop("source.domain")
 
 
 _HOLES = holes_of(table.CEF_NAMES, epoch="rt start end", digits="externalId")

@@ -60,6 +60,10 @@ def complete(fields: Fields, context: Context) -> Fields:
             str(fields.get(_OWN + "severity") or fields.get(_OWN + "cp_severity") or "").lower(),
         )
     )
+    if fields.get(_OWN + "audit_status"):
+        fields["event.outcome"] = (
+            "success" if fields[_OWN + "audit_status"].lower() == "success" else "failure"
+        )
     kind = whole(fields.get(_OWN + "icmp_type", ""))
     code = whole(fields.get(_OWN + "icmp_code", "0"))
     finish(fields, None if kind is None or code is None else (kind, code))
@@ -107,6 +111,9 @@ def _people(fields: Fields) -> None:
     account = fields.get("source.user.name")
     if account:
         fields.setdefault("user.name", account)
+    if _OWN + "identity_src" in fields and "dns.question.name" in fields:
+        # A logon's `domain_name` is the directory, not a name that was asked for.
+        fields["user.domain"] = fields.pop("dns.question.name")
 
 
 def _rule(fields: Fields) -> None:
