@@ -11,13 +11,13 @@ WHEEL_VENV := $(VENV)/wheel
 NATIVE := $(VENV)/.native
 NATIVE_SOURCES := $(STAMP) native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs)
 
-# The native module is an optional accelerator: without a compiler, or where it cannot be built, ingest is the same but slower.
+# The native module is an optional accelerator: without a compiler, or where it cannot be built, ingest and detection are the same but slower.
 define build-native
 if command -v cargo >/dev/null && cargo build --quiet --release --offline --locked --manifest-path native/Cargo.toml; then \
   place=$$($(1) -c 'import sysconfig; print(sysconfig.get_path("platlib"))'); \
   install -m 755 native/target/release/libopsonin_native.so "$$place/.opsonin_native.new"; \
   mv "$$place/.opsonin_native.new" "$$place/opsonin_native.abi3.so"; \
-else echo "opsonin_native is not built (no cargo, or see above): ingest runs without it" >&2; fi
+else echo "opsonin_native is not built (no cargo, or see above): everything runs without it" >&2; fi
 endef
 
 .DEFAULT_GOAL := help

@@ -61,6 +61,7 @@ def _arguments() -> argparse.ArgumentParser:
         "--adversary", action="store_true", help="events of ever new, long, near-miss values"
     )
     parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--no-native", action="store_true", help="leave the native module out")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     return parser
@@ -86,8 +87,8 @@ def _measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 # On a machine that others use, seconds of the processor compare better.
                 for name, unit in (("ratio", "events_per_s"), ("ratio_cpu", "events_per_cpu_s")):
                     result[name] = round(result[unit] / result[f"peer_{unit}"], 2)
-                peer = result["peer_events_per_s"]
-                result["ratio_median"] = round(result["median_events_per_s"] / peer, 2)
+                    median_rate = result[f"median_{unit}"]
+                    result[f"{name}_median"] = round(median_rate / result[f"peer_{unit}"], 2)
         _say(json.dumps(result))
         sizes[str(count)] = result
     last = sizes.get(str(len(chosen)), result)
@@ -185,8 +186,9 @@ def _ours(arguments: argparse.Namespace, rules: Path, events: Path, cache: Path)
         sys.executable, __file__, "--child", str(rules), "--events", str(events), "--cache", str(cache),
         "--core", str(arguments.core),
     ]  # fmt: skip
-    cold = _json_of([*command, "--passes", "0"])
-    warm = _json_of([*command, "--passes", str(arguments.passes)])
+    environment = {"OPSONIN_NATIVE": "0"} if arguments.no_native else {}
+    cold = _json_of([*command, "--passes", "0"], **environment)
+    warm = _json_of([*command, "--passes", str(arguments.passes)], **environment)
     return {**warm, "load_s": cold["load_s"], "warm_load_s": warm["load_s"]}
 
 
@@ -211,7 +213,7 @@ def _child(arguments: argparse.Namespace) -> int:
     rates, cpu_rates = [], []
     first = hits = events = 0
     for number in range(arguments.passes + 1 if arguments.passes else 0):
-        matcher.engine.forget_values()
+        matcher.forget_values()
         began, cpu = time.perf_counter(), time.process_time()
         events, hits = _pass(matcher, arguments.events)
         seconds = time.perf_counter() - began
@@ -227,12 +229,14 @@ def _child(arguments: argparse.Namespace) -> int:
         "events_per_s": round(max(rates, default=0)),
         "events_per_cpu_s": round(max(cpu_rates, default=0)),
         "median_events_per_s": round(median(rates or [0])),
+        "median_events_per_cpu_s": round(median(cpu_rates or [0])),
         "first_pass_events_per_s": first,
         "load_s": round(load, 3),
         "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "hits": hits,
         "events": events,
         "refused": len(loaded.rules.errors),
+        "native": matcher.is_native,
     }
     print(json.dumps(result), flush=True)
     return 0

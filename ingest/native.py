@@ -1,14 +1,13 @@
-"""The optional native module, typed, or its absence.
+"""What adapters use of the optional native module, typed, or its absence (see `contract.native`).
 
-`native/` is built by `make install` where a Rust compiler is found. Nothing needs it: without it every line takes
-the adapters' own path, and both give the same bytes. `OPSONIN_NATIVE=0` in the environment leaves it out.
+Without it every line takes the adapters' own path, and both give the same bytes.
 """
 
 from __future__ import annotations
 
-import os
-from importlib import import_module
 from typing import Any, Final, Protocol, TypeAlias, cast
+
+from contract.native import load
 
 Engine: TypeAlias = Any
 """What `make` returns: templates of one adapter under one setting."""
@@ -43,17 +42,5 @@ class Native(Protocol):
 
 _FUNCTIONS: Final = ("make", "take", "scan", "learn", "missing", "inform", "wants")
 
-
-def _load() -> Native | None:
-    if os.environ.get("OPSONIN_NATIVE") == "0":
-        return None
-    try:
-        module = import_module("opsonin_native")
-    except ImportError:
-        return None
-    # One built before this code was written is as good as none.
-    return cast(Native, module) if all(hasattr(module, name) for name in _FUNCTIONS) else None
-
-
-NATIVE = _load()
+NATIVE = cast(Native | None, load(_FUNCTIONS))
 """None where the module is absent."""

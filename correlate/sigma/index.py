@@ -7,7 +7,7 @@ remembered, since values of logs repeat; the memory is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from correlate.sigma.evaluate import ValueTest, value_test
@@ -97,6 +97,24 @@ class FieldIndex:
         self._asked = 0
         if before is not None:
             self._inherit(before)
+
+    def wanted(self) -> Iterator[tuple[str, str]]:
+        """Yield what a text may have for which rules are to be evaluated, folded: (kind, text).
+
+        Kinds: equal, infix, prefix, suffix · number: and any number · null: the field's absence · other: a test that no
+        text stands for.
+        """
+        for text in self._exact:
+            yield "equal", text
+        for needle, uses in self._needles.items():
+            for place in {place for _, place, _, _ in uses}:
+                yield place, needle
+        if self._numbers:
+            yield "number", ""
+        if self._absent:
+            yield "null", ""
+        if self._tests:
+            yield "other", ""
 
     @property
     def remembered(self) -> Callable[[str], Numbers | None]:
@@ -283,7 +301,7 @@ def needle_of(leaf: Leaf) -> str:
 
 _PLAIN_JSON = frozenset(map(chr, range(0x20, 0x7F))) - frozenset('"\\/')
 _NUMERIC = frozenset("0123456789.e+-")
-_FOLDS_TO_ASCII = tuple(
+FOLDS_TO_ASCII = tuple(
     character
     for character in map(chr, (*range(0x80, 0x250), *range(0x1E00, 0x2200), *range(0xFB00, 0xFB07)))
     if any(part.isascii() for part in fold(character))
@@ -309,12 +327,13 @@ class KeywordIndex:
             else:
                 always.update(rules)
         self.always: Numbers = tuple(always)
+        self.pieces = tuple(pieces)
         self._every = tuple({*always, *(rule for rules in pieces.values() for rule in rules)})
         self._rules = [tuple(rules) for rules in pieces.values()]
         self._scan: Callable[[bytes], list[int]] | None = None
         if pieces:
             self._scan = scanner([b"\\u", *pieces], ascii_caseless=True, plain=plain).scan
-            self._guard = scanner([one.encode() for one in _FOLDS_TO_ASCII], plain=plain).scan
+            self._guard = scanner([one.encode() for one in FOLDS_TO_ASCII], plain=plain).scan
 
     def of(self, json: bytes) -> Numbers:
         """Return the rules to evaluate for an event's JSON."""

@@ -1,8 +1,8 @@
 """JSON lines of any shape to the rules that hold: decoding, viewing and matching in one place.
 
 `opsonin match`, backtests and benchmarks go through here. Integers of any size are kept exactly. A flat
-Windows event is first read for the few fields that the rules of its class ask, and decoded whole only when
-a rule is to be evaluated.
+Windows event is first sieved, where the native module is there, then read for the few fields that the rules of its
+class ask, and decoded whole only when a rule is to be evaluated.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from contract.errors import ParseError
+from correlate.sigma import sieve
 from correlate.sigma.engine import Engine
 from correlate.sigma.reading import Reading, values_of
 from correlate.sigma.route import Router
@@ -75,14 +76,22 @@ class LineMatcher:
         rules: detections in the order in which hits are returned.
         stated: the log source of all events, where the user states it.
         plain: use no native code and decode every line whole; gives the same hits.
+        native: use the native sieve where it is there.
     """
 
     def __init__(
-        self, rules: Iterable[Detection], *, stated: Source | None = None, plain: bool = False
+        self,
+        rules: Iterable[Detection],
+        *,
+        stated: Source | None = None,
+        plain: bool = False,
+        native: bool = True,
     ) -> None:
         self.engine = Engine(rules, Router(stated), nested=True, plain=plain)
         self._plain = plain
         self._readings: dict[bytes, Reading] = {}
+        self._sieve = sieve.made() if native and not plain else None
+        self._ask = None if self._sieve is None else self._sieve.ask
 
     def match(self, line: bytes) -> list[Detection]:  # noqa: C901, PLR0912  # in the path of every line: one frame
         """Return the rules that hold for a line.
@@ -90,6 +99,13 @@ class LineMatcher:
         Raises:
             ParseError: not a JSON object.
         """
+        is_due = None
+        if self._ask is not None:
+            answer = self._ask(line)
+            if not answer:
+                return []
+            if answer != sieve.UNKNOWN:
+                is_due = answer == sieve.SAMPLE
         at = line.find(_HINT)
         # What follows the name suggests a class; the fields that are then read decide whether it is.
         hint = line[at : at + _HINT_LENGTH] if at >= 0 else b""
@@ -127,17 +143,36 @@ class LineMatcher:
             found = chosen.keywords.of(line)
             if found:
                 candidates = candidates + found if candidates else found
-        if chosen.samples is not None and chosen.is_due():
+        if chosen.samples is not None and (chosen.is_due() if is_due is None else is_due):
             event = decode(line)
             hits = engine.evaluate(chosen, event, candidates)
             chosen.learn(event)
-            return hits
-        return engine.evaluate(chosen, decode(line), candidates) if candidates else []
+        elif candidates:
+            hits = engine.evaluate(chosen, decode(line), candidates)
+        else:
+            hits = []
+        if self._sieve is not None:
+            self._sieve.refresh(chosen)
+            if not candidates:
+                self._sieve.clean(chosen, values)
+        return hits
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the native sieve is used."""
+        return self._sieve is not None
+
+    def forget_values(self) -> None:
+        """Drop what is remembered of values; classes and what was learnt stay."""
+        self.engine.forget_values()
+        if self._sieve is not None:
+            self._sieve.forget_values()
 
     def _whole(self, line: bytes, hint: bytes) -> list[Detection]:
         """Match a line decoded whole; remember how to read the next one like it."""
         event = decode(line)
-        channel, code = event.get("Channel"), event.get("EventID")
+        channel: Any = event.get("Channel")
+        code: Any = event.get("EventID")
         # With a channel at the top, what may be nested matters to rules with dotted names alone.
         if "Channel" not in event or "EventData" in event:
             return self.engine.match(flat(event), line)
@@ -145,6 +180,8 @@ class LineMatcher:
         if hint and not self._plain and type(channel) is str and type(code) in (str, int):
             is_nxlog = "SourceName" in event and "Provider_Name" not in event
             chosen = self.engine.class_of((channel, code, type(code), is_nxlog))
+            if chosen is not None and self._sieve is not None:
+                self._sieve.know(chosen, channel, code, is_nxlog=is_nxlog)
             reading = chosen.read() if chosen is not None else None
             if reading is not None:
                 if len(self._readings) >= MAX_HINTS:

@@ -62,7 +62,8 @@ class RuleClass:
         self._frequencies = Frequencies()
         self._learnt = 0
         self._skipped = 0
-        self._stride = 1
+        self.stride = 1
+        """While a sample is taken: of so many events one."""
         self._indexes: dict[str, tuple[frozenset[tuple[Leaf, int]], FieldIndex]] = {}
         self._witnesses: dict[int, list[Leaf] | None] = {}
         self._index([number for number, _ in rules])
@@ -130,10 +131,15 @@ class RuleClass:
             self._projected[key] = None if node == TRUE else compiled_text(node)
         return self._projected[key]
 
+    @property
+    def indexes(self) -> dict[str, FieldIndex]:
+        """What is waited for, by field, in the order of `plan`."""
+        return {name: index for name, (_, index) in self._indexes.items()}
+
     def is_due(self) -> bool:
         """Count an event while a sample is taken; tell whether `learn` shall have it."""
         self._skipped += 1
-        if self._skipped < self._stride:
+        if self._skipped < self.stride:
             return False
         self._skipped = 0
         return True
@@ -155,7 +161,7 @@ class RuleClass:
 
     def _hot(self, events: list[Mapping[str, Any]]) -> list[int]:
         """Return the rules that are candidates too often."""
-        limit = max(1, _HOT * len(events) * self._stride)
+        limit = max(1, _HOT * len(events) * self.stride)
         return [number for number, count in self.evaluated.items() if count > limit]
 
     def relearn(self) -> None:
@@ -163,7 +169,7 @@ class RuleClass:
         limit = _RELEARN_AFTER[min(self._learnt, len(_RELEARN_AFTER) - 1)]
         if self.samples is None and sum(self.evaluated.values()) >= limit:
             self._learnt += 1
-            self._stride = _STRIDE
+            self.stride = _STRIDE
             self.samples = []
             self.evaluated.clear()
 

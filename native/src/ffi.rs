@@ -56,12 +56,12 @@ extern "C" {
     fn PyLong_FromLongLong(value: i64) -> *mut PyObject;
     fn PyTuple_New(length: isize) -> *mut PyObject;
     fn PyTuple_SetItem(tuple: *mut PyObject, at: isize, item: *mut PyObject) -> c_int;
-    fn PyCapsule_New(
+    pub(crate) fn PyCapsule_New(
         pointer: *mut c_void,
         name: *const c_char,
         free: Option<unsafe extern "C" fn(*mut PyObject)>,
     ) -> *mut PyObject;
-    fn PyCapsule_GetPointer(capsule: *mut PyObject, name: *const c_char) -> *mut c_void;
+    pub(crate) fn PyCapsule_GetPointer(capsule: *mut PyObject, name: *const c_char) -> *mut c_void;
     fn PyErr_SetString(kind: *mut PyObject, text: *const c_char);
     fn PyErr_Occurred() -> *mut PyObject;
     fn Py_IncRef(object: *mut PyObject);
@@ -77,14 +77,14 @@ const ABI_VERSION: c_int = 3;
 const CAPSULE: &CStr = c"opsonin_native.engine";
 
 /// A Python exception is set, or is to be set.
-enum Fault {
+pub(crate) enum Fault {
     Raised,
     Value(&'static CStr),
 }
 
-type Answer = Result<*mut PyObject, Fault>;
+pub(crate) type Answer = Result<*mut PyObject, Fault>;
 
-fn answer(body: impl FnOnce() -> Answer) -> *mut PyObject {
+pub(crate) fn answer(body: impl FnOnce() -> Answer) -> *mut PyObject {
     let (kind, text) = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(object)) => return object,
         Ok(Err(Fault::Raised)) => return ptr::null_mut(),
@@ -95,14 +95,14 @@ fn answer(body: impl FnOnce() -> Answer) -> *mut PyObject {
     ptr::null_mut()
 }
 
-fn none() -> *mut PyObject {
+pub(crate) fn none() -> *mut PyObject {
     let object = ptr::addr_of_mut!(_Py_NoneStruct);
     unsafe { Py_IncRef(object) };
     object
 }
 
 /// The arguments of a call; the caller has made sure that the pointer holds `count` objects.
-unsafe fn arguments<'a>(
+pub(crate) unsafe fn arguments<'a>(
     items: *const *mut PyObject,
     count: isize,
     wanted: usize,
@@ -114,7 +114,7 @@ unsafe fn arguments<'a>(
 }
 
 /// The content of a bytes object, valid as long as the caller's argument is.
-unsafe fn bytes<'a>(object: *mut PyObject) -> Result<&'a [u8], Fault> {
+pub(crate) unsafe fn bytes<'a>(object: *mut PyObject) -> Result<&'a [u8], Fault> {
     let mut data: *mut c_char = ptr::null_mut();
     let mut length: isize = 0;
     if unsafe { PyBytes_AsStringAndSize(object, &mut data, &mut length) } != 0 {
@@ -123,7 +123,7 @@ unsafe fn bytes<'a>(object: *mut PyObject) -> Result<&'a [u8], Fault> {
     Ok(unsafe { slice::from_raw_parts(data as *const u8, length as usize) })
 }
 
-unsafe fn integer(object: *mut PyObject) -> Result<i64, Fault> {
+pub(crate) unsafe fn integer(object: *mut PyObject) -> Result<i64, Fault> {
     let value = unsafe { PyLong_AsLongLong(object) };
     if value == -1 && !unsafe { PyErr_Occurred() }.is_null() {
         return Err(Fault::Raised);
@@ -139,7 +139,7 @@ unsafe fn engine<'a>(capsule: *mut PyObject) -> Result<&'a mut Engine, Fault> {
     Ok(unsafe { &mut *(pointer as *mut Engine) })
 }
 
-fn made(object: *mut PyObject) -> Answer {
+pub(crate) fn made(object: *mut PyObject) -> Answer {
     if object.is_null() {
         Err(Fault::Raised)
     } else {
@@ -157,7 +157,7 @@ fn new_text(data: &[u8]) -> Answer {
     })
 }
 
-fn new_integer(value: i64) -> Answer {
+pub(crate) fn new_integer(value: i64) -> Answer {
     made(unsafe { PyLong_FromLongLong(value) })
 }
 
@@ -310,7 +310,7 @@ const fn method(name: &'static CStr, call: FastCall, doc: &'static CStr) -> Meth
     }
 }
 
-static mut METHODS: [Method; 8] = [
+static mut METHODS: [Method; 11] = [
     method(c"make", make, c"make(spec: bytes, name: bytes) -> engine"),
     method(
         c"take",
@@ -342,6 +342,21 @@ static mut METHODS: [Method; 8] = [
         inform,
         c"inform(engine, name: bytes, is_own: int, json: bytes); an empty name: forget all",
     ),
+    method(
+        c"sieve",
+        crate::sieve_ffi::make,
+        c"sieve(guard: bytes) -> sieve; the characters that fold to letters of ASCII, in UTF-8",
+    ),
+    method(
+        c"ask",
+        crate::sieve_ffi::ask,
+        c"ask(sieve, line: bytes) -> 0: no rule holds, 1: look, 2: look and sample, 3: not known here",
+    ),
+    method(
+        c"tell",
+        crate::sieve_ffi::tell,
+        c"tell(sieve, what: int, number: int, other: int, data: bytes); see correlate/sigma/sieve.py",
+    ),
     Method {
         name: ptr::null(),
         call: None,
@@ -357,7 +372,7 @@ static mut MODULE: ModuleDef = ModuleDef {
     index: 0,
     copy: ptr::null_mut(),
     name: c"opsonin_native".as_ptr(),
-    doc: c"Fills learnt templates of log lines.".as_ptr(),
+    doc: c"Fills learnt templates of log lines; tells lines that no rule holds for.".as_ptr(),
     size: -1,
     methods: ptr::addr_of_mut!(METHODS) as *mut Method,
     slots: ptr::null_mut(),
