@@ -176,6 +176,15 @@ def _applocker(fields: Fields, data: dict[str, Any], message: str) -> None:
         path_fields(fields, "file", match[1])
 
 
+_CLIENT = re.compile(r"\bClient IP: ?([0-9A-Fa-f.:]{3,45}?)\.?(?:\s|$)").search
+
+
+def _client(fields: Fields, data: dict[str, Any], message: str) -> None:
+    """Take the peer of a broken remote desktop connection out of the message."""
+    if (match := _CLIENT(message[:2048])) is not None and (address := canonical_ip(match[1])):
+        fields.setdefault("source.ip", address)
+
+
 _AUDIT_TAG = re.compile(r"<(UserId|IpAddress|ForwardedIpAddress|UserAgentString|NetworkLocation)>([^<]{1,2048})<")  # fmt: skip
 
 
@@ -209,5 +218,6 @@ COMPLETE: Final[dict[str, Complete]] = {
     "sysmon_dns": _dns,
     "powershell": _powershell,
     "applocker": _applocker,
+    "client": _client,
     "adfs": _adfs,
 }

@@ -115,7 +115,6 @@ LABELS: Final = {
     "threat id": "rule.id",
     "source ipv6 address": "source.ip",
     "destination ipv6 address": "destination.ip",
-    "device ipv6 address": "observer.ip",
 }
 """Field by label in lower case, of labels that several vendors use in one sense."""
 

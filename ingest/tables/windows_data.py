@@ -38,6 +38,7 @@ PARENTS: dict[str, tuple[str, ...]] = {
     "powershell": (),
     "defender": (),
     "applocker": (),
+    "client": (),
     "terminal": (),
     "remote_desktop": (),
     "system_service": (),
@@ -279,6 +280,7 @@ PLANS: dict[str, dict[str, str]] = {
         "RuleId": "rule.id",
         "FileHash": "lower:file.hash.sha256",
     },
+    "client": {},
     "terminal": {
         "User": "account:user",
         "Address": "ip:source.ip",

@@ -353,6 +353,10 @@ OTHERS: dict[str, dict[int, Row]] = {
         8020: ("package-allowed", "process", "start", "applocker"),
         8022: ("package-blocked", "process", "info", "applocker"),
     },
+    "TermDD": {
+        50: ("protocol-error", "network", "protocol", "client"),
+        56: ("protocol-error", "network", "protocol", "client"),
+    },
     "Microsoft-Windows-TerminalServices-LocalSessionManager": {
         21: ("session-logged-on", "authentication session", "start", "terminal"),
         22: ("shell-started", "session", "start", "terminal"),
