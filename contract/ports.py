@@ -149,11 +149,18 @@ Parts: TypeAlias = Mapping[str, bytes | None]
 """State by part name: versioned JSON; None says that the part is gone."""
 
 
+UNCHANGED: list[Any] = []
+"""What a logic may return of an item when it has nothing to say and wakes when it was to wake before; never changed."""
+
+
 class Logic(Protocol[In_contra, Out_co]):
     """The state machine of one key. Deterministic: same inputs, same outputs, same snapshot."""
 
     def on_item(self, item: In_contra) -> Iterable[Out_co]:
-        """Take one input in order of arrival; event time may go back within the allowed lateness."""
+        """Take one input in order of arrival; event time may go back within the allowed lateness.
+
+        `UNCHANGED` itself spares the host to ask when to wake; most items change nothing.
+        """
 
     def on_time(self, now_us: int) -> Iterable[Out_co]:
         """Take the watermark; it never decreases. Called at or after `wake_at`."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Generic, TypeAlias
 
 from contract.errors import ClockError
-from contract.ports import In, Logic, Out, Stage
+from contract.ports import UNCHANGED, In, Logic, Out, Stage
 
 Changes: TypeAlias = dict[tuple[str, str, str], bytes | None]
 """(stage, key, part) to its new state; None: gone."""
@@ -71,6 +71,8 @@ class StageRunner(Generic[In, Out]):
                 self._open[key] = logic = self.stage.open(key, {})
             self._dirty.add(key)
             said = logic.on_item(item)
+            if said is UNCHANGED:
+                continue
             if said:  # an iterator always counts as something: it is run here, before the next key has its turn
                 outputs = [*outputs, *said]
             wake = logic.wake_at()

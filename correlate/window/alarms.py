@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from typing import TypeAlias
+
+_Groups: TypeAlias = set[str]
 
 
 class Alarms:
@@ -13,16 +16,17 @@ class Alarms:
 
     def __init__(self) -> None:
         self._times: list[int] = []
-        self._at: dict[int, set[str]] = {}
+        self._at: dict[int, _Groups] = {}
 
-    def set(self, time: int, group: str) -> None:
-        """Let a group be woken at a time."""
+    def set(self, time: int, group: str) -> bool:
+        """Let a group be woken at a time; tell whether nobody was to be woken then."""
         groups = self._at.get(time)
         if groups is None:
             self._at[time] = {group}
             heapq.heappush(self._times, time)
-        else:
-            groups.add(group)
+            return True
+        groups.add(group)
+        return False
 
     def unset(self, time: int, group: str) -> None:
         """Let a group sleep that is, perhaps, to be woken at a time."""
@@ -39,11 +43,10 @@ class Alarms:
             heapq.heappop(times)
         return times[0] if times else None
 
-    def due(self, now: int) -> Iterator[tuple[int, str]]:
-        """Take and yield what is set up to `now`, in order of time and text."""
+    def due(self, now: int) -> Iterator[_Groups]:
+        """Take and yield who is to be woken up to `now`, those of one time together, in order of time."""
         while (time := self.next()) is not None and time <= now:
-            for group in sorted(self._at.pop(time)):
-                yield time, group
+            yield self._at.pop(time)
 
     def clear(self) -> None:
         """Wake nobody."""

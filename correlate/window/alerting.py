@@ -23,8 +23,6 @@ Outputs: TypeAlias = list[Alert | Notice]
 NONE_TOLD: Mapping[str, Alert] = {}
 NOTHING: Outputs = []
 """Shared by all that have nothing to say; never changed."""
-PLAIN: Outputs = []
-"""Nothing to say, and nothing changed but that an entry, to be noted, follows those stored; never changed."""
 
 
 class Alerting(Group):

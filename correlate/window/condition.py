@@ -91,6 +91,15 @@ class Threshold:
             return bound // 1 + 1
         return None
 
+    def lowest(self) -> int:
+        """Return a count below which it cannot hold; 0 when there is none."""
+        bounds = [
+            bound // 1 + 1 if name == "gt" else -(-bound // 1)
+            for name, bound in self.tests
+            if name in _LOWER
+        ]
+        return max(0, *bounds) if bounds else 0
+
     @property
     def has_lower(self) -> bool:
         """Whether something must be there for it to hold."""

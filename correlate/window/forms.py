@@ -20,7 +20,7 @@ from correlate.window.group import Group
 from correlate.window.sensor import SensorRule
 from correlate.window.sketch import SlidingSketch
 
-VERSION = 2
+VERSION = 3
 
 _Value: TypeAlias = str | int | tuple[str, str] | None
 Row: TypeAlias = tuple[int, int, str, _Value, bytes, int]
@@ -90,9 +90,10 @@ class Part(msgspec.Struct, array_like=True):
         last: no entry in it is later.
         shapes: names of the facts' fields, by number of shape in this part.
         groups: of the rows.
-        rows: entries that follow those before in their groups, where the rule does not hold; None: the group is gone.
+        rows: entries that follow those before in their groups; None: the group is gone.
         blocks: what else changed among entries.
         heads: of groups that have one, as JSON: it holds numbers of any size.
+        fired: by index among the rows, since when there is evidence where the rule held; version 2 had none.
     """
 
     version: int
@@ -103,6 +104,7 @@ class Part(msgspec.Struct, array_like=True):
     rows: list[Row | None]
     blocks: list[Block]
     heads: list[tuple[str, bytes]]
+    fired: dict[int, int] = {}
 
 
 class Clock(msgspec.Struct, array_like=True):
@@ -139,14 +141,15 @@ def encode(
     rows: list[Entry | None],
     blocks: list[Change],
     heads: list[tuple[str, bytes]],
+    fired: dict[int, int],
 ) -> bytes:
     """Return a part; entries as they stand, without a step of Python for each."""
     try:
-        return _encoder.encode((VERSION, digest, last, shapes, groups, rows, blocks, heads))
+        return _encoder.encode((VERSION, digest, last, shapes, groups, rows, blocks, heads, fired))
     except OverflowError:  # numbers of more than 64 bits
         rows = [entry and _wide(entry) for entry in rows]
         blocks = [(*block[:3], [_wide(entry) for entry in block[3]], block[4]) for block in blocks]
-        return _encoder.encode((VERSION, digest, last, shapes, groups, rows, blocks, heads))
+        return _encoder.encode((VERSION, digest, last, shapes, groups, rows, blocks, heads, fired))
 
 
 def _wide(entry: Entry) -> Any:

@@ -6,9 +6,9 @@ Reporting, storing and deciding all work on this, and it knows none of them.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from correlate.window.entry import LAST_PART, Entry, Firing, Place, behind
+from correlate.window.entry import LAST_PART, Entries, Entry, Firing, Place, behind
 from correlate.window.episode import Episode, Inner
 from correlate.window.facts import Facts
 from correlate.window.grouping import SEPARATOR
@@ -37,7 +37,8 @@ class Group:
         sealed: end of the last episode that closed.
         wake: when to wake next.
         armed: when it is going to be woken; kept by whoever wakes it.
-        cut: place of the last entry that was let go of since the last snapshot.
+        cut: place of the last entry that a bound, not time, let go of since the last snapshot.
+        quick: evaluates an entry that follows, where nothing more is to be looked at; see `hasten`.
         decided: of what waits for deadlines: how far it has come.
         floor: end of the last frame that was let go of.
         retracted: alerts that were taken back: (revision, end of their evidence); kept while they could come again.
@@ -51,7 +52,7 @@ class Group:
 
     __slots__ = (
         "armed", "cut", "decided", "dropped", "entries", "episodes", "evaluator", "facts", "fires", "floor",
-        "head_at", "head_dirty", "horizon", "inner", "plan", "retracted", "saved", "saved_wake", "sealed",
+        "head_at", "head_dirty", "horizon", "inner", "plan", "quick", "retracted", "saved", "saved_wake", "sealed",
         "settings", "since", "text", "wake",
     )  # fmt: skip
 
@@ -69,10 +70,6 @@ class Group:
         self.armed: int | None = None
         self.saved_wake: int | None = None
         self.head_at: int | None = None
-        self.clear()
-
-    def clear(self) -> None:
-        """Be as new: whether a group was forgotten in between must not show."""
         self.evaluator = self.plan.evaluator()
         self.episodes: tuple[Episode, ...] = ()
         self.inner: dict[str, Inner] | None = None
@@ -83,6 +80,7 @@ class Group:
         self.decided: int | None = None
         self.floor: int | None = None
         self.head_dirty = False
+        self.quick: Callable[[Entries, int], int | None] | None = None
 
     @property
     def key(self) -> str:

@@ -8,6 +8,7 @@ Should one far entry hold up the others' going, the journal is written anew as a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -15,9 +16,11 @@ from correlate.window import forms
 from correlate.window.entry import Entry
 from correlate.window.facts import Facts
 from correlate.window.forms import Change
+from correlate.window.known import Known, held
 from correlate.window.plan import Plan
 from correlate.window.recovery import CLOCK, Make, Recovered, Stored, name, recover
-from correlate.window.window import Window, trim_time
+from correlate.window.trimming import trim_time
+from correlate.window.window import Window
 
 MIN_PARTS = 64
 """So many parts are never too many."""
@@ -36,11 +39,12 @@ class Journal:
     Attributes:
         touched: windows that changed otherwise.
         groups, rows: entries that follow those before, in order, each with its group; no entry: the group is gone.
+        fired: by index among the rows, since when there is evidence, where the rule held and extended its last episode.
         clock_dirty: time went on.
     """
 
     __slots__ = (
-        "_clock_stored", "_key", "_number", "_review_at", "_stored", "_void", "clock_dirty", "groups", "rows", "touched",
+        "_clock_stored", "_key", "_number", "_review_at", "_stored", "_void", "clock_dirty", "fired", "groups", "rows", "touched",
     )  # fmt: skip
 
     def __init__(self, key: str) -> None:
@@ -48,6 +52,7 @@ class Journal:
         self.touched: dict[str, Window] = {}
         self.groups: list[str] = []
         self.rows: list[Entry | None] = []
+        self.fired: dict[int, int] = {}
         self.clock_dirty = False
         self._stored: list[Stored] = []
         self._number = 0
@@ -90,7 +95,7 @@ class Journal:
     # -------------------------------------------------------------- write
 
     def save(
-        self, plan: Plan, groups: Mapping[str, Entry | Window], facts: Facts, now: int | None
+        self, plan: Plan, groups: Mapping[str, Known], facts: Facts, now: int | None
     ) -> dict[str, bytes | None]:
         """Return the parts that changed since the last call."""
         parts: dict[str, bytes | None] = dict.fromkeys(self._void)
@@ -113,15 +118,14 @@ class Journal:
         if self._clock_stored:
             parts[CLOCK] = None
         self.touched.clear()
-        self.groups.clear()
-        self.rows.clear()
+        self._forget_rows()
         self._stored.clear()
         self._clock_stored = self.clock_dirty = False
 
     def _let_go(
         self,
         part: Stored,
-        groups: Mapping[str, Entry | Window],
+        groups: Mapping[str, Known],
         parts: dict[str, bytes | None],
     ) -> None:
         parts[name(part.number)] = None
@@ -131,29 +135,29 @@ class Journal:
                 window.head_dirty = True
                 self.touched[group] = window
 
-    def _review(self, groups: Mapping[str, Entry | Window], parts: dict[str, bytes | None]) -> None:
+    def _review(self, groups: Mapping[str, Known], parts: dict[str, bytes | None]) -> None:
         """Write all anew if there are more parts than entries: something holds up their going."""
-        held = sum(len(one.entries) if isinstance(one, Window) else 1 for one in groups.values())
+        kept = sum(map(held, groups.values()))
         self._review_at = max(MIN_PARTS, 2 * len(self._stored))
-        if len(self._stored) <= MIN_PARTS // 2 + held:
+        if len(self._stored) <= MIN_PARTS // 2 + kept:
             return
         for part in self._stored:
             self._let_go(part, groups, parts)
         self._stored.clear()
-        self.groups.clear()
-        self.rows.clear()
+        self._forget_rows()
         self._review_at = MIN_PARTS
         for group, known in groups.items():
             if isinstance(known, Window):
                 known.saved, known.since = 0, None
                 self.touched[group] = known
             else:
-                self.groups.append(group)
-                self.rows.append(known)
+                entries = [known] if isinstance(known, tuple) else known
+                self.groups += repeat(group, len(entries))
+                self.rows += entries
 
     def _write(self, plan: Plan, facts: Facts, now: int, parts: dict[str, bytes | None]) -> None:
-        groups, rows = self.groups, self.rows
-        self.groups, self.rows = [], []
+        groups, rows, fired = self.groups, self.rows, self.fired
+        self._forget_rows()
         blocks: list[Change] = []
         heads: list[Window] = []
         for group, window in self.touched.items():
@@ -171,7 +175,7 @@ class Journal:
         self.touched.clear()
         if not (groups or blocks or heads):
             return
-        for some_groups, some_rows, some_blocks, is_last in _portions(groups, rows, blocks):
+        for at, some_groups, some_rows, some_blocks, is_last in _portions(groups, rows, blocks):
             self._number += 1
             entries = [*filter(None, some_rows)]
             for block in some_blocks:
@@ -185,9 +189,13 @@ class Journal:
                 some_rows,
                 some_blocks,
                 [(one.text, self._head(one)) for one in heads] if is_last else [],
+                _part_of(fired, at, len(some_rows)),
             )
             named = [one.text for one in heads] if is_last else []
             self._stored.append(Stored(self._number, max(last, now), named))
+
+    def _forget_rows(self) -> None:
+        self.groups, self.rows, self.fired = [], [], {}
 
     def _head(self, window: Window) -> bytes:
         window.head_dirty = False
@@ -196,27 +204,38 @@ class Journal:
         return forms.head_of(window)
 
 
-_Portion: TypeAlias = tuple[list[str], list[Entry | None], list[Change], bool]
+def _part_of(fired: dict[int, int], at: int, count: int) -> dict[int, int]:
+    """Return what fired among `count` rows from `at` on, by index among these."""
+    if not fired or (at == 0 and count > max(fired)):
+        return fired
+    return {index - at: since for index, since in fired.items() if at <= index < at + count}
+
+
+_Portion: TypeAlias = tuple[int, list[str], list[Entry | None], list[Change], bool]
 
 
 def _portions(
     groups: list[str], rows: list[Entry | None], blocks: list[Change]
 ) -> Iterable[_Portion]:
-    """Cut what is to be written into parts of a bounded number of entries; say which is the last."""
+    """Cut what is to be written into parts of a bounded number of entries.
+
+    Yields:
+        (index of the first row, groups, rows, blocks, whether it is the last)
+    """
     if len(rows) + sum(len(block[3]) for block in blocks) <= MAX_ROWS:
-        yield groups, rows, blocks, True
+        yield 0, groups, rows, blocks, True
         return
     for at in range(0, len(rows), MAX_ROWS):
-        yield groups[at : at + MAX_ROWS], rows[at : at + MAX_ROWS], [], False
+        yield at, groups[at : at + MAX_ROWS], rows[at : at + MAX_ROWS], [], False
     some: list[Change] = []
     room = MAX_ROWS
     for group, since, cut, entries, fires in blocks:
         for at in range(0, max(1, len(entries)), MAX_ROWS):
             new = entries[at : at + MAX_ROWS]
             if len(new) > room:
-                yield [], [], some, False
+                yield 0, [], [], some, False
                 some, room = [], MAX_ROWS
             void = (None, None) if at else (since, cut)
             some.append((group, *void, new, fires[at : at + MAX_ROWS]))
             room -= len(new)
-    yield [], [], some, True
+    yield 0, [], [], some, True

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias, cast
 
 from contract.event import Fields
 from contract.records import Rule
-from correlate.window.condition import Number, number
+from correlate.window.condition import Number, Test, number
 from correlate.window.entry import Value
-from correlate.window.evaluate import Always, AtLeast, DistinctValues, Evaluator, Measured
+from correlate.window.evaluate import Always, AtLeast, DistinctValues, Evaluator, Measured, Summed
 from correlate.window.grouping import SEPARATOR, alternatives, lookup, scalar
 from correlate.window.measure import (
     Average,
@@ -50,6 +50,7 @@ class Plan:
         mode: when it is decided; see `mode_of`.
         absence: parts that must not follow.
         unwanted: parts whose events are no evidence.
+        few: a group with fewer entries cannot satisfy, and waits for nothing; 0: it may.
         alone: tells whether an entry of a value, alone in its group, fires; None: it may, or waits for its deadline.
     """
 
@@ -75,6 +76,7 @@ class Plan:
     mode: str = "sliding"
     absence: frozenset[int] = frozenset()
     unwanted: frozenset[int] = frozenset()
+    few: int = 0
     alone: Callable[[Value], bool] | None = None
 
     @property
@@ -162,9 +164,16 @@ def evaluator_of(correlation: Correlation, mode: str, max_values: int) -> Callab
     if correlation.type == "event_count" and least is not None:
         shared = AtLeast(span, max(1, least))
         return lambda: shared
-    test = threshold.test()
+    return _measuring(correlation, threshold.test(), max_values)
+
+
+def _measuring(correlation: Correlation, test: Test, max_values: int) -> Callable[[], Evaluator]:
+    span = correlation.span_us
     if correlation.type == "value_count":
         return lambda: DistinctValues(span, test, max_values)
+    if correlation.type in ("value_sum", "value_avg"):
+        is_mean = correlation.type == "value_avg"
+        return lambda: Summed(span, test, is_mean=is_mean)
     measure = measure_of(correlation)
     return lambda: Measured(span, measure(), test)
 
@@ -189,6 +198,17 @@ def alone_of(correlation: Correlation, mode: str) -> Callable[[Value], bool] | N
 
 def _never(value: Value) -> bool:
     return False
+
+
+def few_of(correlation: Correlation, mode: str) -> int:
+    """Return how many entries a group needs at least to satisfy; see `Plan.few`."""
+    if mode != "sliding":
+        return 0
+    if correlation.presence is not None:
+        return min(len(wanted) for wanted, _ in correlation.presence.clauses)
+    if correlation.threshold is None or correlation.type not in ("event_count", "value_count"):
+        return 0
+    return correlation.threshold.lowest()
 
 
 def mode_of(correlation: Correlation) -> str:

@@ -11,7 +11,9 @@ from correlate.window import forms
 from correlate.window.entry import Entry
 from correlate.window.facts import Facts
 from correlate.window.forms import Head, Part, Row
+from correlate.window.known import Known
 from correlate.window.plan import Plan
+from correlate.window.trimming import trim_edge
 from correlate.window.window import Window
 
 CLOCK = "clock"
@@ -42,14 +44,12 @@ class Recovered:
 
     Attributes:
         now: how far time was; None: it was not told.
-        windows: groups.
-        singles: groups of one entry that satisfies nothing alone.
+        groups: by text.
         stored: the parts.
     """
 
     now: int | None
-    windows: dict[str, Window]
-    singles: dict[str, Entry]
+    groups: dict[str, Known]
     stored: list[Stored]
 
 
@@ -86,17 +86,29 @@ def recover(
         stored.append(Stored(number, part.last, [group for group, _ in part.heads]))
         _apply(part, rows, heads, facts)
         heads.update((group, (number, head)) for group, head in part.heads)
-    windows: dict[str, Window] = {}
-    singles: dict[str, Entry] = {}
+    edge = None if now is None else trim_edge(plan, now)
+    groups: dict[str, Known] = {}
     for group in sorted({*rows, *heads}):
         found = rows.get(group, [])
-        if group not in heads and len(found) == 1 and plan.alone and not plan.alone(found[0][0][3]):
-            singles[group] = found[0][0]
-            continue
-        at, data = heads.get(group, (None, b""))
-        head = forms.decode_head(data, key) if at is not None else None
-        windows[group] = _filled(make(group, head), found, head, at)
-    return Recovered(now, windows, singles, stored)
+        if edge is not None and found and found[0][0][0] < edge:
+            # Time has let go of these; nobody wrote it down.
+            found = [one for one in found if one[0][0] >= edge]
+        if group in heads:
+            at, data = heads[group]
+            head = forms.decode_head(data, key)
+            groups[group] = _filled(make(group, head), found, head, at)
+        elif found:
+            groups[group] = _plain(found, plan) or _filled(make(group, None), found, None, None)
+    return Recovered(now, groups, stored)
+
+
+def _plain(found: list[tuple[Entry, int | None]], plan: Plan) -> Entry | list[Entry] | None:
+    """Return a group that is no more than its entries; None: it is a window."""
+    if len(found) == 1 and plan.alone is not None and not plan.alone(found[0][0][3]):
+        return found[0][0]
+    if 1 < len(found) < plan.few:
+        return [entry for entry, _ in found]
+    return None
 
 
 def _filled(
@@ -110,11 +122,23 @@ def _filled(
         forms.open_head(window, head)
     window.evaluator.reset(window.entries, len(found))
     window.head_at = at
+    window.hasten()
     if head is None:
         window.plan_wake()
+    else:
+        _extend(window)
     # When it wakes is state too: the order of what is told must not show a restart.
     window.saved_wake = window.wake
     return window
+
+
+def _extend(window: Window) -> None:
+    """Let the last episode have the firings that came after its head was stored; see `Window.extend`."""
+    if window.waits or not window.episodes:
+        return
+    episode = window.episodes[-1]
+    for place, _, until in window.firings(episode.last):
+        episode.last, episode.end_us, episode.changed = place, until, True
 
 
 def _apply(part: Part, rows: _Rows, heads: _Heads, facts: Facts) -> None:
@@ -123,12 +147,13 @@ def _apply(part: Part, rows: _Rows, heads: _Heads, facts: Facts) -> None:
     def entry_of(row: Row) -> Entry:
         return forms.entry_of(row, *facts.named(row[4], part.shapes[row[5]]))
 
-    for group, row in zip(part.groups, part.rows, strict=True):
+    fired = part.fired.get
+    for index, (group, row) in enumerate(zip(part.groups, part.rows, strict=True)):
         if row is None:
             rows.pop(group, None)
             heads.pop(group, None)
         else:
-            rows.setdefault(group, []).append((entry_of(row), None))
+            rows.setdefault(group, []).append((entry_of(row), fired(index)))
     for group, since, cut, new, fires in part.blocks:
         known = rows.get(group, [])
         if since is not None or cut is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from correlate.window.deadline import window_class
 from correlate.window.entry import Entry
 from correlate.window.facts import Facts
+from correlate.window.known import Known, held
 from correlate.window.plan import Plan
 from correlate.window.routing import Router
 from correlate.window.shard import Shard
@@ -36,20 +37,22 @@ def leave(shard: Shard) -> tuple[str, ...]:
     return shard.journal.names()
 
 
-def _moved(known: Entry | Window, old: Facts, new: Facts) -> Entry | Window:
+def _moved(known: Known, old: Facts, new: Facts) -> Known:
     """Return a group whose facts have the shapes of others."""
+
+    def renamed(entry: Entry) -> Entry:
+        return (*entry[:4], *new.named(entry[4], old.shapes[entry[5]]))
+
     if isinstance(known, Window):
-        known.entries = [
-            (*one[:4], *new.named(one[4], old.shapes[one[5]])) for one in known.entries
-        ]
+        known.entries = [renamed(one) for one in known.entries]
         known.facts = new
         return known
-    return (*known[:4], *new.named(known[4], old.shapes[known[5]]))
+    return renamed(known) if isinstance(known, tuple) else [renamed(one) for one in known]
 
 
 def _uncount(shard: Shard) -> int:
     """Take the groups out of what all hold; return how many entries they have."""
-    held = sum(len(one.entries) if isinstance(one, Window) else 1 for one in shard.groups.values())
-    shard.facts.held -= held
+    entries = sum(map(held, shard.groups.values()))
+    shard.facts.held -= entries
     shard.facts.groups -= len(shard.groups)
-    return held
+    return entries

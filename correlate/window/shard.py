@@ -1,28 +1,34 @@
 """Many groups of one rule as one logic: found by one lookup, woken together, stored in one journal.
 
-A group with one entry that satisfies nothing alone is kept as that entry; most groups never are more. Everything
-else is a `Window`. Times at which entries are let go of are rounded, so that groups wake many at a time.
+A group with too few entries to satisfy is no more than them: one entry, or a list in order; most groups never are more.
+Everything else is a `Window`. Times at which entries are let go of are rounded, so that groups wake many at a time.
+An entry that follows those before it and changes nothing else goes a short way through all of it, in `on_item`.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import cast
 
 from contract.event import Match, Notice
+from contract.ports import UNCHANGED
 from contract.records import Alert
 from correlate.window import nested
 from correlate.window.alarms import Alarms
-from correlate.window.alerting import NOTHING, PLAIN, Outputs
+from correlate.window.alerting import NOTHING, Outputs
 from correlate.window.deadline import window_class
 from correlate.window.entry import Entry
 from correlate.window.facts import Facts
 from correlate.window.forms import Head
 from correlate.window.journal import Journal
+from correlate.window.known import Known, held, oldest
+from correlate.window.notices import late_notice, overflow, refused
 from correlate.window.plan import Plan
 from correlate.window.routing import Router
 from correlate.window.settings import WindowSettings
-from correlate.window.window import Window, alone, late, late_notice, overflow, trim_time
+from correlate.window.trimming import trim_edge, trim_time
+from correlate.window.window import Window, alone, late
 
 NEVER_US = -(2**62)
 """A horizon before all events."""
@@ -40,22 +46,8 @@ class Shard:
     """
 
     __slots__ = (
-        "alarms",
-        "alone",
-        "discarded",
-        "estimates",
-        "facts",
-        "groups",
-        "horizon",
-        "journal",
-        "key",
-        "kind",
-        "now",
-        "parts",
-        "plan",
-        "reader",
-        "router",
-        "settings",
+        "alarms", "alone", "discarded", "estimates", "facts", "groups", "horizon", "journal", "key", "kind", "most",
+        "now", "parts", "plan", "reach", "reader", "room", "router", "settings", "slot",
     )  # fmt: skip
 
     def __init__(
@@ -65,7 +57,7 @@ class Shard:
         self.router = router
         self.settings = settings
         self.facts = facts
-        self.groups: dict[str, Entry | Window] = {}
+        self.groups: dict[str, Known] = {}
         self.alarms = Alarms()
         self.now: int | None = None
         self.horizon = NEVER_US
@@ -80,6 +72,10 @@ class Shard:
         self.reader = plan.reader
         self.parts = plan.parts
         self.alone = plan.alone
+        self.most = plan.max_events
+        self.slot = plan.slot_us
+        self.reach = plan.keep_us + plan.lateness_us
+        self.room = min(plan.few - 1, plan.max_events)
         self.estimates = plan.correlation is not None and plan.correlation.type == "value_count"
         for known in self.groups.values():
             if isinstance(known, Window):
@@ -90,39 +86,86 @@ class Shard:
     def on_item(self, item: Match | Alert) -> Iterable[Alert | Notice]:
         """Take a match, or an alert of a correlation that this one refers to."""
         router = self.router
-        group = router.group if router.item is item else None
-        if group is None or type(item) is not Match:
+        group = router.group
+        if group is None or router.item is not item:
             return self._several(item)
-        event = item.event
-        time = event.time_us
+        match = cast("Match", item)
+        event = match.event
         value = None
         if self.reader is not None:
             value = self.reader(event.fields)
             if value is None:
                 return (Notice("correlation_unusable_values", label=self.plan.rule.id),)
-        entry: Entry = (time, self.parts[item.rule], event.id, value, *self.facts.of(event))
-        if time < self.horizon:
-            return late(self.plan_at_hand(), group, self.settings, self.facts, entry)
+        time = event.time_us
+        facts = self.facts
+        entry: Entry = (time, self.parts[match.rule], event.id, value, *facts.of(event))
         known = self.groups.get(group)
+        if time < self.horizon or facts.held >= facts.most or known is None:
+            return self._taken(group, known, entry)
+        if isinstance(known, Window):
+            return self._follow(group, known, entry)
+        few = known if isinstance(known, list) else [known]
+        if len(few) >= self.room or entry[:3] <= few[-1][:3]:
+            return self._taken(group, known, entry)
+        if few is not known:
+            self.groups[group] = few
+        few.append(entry)
+        facts.held += 1
+        journal = self.journal
+        journal.groups.append(group)
+        journal.rows.append(entry)
+        return UNCHANGED
+
+    def _follow(self, group: str, window: Window, entry: Entry) -> Outputs:
+        """Take an entry into a window; the short way when it just follows those stored."""
+        step = window.quick
+        entries = window.entries
+        at = len(entries)
+        if (
+            step is None
+            or window.saved != at
+            or not 0 < at < self.most
+            or (entry[0] <= entries[-1][0] and entry[:3] <= entries[-1][:3])
+        ):
+            return self._changed(group, window, window.put(entry))
+        entries.append(entry)
+        self.facts.held += 1
+        since = step(entries, at)
+        journal = self.journal
+        if since is not None:
+            if not window.extend(entry, since):
+                return self._changed(group, window, window.appended(at, since))
+            journal.fired[len(journal.rows)] = since
+        elif window.fires:
+            window.fires.append(None)
+        window.saved = at + 1
+        journal.groups.append(group)
+        journal.rows.append(entry)
+        if self.estimates and window.evaluator.sketch is not None:
+            return self._changed(group, window, NOTHING)
+        return UNCHANGED
+
+    def _taken(self, group: str, known: Known | None, entry: Entry) -> Outputs:
+        """The general way of an entry."""
+        if entry[0] < self.horizon:
+            return late(self.plan_at_hand(), group, self.settings, self.facts, entry)
         if known is None:
             return self._first(group, entry)
-        window = self._window_of(group, known) if isinstance(known, tuple) else known
-        outputs = window.put(entry)
-        if outputs is PLAIN:
-            self.journal.groups.append(group)
-            self.journal.rows.append(entry)
-            if not self.estimates or window.evaluator.sketch is None:
-                return outputs
+        window = self._window_of(group, known)
+        return self._changed(group, window, window.put(entry))
+
+    def _changed(self, group: str, window: Window, outputs: Outputs) -> Outputs:
+        """After an entry came to a window: store it, wake it in time, count estimates."""
         self.journal.touched[group] = window
         if window.wake != window.armed:
             self._arm(group, window)
         if self.estimates and window.evaluator.sketch is not None:
             window.head_dirty = True
-            outputs = [*outputs, Notice("correlation_values_estimated", label=self.plan.rule.id)]
+            return [*outputs, Notice("correlation_values_estimated", label=self.plan.rule.id)]
         return outputs
 
     def _several(self, item: Match | Alert) -> Outputs:
-        """The general way: an item of several groups, or an alert."""
+        """An item of several groups, or an alert."""
         outputs: Outputs = []
         router = self.router
         for group in router.groups_of(item, self.key):
@@ -136,33 +179,32 @@ class Shard:
 
     def _first(self, group: str, entry: Entry) -> Outputs:
         """Take the first entry of a group."""
-        if self.facts.groups >= self.settings.max_keys:
-            outputs: Outputs = [self._full()]
+        facts = self.facts
+        if facts.groups >= self.settings.max_keys:
+            outputs: Outputs = [refused(self.plan_at_hand(), self.settings.max_keys)]
             if self.plan.is_fold:  # a detection is told even where no group can be kept
-                outputs += alone(self.plan_at_hand(), group, self.settings, self.facts, entry)
+                outputs += alone(self.plan_at_hand(), group, self.settings, facts, entry)
             return outputs
-        self.facts.groups += 1
-        if self.alone is not None and not self.alone(entry[3]):
-            self.groups[group] = entry
-            self.facts.held += 1
-            self.journal.groups.append(group)
-            self.journal.rows.append(entry)
-            wake = trim_time(self.plan, entry[0])
-            self.alarms.set(wake, group)
-            if self.facts.held <= self.settings.max_all_events:
-                return NOTHING if wake > self.facts.now else [late_notice(self.plan)]
+        facts.groups += 1
+        wake = (entry[0] + self.reach) // self.slot * self.slot + 2 * self.slot
+        if self.alone is None or self.alone(entry[3]):
+            window = self._open(group)
+            outputs = window.put(entry)
+            if wake <= facts.now:
+                outputs = [*outputs, late_notice(window.plan)]
+            self._settle(group, window)
+            return outputs
+        self.groups[group] = entry
+        facts.held += 1
+        self.journal.groups.append(group)
+        self.journal.rows.append(entry)
+        is_new_time = self.alarms.set(wake, group)
+        if facts.held > facts.most:
             self._drop(group)  # the oldest of this group is all that can go
-            return [
-                overflow(
-                    self.plan, 1, f"max_all_events, {self.settings.max_all_events} in all groups"
-                )
-            ]
-        window = self._open(group)
-        outputs = window.put(entry)
-        if trim_time(self.plan, entry[0]) <= self.facts.now:
-            outputs = [*outputs, late_notice(window.plan)]
-        self._settle(group, window)
-        return outputs
+            return [overflow(self.plan, 1, f"max_all_events, {facts.most} in all groups")]
+        if wake <= facts.now:
+            return [late_notice(self.plan)]
+        return NOTHING if is_new_time else UNCHANGED
 
     def plan_at_hand(self) -> Plan:
         """Return the plan for the item that is taken."""
@@ -174,33 +216,28 @@ class Shard:
         self.journal.touched[group] = window
         return window
 
-    def _window_of(self, group: str, entry: Entry) -> Window:
-        """Make a group of one entry a window."""
+    def _window_of(self, group: str, known: Known) -> Window:
+        """Return a group as a window."""
+        if isinstance(known, Window):
+            return known
         window = self.kind(self.plan, group, self.settings, self.facts)
         self.groups[group] = window
-        window.entries.append(entry)
-        window.evaluator.step(window.entries, 0)
+        window.entries = [known] if isinstance(known, tuple) else known
+        window.saved = len(window.entries)
+        window.evaluator.reset(window.entries, window.saved)
         window.plan_wake()
-        window.armed = trim_time(self.plan, entry[0])  # as it was armed when its entry came
-        window.saved = 1
+        window.armed = trim_time(self.plan, window.entries[0][0])  # as it was armed before
         return window
-
-    def _full(self) -> Notice:
-        most = self.settings.max_keys
-        return Notice(
-            "correlation_groups_refused", 1, self.plan_at_hand().rule.id,
-            f"more than {most} groups (max_keys): events of new ones take no part",
-        )  # fmt: skip
 
     def _alert(self, group: str, alert: Alert) -> Outputs:
         known = self.groups.get(group)
         if known is None:
             if self.facts.groups >= self.settings.max_keys:
-                return [self._full()]
+                return [refused(self.plan_at_hand(), self.settings.max_keys)]
             self.facts.groups += 1
             window = self._open(group)
         else:
-            window = self._window_of(group, known) if isinstance(known, tuple) else known
+            window = self._window_of(group, known)
         self.journal.touched[group] = window
         outputs = nested.take(window, alert, self.horizon)
         self._settle(group, window)
@@ -216,16 +253,20 @@ class Shard:
     def _drop(self, group: str) -> None:
         known = self.groups.pop(group)
         self.facts.groups -= 1
-        if isinstance(known, tuple):
-            self.facts.held -= 1
-            self.alarms.unset(trim_time(self.plan, known[0]), group)
-        elif known.armed is not None:
-            self.alarms.unset(known.armed, group)
+        if isinstance(known, Window):
+            if known.armed is not None:
+                self.alarms.unset(known.armed, group)
+        else:
+            self.facts.held -= held(known)
+            self.alarms.unset(trim_time(self.plan, oldest(known)), group)
         self.journal.forget(group)
         if not self.groups:
-            # As new: whether the host forgot it in between must not show.
-            self.alarms.clear()
-            self.now, self.horizon = None, NEVER_US
+            self._be_new()
+
+    def _be_new(self) -> None:
+        """Forget the time too: whether the host forgot the shard in between must not show."""
+        self.alarms.clear()
+        self.now, self.horizon = None, NEVER_US
 
     # -------------------------------------------------------------- time
 
@@ -240,8 +281,8 @@ class Shard:
         """Set the times at which groups wake, anew."""
         self.alarms.clear()
         for group, known in self.groups.items():
-            if isinstance(known, tuple):
-                self.alarms.set(trim_time(self.plan, known[0]), group)
+            if not isinstance(known, Window):
+                self.alarms.set(trim_time(self.plan, oldest(known)), group)
             elif known.wake is not None:
                 known.armed = known.wake
                 self.alarms.set(known.wake, group)
@@ -266,19 +307,36 @@ class Shard:
             self.now = now_us
             self.horizon = now_us - self.plan.lateness_us
             self.journal.clock_dirty = True
+        else:
+            self._be_new()
         return outputs
 
     def _due(self, now_us: int) -> list[str]:
-        """Let single entries go whose time has come, and return the windows that are due, in order."""
-        due = []
-        for _, group in self.alarms.due(now_us):
-            known = self.groups.get(group)
-            if isinstance(known, Window):
-                due.append(group)
-                known.armed = None
-            elif known is not None:
-                self._drop(group)
-        return due
+        """Let plain entries go whose time has come, and return the windows that are due, in order."""
+        windows: list[str] = []
+        edge = trim_edge(self.plan, now_us)
+        for woken in self.alarms.due(now_us):
+            due = []
+            for group in woken:
+                known = self.groups.get(group)
+                if isinstance(known, Window):
+                    due.append(group)
+                    known.armed = None
+                elif known is not None:
+                    self._trim(group, known, edge)
+            windows += sorted(due)
+        return windows
+
+    def _trim(self, group: str, known: Entry | list[Entry], edge: int) -> None:
+        """Let entries go; what is stored of them is passed over by its time, see `recovery`."""
+        count = 1 if isinstance(known, tuple) else bisect_left(known, (edge,))
+        self.facts.held -= count
+        if isinstance(known, tuple) or count == len(known):
+            del self.groups[group]
+            self.facts.groups -= 1
+            return
+        del known[:count]
+        self.alarms.set(trim_time(self.plan, known[0][0]), group)
 
     def _wake(self, group: str, now_us: int) -> Outputs:
         window = cast("Window", self.groups[group])
@@ -322,12 +380,10 @@ class Shard:
         self.now = found.now
         if self.now is not None:
             self.horizon = self.now - self.plan.lateness_us
-        self.groups.update(found.singles)
-        self.groups.update(found.windows)
+        self.groups.update(found.groups)
         self.arm_all()
         self.facts.groups += len(self.groups)
-        self.facts.held += len(found.singles)
-        self.facts.held += sum(len(one.entries) for one in found.windows.values())
+        self.facts.held += sum(map(held, self.groups.values()))
         return True
 
     def opened(self, group: str, head: Head | None) -> Window:

@@ -16,12 +16,14 @@ from typing_extensions import override
 
 from contract.event import Notice
 from correlate.window import report
-from correlate.window.alerting import NOTHING, PLAIN, Alerting, Outputs
+from correlate.window.alerting import NOTHING, Alerting, Outputs
 from correlate.window.entry import Entry, Place
 from correlate.window.evaluate import DistinctValues
 from correlate.window.facts import Facts
+from correlate.window.notices import late_notice, overflow
 from correlate.window.plan import Plan
 from correlate.window.settings import WindowSettings
+from correlate.window.trimming import trim_edge, trim_time
 
 
 class Window(Alerting):
@@ -33,6 +35,14 @@ class Window(Alerting):
 
     __slots__ = ()
     waits: ClassVar[bool] = False
+
+    def __init__(self, plan: Plan, text: str, settings: WindowSettings, facts: Facts) -> None:
+        super().__init__(plan, text, settings, facts)
+        self.hasten()
+
+    def hasten(self) -> None:
+        """Note whether entries that follow can be taken without a look at bounds of this group's own."""
+        self.quick = None if self.waits or self.horizon is not None else self.evaluator.step
 
     # -------------------------------------------------------------- entries
 
@@ -50,22 +60,37 @@ class Window(Alerting):
         else:
             entries.append(entry)
             facts.held += 1
-            since = self.evaluator.step(entries, at)
-            if since is not None or self.waits or not at:
-                outputs = self._appended(at, since)
-            else:
-                if self.fires:
-                    self.fires.append(None)
-                outputs = PLAIN
+            outputs = self.appended(at, self.evaluator.step(entries, at))
         if at >= self.plan.max_events or facts.held > facts.most:
             return [*outputs, self._overflow()]
-        if outputs is PLAIN:
-            if self.saved != at:
-                return NOTHING  # it is stored with those before it
-            self.saved = at + 1
         return outputs
 
-    def _appended(self, at: int, since: int | None) -> Outputs:
+    def extend(self, entry: Entry, since: int) -> bool:
+        """Take a firing of the newest entry into the last episode, if that is all that is to be done.
+
+        What is stored of the entry says as much: the head need not be stored anew.
+        """
+        episodes = self.episodes
+        if not episodes or not self.fires:
+            return False
+        episode = episodes[-1]
+        plan = self.plan
+        time = entry[0]
+        if (
+            self.dropped + len(self.entries) >= episode.check_at
+            or time - episode.end_us > plan.gap_us
+            or time - episode.fired[0] >= plan.refire_us
+            or plan.carried
+        ):
+            return False
+        self.fires.append(since)
+        episode.last = entry[:3]
+        episode.end_us = time
+        episode.changed = True
+        return True
+
+    def appended(self, at: int, since: int | None) -> Outputs:
+        """Go on after an entry was put at the end and evaluated."""
         if not at:
             self.plan_wake()
         if self.fires:
@@ -146,7 +171,7 @@ class Window(Alerting):
         outputs: Outputs = []
         horizon = now_us - self.plan.lateness_us
         self._close(horizon, outputs)
-        count = bisect_left(self.entries, (horizon - self.plan.keep_us,))
+        count = bisect_left(self.entries, (trim_edge(self.plan, now_us),))
         if count:
             self.drop(count)
         if self.retracted is not None:
@@ -186,7 +211,6 @@ class Window(Alerting):
             for index in range(count):
                 self.inner.pop(self.entries[index][2], None)
             self.head_dirty = True
-        self.cut = self.entries[count - 1][:3]
         self.saved = max(0, self.saved - count)
         self.dropped += count
         del self.entries[:count]
@@ -200,9 +224,11 @@ class Window(Alerting):
         edge = self.entries[min(count, len(self.entries) - 1)][0]
         if isinstance(self.evaluator, DistinctValues):
             self.evaluator.lose(self.entries, count)
+        self.cut = self.entries[count - 1][:3]
         self.drop(count)
         self.horizon = edge if self.horizon is None else max(self.horizon, edge)
         self.head_dirty = True
+        self.hasten()
         bound = f"max_events, {plan.max_events} in one group"
         if len(self.entries) + count <= plan.max_events:
             bound = f"max_all_events, {self.settings.max_all_events} in all groups"
@@ -223,34 +249,12 @@ class Window(Alerting):
         self.wake = wake
 
 
-def trim_time(plan: Plan, oldest: int) -> int:
-    """Return when an entry of a time is let go of: many together, up to a quarter after they can go."""
-    slot = plan.slot_us
-    return ((oldest + plan.keep_us + plan.lateness_us) // slot + 2) * slot
-
-
-def overflow(plan: Plan, count: int, bound: str) -> Notice:
-    """Count entries that a bound let go of."""
-    return Notice(
-        "correlation_events_dropped", count, plan.rule.id,
-        f"rule {plan.rule.id}: {bound}; the oldest are only counted",
-    )  # fmt: skip
-
-
 def alone(plan: Plan, text: str, settings: WindowSettings, facts: Facts, entry: Entry) -> Outputs:
     """Tell an entry by itself, without keeping it."""
     window = Window(plan, text, settings, facts)
     outputs = window.put(entry)
     facts.held -= len(window.entries)
     return outputs
-
-
-def late_notice(plan: Plan) -> Notice:
-    """Count an event that came later than allowed."""
-    return Notice(
-        "correlation_late_events", label=plan.rule.id,
-        text=f"rule {plan.rule.id}: an event came later than the allowed lateness",
-    )  # fmt: skip
 
 
 def late(plan: Plan, text: str, settings: WindowSettings, facts: Facts, entry: Entry) -> Outputs:

@@ -14,6 +14,9 @@ from contract.event import Event, Match
 from correlate.aggregate import Settings, aggregate
 from correlate.rehearse import START_US, Alerts, MemoryHost
 from correlate.sigma.rules import load
+from correlate.window.forms import decode
+from correlate.window.known import held
+from correlate.window.shard import Shard
 
 DATA = Path(__file__).parents[2] / "data" / "rule" / "window_state"
 TEXT = """
@@ -200,3 +203,98 @@ def test_decimals_come_back_as_they_were() -> None:
     run.host.restart()
     run.take(match(1, 3.3))
     assert len(run.final()) == 1
+
+
+def test_firings_that_only_extend_an_alert_outlive_a_restart() -> None:
+    runs = run_of(), run_of()
+    for number in range(40):
+        for run in runs:
+            run.take(match(number, 9))
+        runs[1].host.restart() if number % 3 else runs[1].host.store()
+    for run in runs:
+        run.time(START_US + 10**12)
+    assert [one.model_dump() for one in runs[0].told] == [one.model_dump() for one in runs[1].told]
+    assert runs[0].told[-1].event_count == 40
+
+
+def test_what_only_extends_an_alert_is_stored_as_a_row_not_as_a_head() -> None:
+    run = run_of()
+    for number in range(20):
+        run.take(match(number, 9))
+    run.host.store()
+    run.take(match(20, 9))
+    (logic,) = run.host.logics.values()
+    ((_, part),) = logic.snapshot().items()
+    assert part is not None
+    stored = decode(part, "corr")
+    assert not stored.heads
+    assert not stored.blocks
+    assert stored.fired == {0: START_US + 10_000_000}
+
+
+def test_groups_too_few_to_satisfy_come_back_as_they_were() -> None:
+    text = TEXT.replace("value_sum", "event_count").replace(
+        "field: source.bytes, gte: 10", "gte: 4"
+    )
+    runs = run_of(text), run_of(text)
+    for at, ip in (
+        (0, "a"),
+        (3, "b"),
+        (5, "a"),
+        (100, "a"),
+        (101, "b"),
+        (102, "a"),
+        (103, "a"),
+        (104, "a"),
+    ):
+        for run in runs:
+            run.take(match(at, ip=ip))
+            run.time(START_US + at * 1_000_000)
+        runs[1].host.restart()
+    assert [[one.events for one in run.final()] for run in runs] == [
+        [("e100", "e102", "e103", "e104")]
+    ] * 2
+    shards = [logic for logic in runs[1].host.logics.values() if isinstance(logic, Shard)]
+    assert sum(map(held, (known for shard in shards for known in shard.groups.values()))) == 5
+
+
+def test_an_inner_alert_that_moved_is_still_there_after_a_restart() -> None:
+    inner = """
+title: many
+id: many
+name: many
+correlation: {type: event_count, rules: [ra], group-by: [host.name], timespan: 5s, condition: {gte: 2}}
+---
+"""
+    outer = """
+title: b
+id: rb
+logsource: {product: windows}
+detection: {s: {E: b}, condition: s}
+---
+title: corr
+id: corr
+correlation: {type: temporal_ordered, rules: [many, rb], group-by: [source.ip], timespan: 10s}
+"""
+    text = TEXT.partition("---")[0] + "---" + inner + outer.lstrip("\n")
+    runs = run_of(text), run_of(text)
+    for at, host in (
+        (0, "h0"),
+        (1, "h0"),
+        (4, "h1"),
+        (5, "h1"),
+        (3, "h1"),
+    ):  # the last: the alert of h1 began earlier
+        for run in runs:
+            run.take(on_host(at, host))
+        runs[1].host.restart()
+    for run in runs:
+        run.take(Match("rb", match(6).event))
+    assert [one.model_dump() for one in runs[0].told] == [one.model_dump() for one in runs[1].told]
+    assert runs[0].told[-1].rule.id == "corr"
+
+
+def on_host(at: int, host: str) -> Match:
+    found = match(at)
+    found.event.fields["host.name"] = host
+    return found
