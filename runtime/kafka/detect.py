@@ -78,6 +78,7 @@ class DetectTask:
             (OBSERVATIONS, 0),
         )
         self._sent: list[Sent] = []
+        self._newest: dict[str, int] = {}
         self._reached: dict[str, int] = {}
         self._ended: set[str] = set()
         self._paces: dict[str, int] = {}
@@ -112,27 +113,28 @@ class DetectTask:
 
     def take(self, read: Read, now_us: int) -> None:
         """See the port."""
-        taken = self._outlet.taken(read, now_us)
-        if isinstance(taken, Sent):
-            self._sent.append(taken)
-            return
-        match taken.item:
+        item = self._outlet.item(read, now_us)
+        match item:
             case Event():
-                self.origin_ms = taken.origin_ms
-                self._event(taken.item, taken.origin_ms, now_us)
+                self.origin_ms = read.timestamp
+                self._event(item, read.timestamp)
+            case Sent():
+                self._sent.append(item)
             case Mark():
-                self._source(taken.item, now_us)
+                self._source(item, now_us)
             case Canary():
-                self._watch(taken.item.sent_us, now_us)
+                self._watch(item.sent_us, now_us)
                 to = ((MATCHES, read.offset % self._partitions),)
-                self._sent += self._outlet.send(taken.item, to, "", None)
+                self._sent += self._outlet.send(item, to, "", None)
             case _:
-                reason = f"a {type(taken.item).__name__} is no input of detect"
+                reason = f"a {type(item).__name__} is no input of detect"
                 place = f"{read.topic}/{read.partition}@{read.offset}"
                 self._sent.append(self._outlet.dead(place, read.value, reason, now_us))
 
     def step(self, now_us: int, *, is_drained: bool) -> list[Sent]:
         """See the port."""
+        for source in list(self._newest):
+            self._note(source, now_us)
         has_ended = self._ends and self._expected <= self._ended
         if not has_ended:
             paced = min(self._paces.values(), default=0) - self._lateness_us
@@ -173,9 +175,10 @@ class DetectTask:
 
     # -------------------------------------------------------------- inside
 
-    def _event(self, event: Event, origin_ms: int, now_us: int) -> None:
-        if event.source != ANSWERS:  # they bear the wall clock, which recorded logs do not follow
-            self._saw(event.source, event.time_us, now_us)
+    def _event(self, event: Event, origin_ms: int) -> None:
+        # Answers bear the wall clock, which recorded logs do not follow.
+        if event.time_us > self._newest.get(event.source, -1) and event.source != ANSWERS:
+            self._newest[event.source] = event.time_us
         # One process takes what an event tells of entities first, then its matches, in their order.
         seen = self._observe(event)
         if seen is not None:
@@ -199,6 +202,12 @@ class DetectTask:
                 places[MATCHES.name, partition] = (MATCHES, partition)
         return list(places.values())
 
+    def _note(self, source: str, now_us: int) -> None:
+        """Let the clock know of the events of a source since the last time; a batch's newest says it all."""
+        newest_us = self._newest.pop(source, None)
+        if newest_us is not None:
+            self._saw(source, newest_us, now_us)
+
     def _saw(self, source: str, time_us: int, now_us: int) -> None:
         self._marks.saw(source, time_us, now_us)
         if time_us > self._reached.get(source, -1):
@@ -215,6 +224,7 @@ class DetectTask:
                 del self._paces[mark.of]
             self._has_changed = True
             return
+        self._note(mark.of, now_us)  # before it ends: what comes behind the end opens it anew
         if mark.of not in self._ended:
             self._saw(mark.of, mark.time_us, now_us)
         if mark.ended and mark.of not in self._ended:

@@ -126,18 +126,28 @@ class Outlet:
         body, headers = encode(letter)
         return Sent(DEAD_LETTERS, 0, letter.id.encode(), body, headers)
 
+    def item(self, read: Read, now_us: int) -> Item | Sent:
+        """Return what was read; or its dead letter, when it cannot be."""
+        try:
+            return decode(read.value, read.headers)
+        except ParseError as error:
+            return self._unreadable(read, error, now_us)
+
     def taken(self, read: Read, now_us: int) -> Taken | Sent:
         """Return what was read, with its cause; or its dead letter, when it cannot be."""
         try:
             item = decode(read.value, read.headers)
             cause_us, rank, tie = _at(item, read.headers)
         except (ParseError, ValueError) as error:
-            place = f"{read.topic}/{read.partition}@{read.offset}"
-            return self.dead(place, read.value, str(error), now_us)
+            return self._unreadable(read, error, now_us)
         return Taken(
             cause_us, rank, tie, read.offset, item, read.timestamp,
             read.value or b"", read.headers,
         )  # fmt: skip
+
+    def _unreadable(self, read: Read, error: ValueError | ParseError, now_us: int) -> Sent:
+        place = f"{read.topic}/{read.partition}@{read.offset}"
+        return self.dead(place, read.value, str(error), now_us)
 
 
 def _at(item: Item, headers: Headers) -> tuple[int, int, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -100,13 +101,17 @@ _decode_mark = msgspec.json.Decoder(_Mark).decode
 _decode_canary = msgspec.json.Decoder(_Canary).decode
 _KIND: Final = {kind: f"{kind}/{VERSION}".encode() for kind in KINDS}
 _NAME: Final = {data: kind for kind, data in _KIND.items()}
+_HEADER: Final = {kind: ("kind", data) for kind, data in _KIND.items()}
+_SOURCES: Final = 4_096
+"""Names of sources whose two forms are remembered."""
 
 
 def encode(item: Item) -> Wired:
     """Return value and headers of a record. O(its size); an event's JSON is not encoded again."""
     match item:
         case Event():
-            return item.json, _headers("event", item.time_us, item.source)
+            time = "time", b"%d" % item.time_us
+            return item.json, [_HEADER["event"], time, _source(item.source)]
         case Match():
             event = item.event
             value = b'{"rule":%b,"event":%b}' % (_encode(item.rule), event.json)
@@ -148,9 +153,13 @@ def decode(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Item:
         raise ParseError(f"{kind} without the header {error}") from error
 
 
+def _event_of(value: bytes, said: Mapping[str, bytes]) -> Event:
+    return Event.decode(value, _name(said["source"]))
+
+
 def _match_of(value: bytes, said: Mapping[str, bytes]) -> Match:
     found = _decode_match(value)
-    return Match(found.rule, Event.decode(bytes(found.event), said["source"].decode()))
+    return Match(found.rule, Event.decode(bytes(found.event), _name(said["source"])))
 
 
 def _observation_of(value: bytes, _: Mapping[str, bytes]) -> Observation:
@@ -164,7 +173,7 @@ def _mark_of(value: bytes, _: Mapping[str, bytes]) -> Mark:
 
 
 _READ: Final[dict[str, Callable[[bytes, Mapping[str, bytes]], Item]]] = {
-    "event": lambda value, said: Event.decode(value, said["source"].decode()),
+    "event": _event_of,
     "match": _match_of,
     "observation": _observation_of,
     "mark": _mark_of,
@@ -222,10 +231,20 @@ def time_of(item: Few) -> int:
 
 
 def _headers(kind: str, time_us: int, source: str | None = None) -> Headers:
-    headers = [("kind", _KIND[kind]), ("time", b"%d" % time_us)]
+    headers = [_HEADER[kind], ("time", b"%d" % time_us)]
     if source is not None:
-        headers.append(("source", source.encode()))
+        headers.append(_source(source))
     return headers
+
+
+@lru_cache(_SOURCES)
+def _source(name: str) -> tuple[str, bytes]:
+    return "source", name.encode()
+
+
+@lru_cache(_SOURCES)
+def _name(source: bytes) -> str:
+    return source.decode()
 
 
 def _unknown(said: bytes | None) -> str:
