@@ -10,6 +10,7 @@ names it one by one. Source: both clients' code, read 2026-11; the format: KIP-9
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
@@ -18,6 +19,7 @@ from aiokafka.errors import KafkaError as CompiledError
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import Fetcher, IsolationLevel
+from kafka.coordinator.base import MemberState
 from kafka.errors import (
     CorruptRecordError,
     IllegalStateError,
@@ -146,6 +148,20 @@ def read_compiled(consumer: KafkaConsumer) -> KafkaConsumer:
     """Let a consumer that has no deserializers of its own give `Record`s, decoded by compiled code; return it."""
     consumer._fetcher.PartitionRecords = _Fetched  # noqa: SLF001 - no public way
     return consumer
+
+
+def is_mute(consumer: KafkaConsumer, limit_s: float) -> bool:
+    """Tell whether a member of a group believes that it is one, and has not heard from the group for so long.
+
+    Seen with 3.0.12: after a join that a short `poll` did not see the end of, no heartbeat goes out, ever; the brokers let the
+    member go, and nobody tells it. While the brokers are away, or a join is under way, this is not so.
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001 - no public way
+    if coordinator.coordinator_id is None or coordinator.need_rejoin():
+        return False
+    beat = coordinator.heartbeat
+    heard = max(beat.last_receive, beat.last_reset)
+    return coordinator.state is not MemberState.UNJOINED and time.monotonic() - heard > limit_s
 
 
 class _Fetched(Fetcher.PartitionRecords):  # type: ignore[misc]  # the client has no types

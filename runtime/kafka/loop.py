@@ -28,7 +28,7 @@ from typing_extensions import override
 
 from contract.errors import BrokerError
 from contract.ports import Meter
-from ingest.streams.kafka_batches import hand_over
+from ingest.streams.kafka_batches import hand_over, is_mute
 from runtime.kafka import client
 from runtime.kafka.outlet import Sent, by_place
 from runtime.kafka.roles import Role
@@ -44,6 +44,8 @@ POLL_MS: Final = 100
 SESSION_MS: Final = 6_000
 """The least that brokers allow by default: after so long, the partitions of a killed worker go to others."""
 HEARTBEAT_MS: Final = 500
+MUTE_S: Final = 2 * SESSION_MS / 1_000
+"""After so long without an answer to a heartbeat, by brokers that are there, the loop begins anew."""
 TRANSACTION_MS: Final = 15_000
 """A transaction that a killed worker left open, and that it never comes back to abort, holds readers back so long."""
 FETCH_BYTES: Final = 8 << 20
@@ -215,6 +217,8 @@ class Loop(threading.Thread):
             log.warning("loop.waits", role=self.role.name, error=str(error))
             self._stopping.wait(RETRY_FIRST_S)
             return
+        if is_mute(consumer, MUTE_S):
+            raise KafkaConnectionError("the group was not heard of; its brokers have let go of us")
         self._move()
         positions: dict[TopicPartition, OffsetAndMetadata] = {}
         for place, reads in batch.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import Fetcher, IsolationLevel
+from kafka.coordinator.base import BaseCoordinator, MemberState
+from kafka.coordinator.heartbeat import Heartbeat
 from kafka.errors import CorruptRecordError, UnknownTopicOrPartitionError
 from kafka.producer.future import FutureRecordMetadata
 from kafka.producer.producer_batch import ProducerBatch
@@ -24,7 +27,7 @@ from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from typing_extensions import override
 
 from ingest.streams import kafka_batches
-from ingest.streams.kafka_batches import Record, hand_over, read_compiled
+from ingest.streams.kafka_batches import Record, hand_over, is_mute, read_compiled
 
 PLACE = TopicPartition("t", 3)
 LZ4 = 3
@@ -268,6 +271,31 @@ def test_records_of_an_older_format_are_read() -> None:
     assert [(one.key, one.value, one.timestamp) for one in found] == [(b"k", b"v", 5)]
 
 
+def member(state: MemberState = MemberState.STABLE, heard_s: float = 0.0, **more: Any) -> Any:
+    """A consumer whose group was last heard of so long ago."""
+    beat = Heartbeat(group_id="g", session_timeout_ms=6_000, heartbeat_interval_ms=500)
+    beat.last_receive = beat.last_reset = time.monotonic() - heard_s
+    made = {"coordinator_id": 1, "heartbeat": beat, "state": state, "need_rejoin": lambda: False}
+    return SimpleNamespace(_coordinator=SimpleNamespace(**made | more))
+
+
+def test_a_member_that_nobody_answers_is_mute() -> None:
+    assert is_mute(member(heard_s=13), 12)
+    assert not is_mute(member(heard_s=11), 12)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"coordinator_id": None},  # the brokers are away, and the client knows
+        {"need_rejoin": lambda: True},  # it is joining; the brokers may take minutes to answer
+        {"state": MemberState.UNJOINED},
+    ],
+)
+def test_a_member_that_knows_that_it_is_none_is_not_mute(more: dict[str, Any]) -> None:
+    assert not is_mute(member(heard_s=100, **more), 12)
+
+
 # What is relied upon, beside what the tests above run: if one of these fails after an update, read the client's new code.
 
 
@@ -300,6 +328,11 @@ def test_aiokafka_is_compiled_here() -> None:
         (KafkaProducer.send, "self._accumulator.append(tp, timestamp_ms, key_bytes"),
         # sequence numbers count a batch's records by this
         (RecordAccumulator.drain_batches_for_one_node, "batch.records.next_offset()"),
+        # the group's memory of when it was heard of
+        (BaseCoordinator._do_heartbeat, "self.heartbeat.received_heartbeat()"),
+        (BaseCoordinator._enable_heartbeat, "self.heartbeat.reset_timeouts()"),
+        (BaseCoordinator.coordinator_dead, "self.coordinator_id = None"),
+        (KafkaConsumer.__init__, "self._coordinator = ConsumerCoordinator("),
         (RecordAccumulator.await_flush_completion, "self._incomplete.all()"),
     ],
 )
@@ -317,6 +350,7 @@ def test_the_client_still_does(place: Any, text: str) -> None:
         (TransactionManager, "maybe_add_partition_to_transaction"),
         (TransactionManager, "is_transactional"),
         (Sender, "force_close"),
+        (BaseCoordinator, "need_rejoin"),
         (FutureRecordMetadata, "succeeded"),
     ],
 )
