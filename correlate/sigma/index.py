@@ -60,6 +60,7 @@ class FieldIndex:
         budget: shared memory bound.
         limit: returns for a rule the test of what it demands of a text of this field, whatever the other
             fields are, or None: nothing; what does not pass is no candidate.
+        ruled_out: counts for each rule the new texts that `limit` ruled out; such a witness is no rare one.
         plain: use no native code; the reference path.
         before: the index of the same field that this one replaces; its compiled literals serve on where few are new.
     """
@@ -70,11 +71,13 @@ class FieldIndex:
         budget: Budget,
         limit: Callable[[int], TextTest | None],
         *,
+        ruled_out: dict[int, int] | None = None,
         plain: bool = False,
         before: FieldIndex | None = None,
     ) -> None:
         self.memo: dict[str, Numbers] = {}
         self._limit = limit
+        self._ruled_out = {} if ruled_out is None else ruled_out
         self._limits: dict[int, TextTest | None] = {}
         self._budget = budget
         self._exact: dict[str, set[int]] = {}
@@ -101,8 +104,8 @@ class FieldIndex:
     def wanted(self) -> Iterator[tuple[str, str]]:
         """Yield what a text may have for which rules are to be evaluated, folded: (kind, text).
 
-        Kinds: equal, infix, prefix, suffix · number: and any number · null: the field's absence · other: a test that no
-        text stands for.
+        Kinds: equal, infix, prefix, suffix · number: and any number · null: the field's absence. What no text stands
+        for is in `others`.
         """
         for text in self._exact:
             yield "equal", text
@@ -113,8 +116,11 @@ class FieldIndex:
             yield "number", ""
         if self._absent:
             yield "null", ""
-        if self._tests:
-            yield "other", ""
+
+    @property
+    def others(self) -> frozenset[int]:
+        """Rules that wait for something that no text stands for; any value may have it."""
+        return frozenset(rule for _, rules in self._tests for rule in rules)
 
     @property
     def remembered(self) -> Callable[[str], Numbers | None]:
@@ -199,6 +205,8 @@ class FieldIndex:
                 limit = limits[rule] = self._limit(rule)
             if limit is None or limit(text, folded):
                 kept.append(rule)
+            else:
+                self._ruled_out[rule] = self._ruled_out.get(rule, 0) + 1
         return tuple(kept)
 
     def _of_text(self, text: str, value: Any) -> Numbers:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from correlate.sigma.catalogue import fields_of
 from correlate.sigma.evaluate import Test
 from correlate.sigma.index import Budget, FieldIndex, KeywordIndex, Numbers
-from correlate.sigma.node import TRUE, Leaf, Node
+from correlate.sigma.node import TRUE, And, Leaf, Node, Not
 from correlate.sigma.reading import Reading, can_read
 from correlate.sigma.residual import TextTest, compiled, compiled_text
 from correlate.sigma.witness import Frequencies, projected, witness
@@ -98,7 +98,12 @@ class RuleClass:
                     old[1].close()
                 limit = partial(self._limit, name)
                 index = FieldIndex(
-                    leaves, self._budget, limit, plain=self._plain, before=old[1] if old else None
+                    leaves,
+                    self._budget,
+                    limit,
+                    ruled_out=self.evaluated,
+                    plain=self._plain,
+                    before=old[1] if old else None,
                 )
                 kept[name] = (content, index)
         for name, old in self._indexes.items():
@@ -135,6 +140,14 @@ class RuleClass:
     def indexes(self) -> dict[str, FieldIndex]:
         """What is waited for, by field, in the order of `plan`."""
         return {name: index for name, (_, index) in self._indexes.items()}
+
+    def vetoes(self, name: str, number: int) -> list[Leaf]:
+        """Return the leaves on a field of which none may hold for a rule to hold, whatever the other fields have."""
+        node = projected(self._nodes[number], name)
+        parts = node.parts if isinstance(node, And) else (node,)
+        return [
+            part.part for part in parts if isinstance(part, Not) and isinstance(part.part, Leaf)
+        ]
 
     def is_due(self) -> bool:
         """Count an event while a sample is taken; tell whether `learn` shall have it."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol, cast
 
 from contract.native import load
-from correlate.sigma.index import FOLDS_TO_ASCII, MEMO_VALUE_LENGTH
+from correlate.sigma.index import FOLDS_TO_ASCII, MEMO_VALUE_LENGTH, FieldIndex
 from correlate.sigma.rule_class import Plan, RuleClass
 
 LOOK, SAMPLE, UNKNOWN = 1, 2, 3
@@ -33,7 +33,8 @@ class _Native(Protocol):
 _NATIVE: Final = cast(_Native | None, load(("sieve", "ask", "tell")))
 _VALUES, _ALL, _DEFINE, _DROP, _ROUTE, _SAMPLE, _CLEAN = range(7)
 _TAGS = {"equal": b"E", "infix": b"I", "prefix": b"B", "suffix": b"Z"}
-_FLAGS = {"number": b"n", "null": b"a", "other": b"o"}
+_PLACES = frozenset({"infix", "prefix", "suffix"})
+_FLAGS = {"number": b"n", "null": b"a"}
 
 
 class _Told:
@@ -121,5 +122,21 @@ def _description(chosen: RuleClass) -> bytes | None:
                 flags += _FLAGS[kind]
             elif text.isascii():  # the sieve answers for texts of ASCII alone, which hold no other
                 items.append((_TAGS[kind], text.encode()))
-        items.append((b"O", flags))
+        vetoes = _vetoes(chosen, name, index)
+        items += [(b"O", flags if vetoes is not None else flags + b"o"), *(vetoes or ())]
     return b"".join([tag + len(text).to_bytes(4, "little") + text for tag, text in items])
+
+
+def _vetoes(chosen: RuleClass, name: str, index: FieldIndex) -> list[tuple[bytes, bytes]] | None:
+    """Return, for each rule that waits for something no text stands for, texts of which one rules it out; None: there are none."""
+    items = []
+    for number in sorted(index.others):
+        texts = [
+            (_TAGS[leaf.op], leaf.value.encode())
+            for leaf in chosen.vetoes(name, number)
+            if leaf.op in _PLACES and not leaf.cased and leaf.value and leaf.value.isascii()
+        ]
+        if not texts:
+            return None
+        items += [(b"V", b""), *texts]
+    return items

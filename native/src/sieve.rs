@@ -37,12 +37,16 @@ struct Field {
     literals: Literals,
     /// Something is waited for that cannot be looked for here.
     has_others: bool,
+    /// Of each rule that waits for any text: what must not stand in it.
+    vetoes: Vec<Literals>,
     /// Rules wait for the field to be absent.
     of_absence: bool,
     /// Rules wait for numbers.
     of_numbers: bool,
     clean: HashSet<Box<[u8]>, Seeded>,
 }
+
+type Filed = Vec<(Place, Box<[u8]>)>;
 
 #[derive(Default)]
 struct Class {
@@ -182,8 +186,9 @@ impl Sieve {
     /// Take a class's description; false: it is none. See `correlate/sigma/sieve.py` for the form.
     pub fn define(&mut self, number: usize, mut spec: &[u8]) -> bool {
         let mut class = Class::default();
-        let mut literals: Vec<Vec<(Place, Box<[u8]>)>> = Vec::new();
-        let mut keywords: Option<Vec<(Place, Box<[u8]>)>> = None;
+        // Of each field: what is waited for, then each veto.
+        let mut literals: Vec<Vec<Filed>> = Vec::new();
+        let mut keywords: Option<Filed> = None;
         while !spec.is_empty() {
             let Some((tag, text, rest)) = item(spec) else {
                 return false;
@@ -195,7 +200,7 @@ impl Sieve {
                     clean: HashSet::with_hasher(self.seed.clone()),
                     ..Field::default()
                 });
-                literals.push(Vec::new());
+                literals.push(vec![Vec::new()]);
                 continue;
             }
             let known = match (tag, class.fields.last_mut(), literals.last_mut()) {
@@ -218,7 +223,9 @@ impl Sieve {
             }
         }
         for (field, literals) in class.fields.iter_mut().zip(literals) {
-            field.literals = Literals::new(literals);
+            let mut made = literals.into_iter().map(Literals::new);
+            field.literals = made.next().unwrap_or_default();
+            field.vetoes = made.collect();
         }
         class.keywords = keywords.map(Literals::new);
         self.drop_class(number);
@@ -279,10 +286,10 @@ impl Sieve {
 }
 
 impl Field {
-    fn take(&mut self, tag: u8, text: &[u8], literals: &mut Vec<(Place, Box<[u8]>)>) -> bool {
+    fn take(&mut self, tag: u8, text: &[u8], literals: &mut Vec<Filed>) -> bool {
         let place = match tag {
             b'O' => {
-                self.has_others = text.contains(&b'o');
+                self.has_others |= text.contains(&b'o');
                 self.of_absence = text.contains(&b'a');
                 self.of_numbers = text.contains(&b'n');
                 return true;
@@ -292,15 +299,18 @@ impl Field {
                 self.exact.insert(text.into());
                 return true;
             }
+            b'V' => {
+                literals.push(Vec::new());
+                return true;
+            }
             b'I' => Place::Anywhere,
             b'B' => Place::Start,
             b'Z' => Place::End,
             _ => return false,
         };
-        if text.is_empty() {
-            self.has_others = true;
-        } else {
-            literals.push((place, text.into()));
+        match literals.last_mut() {
+            Some(last) if !text.is_empty() => last.push((place, text.into())),
+            _ => self.has_others = true,
         }
         true
     }
@@ -313,7 +323,7 @@ fn item(spec: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((spec[0], spec.get(5..end)?, &spec[end..]))
 }
 
-/// Whether an ASCII text has what rules wait for.
+/// Whether an ASCII text has what rules wait for, or lacks what keeps one of them from waiting.
 fn waits(field: &Field, text: &[u8], folded: &mut Vec<u8>) -> bool {
     if text.len() <= field.longest || (text.is_empty() && !field.exact.is_empty()) {
         folded.clear();
@@ -322,7 +332,7 @@ fn waits(field: &Field, text: &[u8], folded: &mut Vec<u8>) -> bool {
             return true;
         }
     }
-    field.literals.occur(text)
+    field.literals.occur(text) || field.vetoes.iter().any(|veto| !veto.occur(text))
 }
 
 fn clean(field: &mut Field, text: &[u8], folded: &mut Vec<u8>, used: &mut usize) -> bool {

@@ -24,6 +24,12 @@ RULES = loaded(
     rule("s: [mimikatz, 'sekurlsa::']", id="keyword"),
     rule("s: {A|re: 'q+'}\nf: {B: x}", condition="s and not f", id="pattern"),
     rule("s: {EventID: 3, A|exists: false}", id="exists"),
+    rule(
+        "s: {B|contains: '*'}\nf: {B|contains: [b, x]}\ng: {B|endswith: '1', A: evil}",
+        condition="s and not f and not g",
+        source="product: windows, service: system",
+        id="any",
+    ),
 ).detections.values()
 
 NATIVE = [False, pytest.param(True, marks=pytest.mark.native)]
