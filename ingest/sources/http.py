@@ -7,8 +7,6 @@ Errors say what to do: 401 token, 403 another sender, 408 too slow, 413 smaller 
 from __future__ import annotations
 
 import asyncio
-import hmac
-import os
 import socket
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -18,12 +16,14 @@ from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
+import msgspec
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contract.errors import ParseError, SettingsError
 from contract.ports import Batch, Meter, SourceType
-from ingest.streams.http_forms import FORMS
+from ingest.streams.http_forms import FORMS, Acks
+from ingest.streams.http_token import is_carried, read_token
 from ingest.streams.otlp import PROTOBUF
 from ingest.streams.packing import TooLargeError, unpack
 from ingest.streams.senders import Senders
@@ -36,7 +36,6 @@ FAREWELL_S: Final = 3.0
 """How long posts that wait for their answer are kept when the source closes."""
 ADAPTER_HEADER: Final = "Opsonin-Adapter"
 """By which a sender names the adapter of what it posts, where the source's settings allow it."""
-_SCHEMES: Final = frozenset(("bearer", "splunk", "apikey"))
 _RETRY_AFTER_S: Final = "1"
 
 
@@ -54,7 +53,8 @@ class HttpSettings(BaseModel):
         unwrap: hand over the text of this member of each object (Filebeat's `message`) instead of the object.
         token_file: file that holds the shared secret; blanks around it are cut.
         token_env: environment variable that holds it.
-        token_header: header that carries it; of `Authorization`, behind `Bearer`, `Splunk` or `ApiKey`.
+        token_header: header that carries it; of `Authorization`, behind `Bearer`, `Splunk` or `ApiKey`, or as the password
+            of `Basic` or the key of an `ApiKey` pair.
         whole: each body is one record, whatever it holds (binary evidence).
         max_body_bytes: unpacked; longer bodies are answered 413.
         max_waiting: posts that wait for the engine; further ones are answered 429.
@@ -106,7 +106,7 @@ class HttpSource:
         self._settings = settings
         self._meter = meter
         self._now_us = now_us
-        self._token = _token(name, settings)
+        self._token = read_token(name, settings.token_file, settings.token_env)
         self._tls = None if settings.tls is None else server_context(settings.tls, name)
         self._socket = _listen(name, settings)
         self._senders = Senders(settings.senders, settings.max_per_sender_per_s)
@@ -115,6 +115,7 @@ class HttpSource:
         self._count = 0
         self._form = FORMS[settings.form]
         self._under_way = 0
+        self._acked = 0
         self._is_closed = False
 
     @property
@@ -131,6 +132,11 @@ class HttpSource:
             application.router.add_put(base + path or "/", self._post)  # Elasticsearch's clients
         for path, answer in self._form.gets.items():
             application.router.add_get(base + path or "/", partial(self._greet, answer))
+        for path, answer in self._form.puts.items():
+            application.router.add_put(base + path or "/", partial(self._greet, answer))
+            application.router.add_post(base + path or "/", partial(self._greet, answer))
+        if self._form.acks:
+            application.router.add_post(base + self._form.acks, self._acknowledge)
         runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=FAREWELL_S, auto_decompress=False
         )
@@ -194,6 +200,9 @@ class HttpSource:
         if records:
             self._meter.add("records_read", len(records), source=self._name)
             await self._durable(records, request)
+            if self._form.acks and _channel(request):
+                answer = answer | {"ackId": self._acked}
+                self._acked += 1
         if (
             request.content_type == PROTOBUF
         ):  # an answer without a word is what protobuf writes of it
@@ -213,6 +222,19 @@ class HttpSource:
         )
         await durable
 
+    async def _acknowledge(self, request: web.Request) -> web.Response:
+        """Say which posts are durable: all whose number was given, since it is given only then."""
+        if (refused := self._unwelcome(request)) is not None:
+            return refused
+        try:
+            async with asyncio.timeout(READ_S):
+                asked = msgspec.json.decode(await request.read(), type=Acks).acks
+        except (msgspec.DecodeError, web.HTTPRequestEntityTooLarge):
+            return self._refuse(400, 'expected {"acks": [numbers]}', {})
+        except TimeoutError:
+            return self._refuse(408, f"a body has {READ_S:.0f} seconds", {"Connection": "close"})
+        return web.json_response({"acks": {str(one): 0 <= one < self._acked for one in asked}})
+
     async def _greet(self, answer: dict[str, Any], request: web.Request) -> web.Response:
         """Answer what a sender asks before it posts."""
         refused = self._unwelcome(request)
@@ -229,38 +251,25 @@ class HttpSource:
         return None
 
     def _may(self, request: web.Request) -> bool:
-        """Whether the post carries the token, compared in constant time; without one, all may."""
+        """Whether the post carries the token; without one, all may."""
         if self._token is None:
             return True
-        given = request.headers.get(self._settings.token_header, "")
-        if self._settings.token_header.lower() == "authorization":
-            scheme, _, rest = given.partition(" ")
-            given = rest if scheme.lower() in _SCHEMES else ""
-        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token)
+        header = self._settings.token_header
+        return is_carried(
+            self._token,
+            request.headers.get(header, ""),
+            is_authorization=header.lower() == "authorization",
+        )
 
     def _refuse(self, status: int, reason: str, headers: dict[str, str]) -> web.Response:
         self._meter.add("http_refused", source=self._name, status=str(status))
-        return web.json_response({"error": reason}, status=status, headers=headers)
+        said = {"error": reason} | self._form.refusals.get(status, {})
+        return web.json_response(said, status=status, headers=headers)
 
 
-def _token(name: str, settings: HttpSettings) -> bytes | None:
-    """Read the shared secret.
-
-    Raises:
-        SettingsError: the file or variable is missing or empty.
-    """
-    if settings.token_file is not None:
-        try:
-            token = settings.token_file.read_bytes().strip()
-        except OSError as error:
-            raise SettingsError(f"source {name}: token_file: {error}") from error
-    elif settings.token_env is not None:
-        token = os.environb.get(settings.token_env.encode(), b"").strip()
-    else:
-        return None
-    if not token:
-        raise SettingsError(f"source {name}: the token is empty; expected a secret")
-    return token
+def _channel(request: web.Request) -> str:
+    """Return the channel by which a sender of HEC asks to be told when its posts are indexed."""
+    return request.headers.get("X-Splunk-Request-Channel", "") or request.query.get("channel", "")
 
 
 def _listen(name: str, settings: HttpSettings) -> socket.socket:

@@ -29,6 +29,12 @@ _LINES: Final = frozenset(
 )
 
 
+class Acks(msgspec.Struct):
+    """What a sender of HEC asks: the numbers that its posts were answered with."""
+
+    acks: list[int]
+
+
 class Cutter(Protocol):
     """Cuts a body."""
 
@@ -44,12 +50,18 @@ class Form:
         posts: paths that take posts, after the source's own `path`; `{index}` stands for any part.
         cut: body, path and content type to records and answer; with `envelope`, what stands around a text is kept.
         gets: what is answered to questions that senders ask first.
+        puts: what is answered to what they set up first, and which has no meaning here.
+        acks: path at which senders ask whether their posts are durable; empty: there is none.
+        refusals: what the form's senders expect in a refusal, by status.
         headers: of every answer.
     """
 
     posts: tuple[str, ...]
     cut: Cutter
     gets: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    puts: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    acks: str = ""
+    refusals: Mapping[int, dict[str, Any]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -88,7 +100,7 @@ def _is_one(text: bytes) -> bool:
 def cut_hec(body: bytes, path: str, content_type: str, *, envelope: bool = False) -> Cut:
     """Splunk's envelopes, one after another with or without newlines; `/raw` takes lines."""
     answer = {"text": "Success", "code": 0}
-    if path.endswith("/raw"):
+    if path.endswith(("/raw", "/raw/1.0")):
         return _of_lines(body), answer
     text = body.decode("utf-8", "replace").strip()
     records: list[bytes] = []
@@ -177,18 +189,44 @@ _CLUSTER: Final = {
     "tagline": "You Know, for Search",
 }  # fmt: skip
 
+_SET_UP: Final = (
+    "/_index_template/{name}", "/_component_template/{name}", "/_template/{name}", "/_ilm/policy/{name}",
+    "/_data_stream/{name}", "/_ingest/pipeline/{name}",
+)  # fmt: skip
+"""What Beats, Logstash and Elastic Agent look for and load before they post. It is there, they hear: nothing is to be loaded."""
+
 FORMS: Final[dict[str, Form]] = {
     "json": Form(("",), cut_json),
     "hec": Form(
-        ("/services/collector", "/services/collector/event", "/services/collector/event/1.0", "/services/collector/raw"),
+        (
+            "/services/collector", "/services/collector/event", "/services/collector/event/1.0",
+            "/services/collector/raw", "/services/collector/raw/1.0",
+        ),
         cut_hec,
-        {"/services/collector/health": {"text": "HEC is healthy", "code": 17}},
+        {
+            "/services/collector/health": {"text": "HEC is healthy", "code": 17},
+            "/services/collector/health/1.0": {"text": "HEC is healthy", "code": 17},
+        },
+        acks="/services/collector/ack",
+        refusals={
+            400: {"text": "Invalid data format", "code": 6},
+            401: {"text": "Token is required", "code": 2},
+            403: {"text": "Token disabled", "code": 1},
+            429: {"text": "Server is busy", "code": 9},
+        },
     ),
     "elastic_bulk": Form(
         ("/_bulk", "/{index}/_bulk"),
         cut_bulk,
-        {"/": _CLUSTER, "/_license": {"license": {"status": "active", "type": "basic", "uid": "opsonin"}}},
-        {"X-Elastic-Product": "Elasticsearch"},
+        {
+            "/": _CLUSTER,
+            "/_license": {"license": {"status": "active", "type": "basic", "uid": "opsonin"}},
+            "/_xpack": {"license": {"status": "active", "type": "basic", "uid": "opsonin"}, "features": {}},
+            "/_cluster/health": {"cluster_name": "opsonin", "status": "green", "timed_out": False},
+            **{path: {} for path in _SET_UP},
+        },
+        {path: {"acknowledged": True} for path in _SET_UP},
+        headers={"X-Elastic-Product": "Elasticsearch"},
     ),
     "otlp_logs": Form(("/v1/logs",), cut_otlp),
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """What every source keeps: records in, records out, counted; bounds; a clean end."""
 
 import asyncio
+import base64
 import contextlib
 import gzip
 import json
@@ -26,6 +27,7 @@ from ingest.sources.syslog_tcp import SyslogTcp, SyslogTcpSettings
 from ingest.sources.syslog_udp import SyslogUdp, SyslogUdpSettings
 from ingest.sources.unix_datagram import UnixDatagram, UnixDatagramSettings
 from ingest.sources.unix_stream import UnixStream, UnixStreamSettings
+from ingest.streams.http_token import is_carried
 
 
 def now_us() -> int:
@@ -428,6 +430,72 @@ def test_http_asks_for_the_token(tmp_path: Path) -> None:
             assert (await post(b"{}", Authorization="Bearer s3cret"))[0] == 200
             assert len(batches) == 1
         assert meter.total("http_refused") == 2
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("given", "is_heard"),
+    [
+        ("Bearer s3cret", True),
+        ("Splunk s3cret", True),
+        ("ApiKey s3cret", True),
+        ("Basic " + base64.b64encode(b"beats:s3cret").decode(), True),
+        ("ApiKey " + base64.b64encode(b"id:s3cret").decode(), True),
+        ("ApiKey " + base64.b64encode(b"s3cret").decode(), True),
+        ("Basic " + base64.b64encode(b"s3cret:wrong").decode(), False),
+        ("Basic s3cret", False),
+        ("Basic ", False),
+        ("s3cret", False),
+        ("Bearer " + "x" * 100_000, False),
+    ],
+)
+def test_a_token_is_carried_in_each_way_that_shippers_have(given: str, is_heard: bool) -> None:
+    assert is_carried(b"s3cret", given, is_authorization=True) is is_heard
+
+
+def test_hec_tells_those_with_a_channel_which_posts_are_durable() -> None:
+    async def run() -> None:
+        async with serving(HttpSettings(port=0, form="hec"), MemoryMeter()) as (post, batches):
+            path, channel = "/services/collector/event", {"X_Splunk_Request_Channel": "c1"}
+            assert json.loads((await post(b'{"event":"a"}', path))[1]) == {
+                "text": "Success",
+                "code": 0,
+            }
+            assert json.loads((await post(b'{"event":"b"}', path, **channel))[1])["ackId"] == 0
+            raw = await post(b"c\nd", "/services/collector/raw?channel=c1")
+            assert json.loads(raw[1])["ackId"] == 1
+            asked = await post(b'{"acks":[0,1,2]}', "/services/collector/ack", **channel)
+            assert json.loads(asked[1]) == {"acks": {"0": True, "1": True, "2": False}}
+            assert (await post(b'{"acks":"x"}', "/services/collector/ack"))[0] == 400
+            assert records(batches) == [b"a", b"b", b"c", b"d"]
+
+    asyncio.run(run())
+
+
+def test_elastic_shippers_find_what_they_would_set_up() -> None:
+    async def run() -> None:
+        source = HttpSource("web", HttpSettings(port=0, form="elastic_bulk"), MemoryMeter(), now_us)
+
+        async def pull() -> None:
+            async for batch in source.batches(None):
+                source.confirm(batch.position)
+
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            group.create_task(pull())
+            await asyncio.sleep(0.05)
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{source.port}") as session:
+                for path in ("/", "/_license", "/_xpack", "/_index_template/filebeat-9.0.0"):
+                    async with session.get(path) as answer:
+                        assert answer.status == 200
+                        assert answer.headers["X-Elastic-Product"] == "Elasticsearch"
+                async with session.head("/_ilm/policy/filebeat") as answer:
+                    assert answer.status == 200
+                async with session.put("/_ingest/pipeline/p", data=b"{}") as answer:
+                    assert await answer.json() == {"acknowledged": True}
+                async with session.get("/_search") as answer:
+                    assert answer.status == 404
+            await source.close()
 
     asyncio.run(run())
 
