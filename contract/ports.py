@@ -175,6 +175,18 @@ class Logic(Protocol[In_contra, Out_co]):
         """Tell whether the logic is back in its initial state, so that its key can be forgotten."""
 
 
+@runtime_checkable
+class Momentary(Protocol[Out_co]):
+    """Optional beside `Logic`: what was caused at one time is taken as a whole, in whatever order it comes.
+
+    Its host says before each item when that was caused, and again, later, when nothing more is at hand and nobody shall
+    wait. A host that never says so is told at the next `on_time`.
+    """
+
+    def on_moment(self, cause_us: int) -> Iterable[Out_co]:
+        """Say what follows from items caused before; those to come were caused at `cause_us`. Earlier times say nothing."""
+
+
 @dataclass(slots=True, frozen=True)
 class Stage(Generic[In, Out]):
     """One step of the engine.
@@ -186,12 +198,14 @@ class Stage(Generic[In, Out]):
         renew: takes over the logic of a key, at rest after its snapshot, that this stage's predecessor (earlier rules)
             opened: the same one, made to follow this stage's rules, or another in its place, whose next snapshot lets
             stored parts go that mean nothing any more. None: the stage cannot be replaced while it runs.
+        has_moments: its logics are `Momentary`.
     """
 
     name: str
     keys: Callable[[In], Iterable[str]]
     open: Callable[[str, Mapping[str, bytes]], Logic[In, Out]]
     renew: Callable[[str, Logic[In, Out]], Logic[In, Out]] | None = None
+    has_moments: bool = False
 
 
 # ------------------------------------------------------------------ enforcement points

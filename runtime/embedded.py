@@ -202,8 +202,10 @@ class Embedded:
             case None:
                 self._is_finished = self._stopping and not self._queue
                 self.flow.advance(self._clock())
+                self.flow.settle(self._clock(), is_idle=True)
             case Read():
                 await self._reception.dispatch(item)
+                self.flow.settle(self._clock())
             case _Told() | _Corrected():
                 await self._obey(item)
             case _Revive():
@@ -259,6 +261,7 @@ class Embedded:
             for one in items:
                 self.flow.take(one, self._clock())
             self.flow.revived(letter.id)
+        self.flow.settle(self._clock(), is_idle=True)
         await self._commit()
         await self._written()
         item.answer.set_result((read, dead))
@@ -269,6 +272,7 @@ class Embedded:
         event = self.enforcement.event_of(outcome)
         if isinstance(event, Event):
             self.flow.take(event, now, moves_time=False)
+            self.flow.settle(now)
 
     def _is_full(self) -> bool:
         return self.flow.pending() >= self._settings.engine.epoch_records

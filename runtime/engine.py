@@ -78,6 +78,10 @@ class Engine:
             yield match
             yield from self.matched(match)
 
+    def begin(self, cause_us: int) -> Iterator[Output]:
+        """Say when what follows was caused; yield what waited for all that one time brings about."""
+        yield from self._linked(self.link.begin(cause_us))
+
     def observed(self, seen: Observation) -> Iterator[Output]:
         """Take what an event told of entities."""
         yield from self._linked(self.link.take(seen))

@@ -39,6 +39,8 @@ class Flow:
         self._watch = watch
         self._epoch = Epoch()
         self._tally = Tally(meter)
+        self._moment_us = 0
+        self._low_us = 0
         self.decisions: list[Decision] = []
 
     def restore(self, state: State, watermark_us: int) -> None:
@@ -59,6 +61,9 @@ class Flow:
         self._epoch.events.append(item)
         if moves_time:
             self.watermarks.saw(item.source, item.time_us, arrived_us)
+            if item.time_us > self._moment_us:
+                self._moment_us = item.time_us
+                self._gather(self.engine.begin(item.time_us))
         self.advance(arrived_us)
         self._gather(self.engine.take(item))
 
@@ -81,9 +86,21 @@ class Flow:
         """Note that a stored dead letter has been taken after all."""
         self._epoch.revived.append(dead_letter)
 
+    def settle(self, now_us: int, *, is_idle: bool = False) -> None:
+        """No more input is at hand: let what was caused just now be told; with `is_idle` also what is recorded.
+
+        Else what is recorded waits until something later comes, so that it does not show how it was batched.
+        """
+        if is_idle or self.watermarks.is_live(now_us):
+            self._moment_us += 1
+            self._gather(self.engine.begin(self._moment_us))
+
     def advance(self, now_us: int) -> None:
-        """Tell the stages how far time is, at this wall-clock moment, if one of them waits for it."""
+        """Tell the stages how far time is, at this wall-clock moment, if it went on and one of them waits for it."""
         low = self.watermarks.low(now_us)
+        if low <= self._low_us:
+            return
+        self._low_us = low
         if low >= self.engine.next_wake():
             self._gather(self.engine.advance(low))
 

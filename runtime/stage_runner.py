@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Generic, TypeAlias
 
 from contract.errors import ClockError
-from contract.ports import UNCHANGED, In, Logic, Out, Stage
+from contract.ports import UNCHANGED, In, Logic, Momentary, Out, Stage
 
 Changes: TypeAlias = dict[tuple[str, str, str], bytes | None]
 """(stage, key, part) to its new state; None: gone."""
@@ -30,6 +30,7 @@ class StageRunner(Generic[In, Out]):
         self._timers: list[tuple[int, str]] = []
         self._wake: dict[str, int] = {}
         self._now_us = 0
+        self._momentary: dict[str, Momentary[Out]] = {}
         self._left: Changes = {}
 
     def __len__(self) -> int:
@@ -40,8 +41,7 @@ class StageRunner(Generic[In, Out]):
         """Open every key that has state; timers start from the stored watermark."""
         self._now_us = max(self._now_us, now_us)
         for key, parts in saved:
-            self._open[key] = logic = self.stage.open(key, parts)
-            self._rearm(key, logic)
+            self._rearm(key, self._opened(key, parts))
 
     def replace(self, stage: Stage[In, Out]) -> int:
         """Go on with the stage of other rules, at rest (right after `changes`); return how many keys lost their state.
@@ -56,7 +56,7 @@ class StageRunner(Generic[In, Out]):
             renewed = stage.renew(key, logic)
             if renewed is not logic:
                 # At once, so that the next item of this key finds a new logic.
-                self._open[key] = renewed
+                self._put(key, renewed)
                 self._collect(key, renewed, self._left)
                 lost += 1
         self.stage = stage
@@ -68,7 +68,7 @@ class StageRunner(Generic[In, Out]):
         for key in self.stage.keys(item):
             logic = self._open.get(key)
             if logic is None:
-                self._open[key] = logic = self.stage.open(key, {})
+                logic = self._opened(key, {})
             self._dirty.add(key)
             said = logic.on_item(item)
             if said is UNCHANGED:
@@ -79,6 +79,15 @@ class StageRunner(Generic[In, Out]):
             if wake != self._wake.get(key):
                 self._set_timer(key, wake)
         return outputs
+
+    def begin(self, cause_us: int) -> Iterator[Out]:
+        """Say that what follows was caused at this time; yield what logics that waited for that say."""
+        for key, logic in self._momentary.items():
+            said = logic.on_moment(cause_us)
+            if said:
+                self._dirty.add(key)
+                self._set_timer(key, self._open[key].wake_at())
+                yield from said
 
     def advance(self, now_us: int) -> Iterator[Out]:
         """Take the watermark; wake, in order of their times, the logics that asked for it. O(woken log timers).
@@ -122,11 +131,23 @@ class StageRunner(Generic[In, Out]):
         self._dirty.clear()
         return changed
 
+    def _opened(self, key: str, parts: Mapping[str, bytes]) -> Logic[In, Out]:
+        logic = self.stage.open(key, parts)
+        self._put(key, logic)
+        return logic
+
+    def _put(self, key: str, logic: Logic[In, Out]) -> None:
+        self._open[key] = logic
+        self._momentary.pop(key, None)
+        if self.stage.has_moments and isinstance(logic, Momentary):
+            self._momentary[key] = logic
+
     def _collect(self, key: str, logic: Logic[In, Out], changed: Changes) -> None:
         for part, data in logic.snapshot().items():
             changed[self.stage.name, key, part] = data
         if logic.is_empty():
             del self._open[key]
+            self._momentary.pop(key, None)
             self._wake.pop(key, None)
 
     def _rearm(self, key: str, logic: Logic[In, Out]) -> None:

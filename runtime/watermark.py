@@ -77,6 +77,10 @@ class Watermarks:
         """Go on from a stored watermark."""
         self._low_us = max(self._low_us, low_us)
 
+    def is_live(self, now_us: int) -> bool:
+        """Tell whether the latest event is of just now, by the wall clock."""
+        return self._latest_us > now_us - self._lateness_us
+
     def latest(self) -> int:
         """Return the latest event time of all sources, closed ones too, or the watermark if that is later."""
         return max(self._latest_us, self._low_us)

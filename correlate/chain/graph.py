@@ -346,6 +346,12 @@ class Graph:
             if word.last_us < before_us and not self._about(word):
                 self.words.remove(word.id)
 
+    def forget_retractions(self, before_us: int) -> None:
+        """Drop what is known of alerts that were retracted earlier."""
+        for alert in [one for one, (_, at_us) in self.gone.items() if at_us < before_us]:
+            del self.gone[alert]
+            self.changed_gone.add(alert)
+
     def _about(self, word: Word) -> set[Run]:
         return {self.by_alert[one] for one in word.alerts if one in self.by_alert}
 
@@ -382,6 +388,7 @@ class Graph:
         disturbed += self.postings.add(run)
         self.weave.retie([run, *disturbed], change)
         run.grown = False
+        self.changed_runs[run.number] = run
 
     def settle(self, knot: Knot, change: Change) -> None:
         """Look again for the edges of runs that grew."""

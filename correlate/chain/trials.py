@@ -85,14 +85,11 @@ def run(document: Document, patterns: Iterable[Pattern]) -> list[RuleError]:
 
 def _holds(pattern: Pattern, trial: Trial) -> bool:
     logic = link((pattern,)).open("trial", {})
-    chains: dict[str, Chain] = {}
+    said: list[Any] = []
     for number, one in enumerate(trial.alerts):
-        for out in logic.on_item(_alert(number, one)):
-            if isinstance(out, Chain):
-                chains[out.id] = out
-    for out in logic.on_time(END_US):
-        if isinstance(out, Chain):
-            chains[out.id] = out
+        said.extend(logic.on_item(_alert(number, one)))
+    said.extend(logic.on_time(END_US))
+    chains = {out.id: out for out in said if isinstance(out, Chain)}
     return any(pattern.pattern in chain.patterns for chain in chains.values())
 
 

@@ -112,6 +112,7 @@ class StageTask:
         self._tie = tie
         self._live: list[Taken] = []
         self._sent: list[Sent] = []
+        self._moment_us = 0
         self._told = Mark(name, 0)
         self._told_at_us = 0
         self._heard: set[str] = set()
@@ -172,6 +173,10 @@ class StageTask:
         live, self._live = sorted(self._live), []
         for taken in live:
             self._process(taken, low)
+        if live or front > self._moment_us:
+            self._begin(
+                self._moment_us + 1
+            )  # nothing more of this time will come, or nobody waits for it
         if not is_over and self.upstreams.have_ended():
             self._finish()
         elif not is_over:
@@ -214,10 +219,19 @@ class StageTask:
 
     def _process(self, taken: Taken, low_us: int) -> None:
         """Let time come to what caused an item, then take it. What is late finds the time where it is."""
+        self._begin(taken.cause_us)
         self.origin_ms = taken.origin_ms
         reached_us = taken.cause_us - self._lateness_us - (taken.rank == Rank.TIMED)
         self._advance(min(reached_us, low_us))
         self._say(self._engine_takes(taken.item), At(taken.cause_us, taken.origin_ms), taken)
+
+    def _begin(self, cause_us: int) -> None:
+        """Let what was caused before be told; it was caused at the end of the moment that this one follows."""
+        if cause_us <= self._moment_us:
+            return
+        at = At(max(self._moment_us, self.low_us + self._lateness_us), self.origin_ms, Rank.TIMED)
+        self._moment_us = cause_us
+        self._say(self.engine.begin(cause_us), at)
 
     def _engine_takes(self, item: Item) -> Iterator[Output]:
         match item:

@@ -15,6 +15,7 @@ from contract.records import Alert, Chain, Level, Rule
 from correlate.chain.entities import entities_of
 from correlate.chain.why import exceptions, expected, left_out, without
 from correlate.link import link
+from tests.correlate.at_once import at_once
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEMAS = Path(__file__).parents[2] / "../shared/specs/attack_flow/stix"
@@ -47,7 +48,7 @@ ALERTS = [
 
 def linked(alerts: list[Alert]) -> Chain:
     logic = link().open("default", {})
-    chains = [one for item in alerts for one in logic.on_item(item) if isinstance(one, Chain)]
+    chains = [one for item in alerts for one in at_once(logic, item) if isinstance(one, Chain)]
     return chains[-1]
 
 

@@ -18,6 +18,7 @@ from contract.timestamps import from_datetime
 from correlate.chain.entities import entities_of
 from correlate.chain.settings import LinkSettings
 from correlate.link import link
+from tests.correlate.at_once import at_once
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Item: TypeAlias = Alert | Correction
@@ -50,7 +51,7 @@ class Play:
 
     def take(self, *items: Item) -> Play:
         for item in items:
-            self._keep(self.logic.on_item(item))
+            self._keep(at_once(self.logic, item))
             if self.restart:
                 for name, data in self.logic.snapshot().items():
                     if data is None:

@@ -18,6 +18,7 @@ from contract.timestamps import from_datetime
 from correlate.chain.entities import entities_of
 from correlate.chain.settings import LinkSettings
 from correlate.link import link
+from tests.correlate.at_once import at_once
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END_US = from_datetime(START + timedelta(hours=20))
@@ -87,7 +88,7 @@ def play(
     """Return all that comes out; with `restart` the logic is put away and opened anew before each step."""
     logic, parts, out = open_(chosen), {}, []
     for item in items:
-        out.extend(logic.on_item(item))
+        out.extend(at_once(logic, item))
         if restart:
             for name, data in logic.snapshot().items():
                 if data is None:
@@ -150,7 +151,7 @@ def test_each_link_names_what_is_shared() -> None:
 
 def test_grave_alert_is_a_chain_at_once_and_keeps_its_id_as_it_grows() -> None:
     logic = open_()
-    ids = [[one.id for one in logic.on_item(item)] for item in intrusion()]
+    ids = [[one.id for one in at_once(logic, item)] for item in intrusion()]
     assert [len(one) for one in ids] == [1, 1, 1, 1]
     assert len({one for row in ids for one in row}) == 1
 
@@ -352,7 +353,7 @@ def test_flood_from_many_sources_merges_no_chains_and_stays_in_bounds() -> None:
         alert("x2", "r2", 2, peers("100.0.0.2", "10.0.0.78")),
     ]
     logic = open_(bound)
-    out = [one for item in [*attacks, *flood(3000)] for one in logic.on_item(item)]
+    out = [one for item in [*attacks, *flood(3000)] for one in at_once(logic, item)]
     assert not any({"x1", "x2"} <= set(one.alerts) for one in out if isinstance(one, Chain))
     notices = [one for one in out if isinstance(one, Notice)]
     assert {one.label for one in notices} == {"crowd", "runs"}
@@ -384,7 +385,7 @@ def test_full_chain_takes_no_more_and_says_so() -> None:
 def test_everything_is_forgotten_a_lifetime_later() -> None:
     logic = open_()
     for item in intrusion():
-        list(logic.on_item(item))
+        list(at_once(logic, item))
     while (at := logic.wake_at()) is not None:
         list(logic.on_time(at))
     list(logic.on_time(END_US * 2))
@@ -442,9 +443,9 @@ def test_restart_at_every_step_changes_nothing(items: list[Alert]) -> None:
 def test_snapshot_holds_only_what_changed(count: int) -> None:
     logic = open_()
     for item in flood(count):
-        list(logic.on_item(item))
+        list(at_once(logic, item))
     assert logic.snapshot()
     assert logic.snapshot() == {}
-    list(logic.on_item(alert("new", "r9", 1, peers("192.0.2.1", "192.0.2.2"))))
+    list(at_once(logic, alert("new", "r9", 1, peers("192.0.2.1", "192.0.2.2"))))
     names: Sequence[str] = sorted(name.partition("/")[0] for name in logic.snapshot())
     assert names == ["base", "base", "knot", "meta", "name", "run"]

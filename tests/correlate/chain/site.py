@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from contract.event import Observation
+from contract.ports import Stage
 from contract.records import Alert, Chain, Rule
 from contract.timestamps import from_datetime, microseconds, to_datetime
 from correlate.chain.entities import entities_of
@@ -179,6 +180,61 @@ def in_order(items: Sequence[Item]) -> list[tuple[int, Item]]:
     return [(_time(item), item) for item in items]
 
 
+def moments(items: Sequence[Item]) -> list[tuple[int, list[Item]]]:
+    """Return (time, all that it brought about), in order of time."""
+    found: dict[int, list[Item]] = {}
+    for item in items:
+        found.setdefault(_time(item), []).append(item)
+    return sorted(found.items())
+
+
+def sequence(items: Sequence[Item], dice: random.Random | None = None) -> list[Any]:
+    """Return all that is told, in order, as a host that says when each moment begins hears it.
+
+    With `dice` what one time brings about comes in any order, time passes in any steps, and the stage is put away and
+    opened anew now and then, in the middle of a moment too.
+    """
+    stage = link((), LinkSettings())
+    lateness_us = microseconds(LinkSettings().lateness)
+    runner = StageRunner(stage)
+    parts: dict[str, dict[str, bytes]] = {}
+    out: list[Any] = []
+    low_us = 0
+    for at_us, brought in moments(items):
+        out += runner.begin(at_us)
+        steps = [at_us - lateness_us]
+        if dice is not None:
+            dice.shuffle(brought)
+            steps = sorted(
+                steps + [dice.randint(low_us, steps[0]) for _ in range(dice.randrange(3))]
+            )
+        for step_us in steps:
+            low_us = step_us
+            if low_us >= runner.next_wake():
+                out += runner.advance(low_us)
+        for item in brought:
+            out += runner.take(item)
+            if dice is not None and dice.random() < 0.15:
+                runner = _again(stage, runner, parts, low_us)
+    out += runner.begin(NEVER - 1)
+    out += runner.advance(NEVER - 1)
+    return [one for one in out if isinstance(one, Chain)]
+
+
+def _again(
+    stage: Stage[Any, Any], runner: StageRunner[Any, Any], parts: dict[str, dict[str, bytes]], now_us: int
+) -> StageRunner[Any, Any]:  # fmt: skip
+    """Put a stage away and open it anew."""
+    for (_, key, part), data in runner.changes().items():
+        if data is None:
+            del parts.setdefault(key, {})[part]
+        else:
+            parts.setdefault(key, {})[part] = data
+    runner = StageRunner(stage)
+    runner.restore(list(parts.items()), now_us)
+    return runner
+
+
 def told(
     order: Iterable[tuple[int, Item]], *, dice: random.Random | None = None, **chosen: Any
 ) -> dict[str, dict[str, Any]]:
@@ -201,13 +257,7 @@ def told(
             keep(runner.advance(now_us))
         keep(runner.take(item))
         if dice is not None and dice.random() < 0.2:
-            for (_, key, part), data in runner.changes().items():
-                if data is None:
-                    del parts.setdefault(key, {})[part]
-                else:
-                    parts.setdefault(key, {})[part] = data
-            runner = StageRunner(stage)
-            runner.restore(list(parts.items()), now_us)
+            runner = _again(stage, runner, parts, now_us)
     keep(runner.advance(now_us + microseconds(LinkSettings(**chosen).lateness)))
     keep(runner.advance(NEVER - 1))
     return {id: one.model_dump(exclude={"revision"}) for id, one in last.items() if one.alerts}

@@ -13,6 +13,7 @@ from contract.records import Alert, Chain, Rule
 from correlate.chain.entities import entities_of
 from correlate.chain.settings import LinkSettings
 from correlate.link import link
+from tests.correlate.at_once import at_once
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Items: TypeAlias = Sequence[Alert | Observation]
@@ -37,7 +38,7 @@ def joined(items: Items, **chosen: Any) -> str:
     logic = link((), LinkSettings(**chosen)).open("default", {})
     last: dict[str, Chain] = {}
     for item in items:
-        for out in logic.on_item(item):
+        for out in at_once(logic, item):
             if isinstance(out, Chain):
                 last[out.id] = out
     whole = [one for one in last.values() if one.alerts]
@@ -212,5 +213,5 @@ def test_an_account_whose_daily_work_looks_like_theft_joins_nothing_by_it() -> N
     last: dict[str, Chain] = {}
     later = alert("late", 900, on("ws9", "p2", user__name="pia", user__domain="corp"))
     for item in [*daily, later]:
-        last |= {out.id: out for out in logic.on_item(item) if isinstance(out, Chain)}
+        last |= {out.id: out for out in at_once(logic, item) if isinstance(out, Chain)}
     assert max(len(one.alerts) for one in last.values()) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from contract.timestamps import microseconds
 from correlate.chain.settings import LinkSettings
-from tests.correlate.chain.site import Site, in_order, shuffled, told
+from tests.correlate.chain.site import Site, in_order, sequence, shuffled, told
 
 LATENESS_US = microseconds(LinkSettings().lateness)
 
@@ -29,3 +29,15 @@ def test_a_restart_days_later_knows_what_was_known(seed: int) -> None:
     """Runs that stay open outlive what led to them; a restart must not forget what they were joined by."""
     order = in_order(Site(seed).items(120))
     assert told(order, dice=random.Random(seed)) == told(order)  # noqa: S311  not for secrets
+
+
+@pytest.mark.parametrize("seed", [1, 5, 9, 14, 23, 31])
+def test_all_that_is_told_on_the_way_is_the_same_however_one_time_is_ordered_and_batched(
+    seed: int,
+) -> None:
+    """Also what lasts a moment only: decisions are made on it."""
+    items = Site(seed).items(110)
+    expected = sequence(items)
+    assert any(one.merged_into for one in expected)
+    for number in range(3):
+        assert sequence(items, random.Random(number)) == expected  # noqa: S311  the same order again

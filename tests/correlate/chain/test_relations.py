@@ -16,6 +16,7 @@ from correlate.chain.identity import Identity
 from correlate.chain.relations import CHUNK, Relations, command_path, relations_of
 from correlate.chain.trust import FAILED, HALF_LIFE_US, PASSED, UNKNOWN, Trust
 from correlate.link import link
+from tests.correlate.at_once import at_once
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR_US = 3_600_000_000
@@ -50,7 +51,7 @@ def groups(items: Sequence[Alert | Observation]) -> set[frozenset[str]]:
     logic = link().open("default", {})
     last: dict[str, Chain] = {}
     for item in items:
-        for out in logic.on_item(item):
+        for out in at_once(logic, item):
             if isinstance(out, Chain):
                 last[out.id] = out
     return {frozenset(one.alerts) for one in last.values() if one.alerts}
@@ -60,7 +61,7 @@ def evidence(items: Sequence[Alert | Observation]) -> str:
     logic = link().open("default", {})
     last = ""
     for item in items:
-        for out in logic.on_item(item):
+        for out in at_once(logic, item):
             if isinstance(out, Chain) and out.links:
                 last = out.links[0].evidence
     return last
@@ -250,8 +251,8 @@ def test_host_that_proved_its_state_weighs_less_than_one_that_failed() -> None:
     scores = {}
     for result in ("pass", "fail"):
         logic = link().open("default", {})
-        list(logic.on_item(seen(0, host__ip=["10.0.0.5"], opsonin__attestation__result=result)))
-        (scores[result],) = [one.score for one in logic.on_item(hit) if isinstance(one, Chain)]
+        list(at_once(logic, seen(0, host__ip=["10.0.0.5"], opsonin__attestation__result=result)))
+        (scores[result],) = [one.score for one in at_once(logic, hit) if isinstance(one, Chain)]
     assert scores["pass"] < scores["fail"]
 
 

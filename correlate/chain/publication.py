@@ -1,0 +1,295 @@
+"""Which knots are chains, when they are told, and under which ids."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from heapq import heapify, heappop, heappush
+from typing import Any, Final, TypeAlias
+
+from contract.event import Notice
+from contract.records import Chain
+from contract.timestamps import microseconds
+from correlate.chain import state
+from correlate.chain.graph import Graph
+from correlate.chain.knots import Change, Knot
+from correlate.chain.names import Name, Names
+from correlate.chain.patterns import Pattern
+from correlate.chain.runs import LEVEL_OF, Run
+from correlate.chain.settings import LinkSettings
+from correlate.chain.story import chain_id, tell
+
+Output: TypeAlias = Chain | Notice
+
+_AT_ONCE: Final = 32
+"""Runs of a chain up to which each new one is published at once; a longer one when it grew by a sixteenth."""
+
+_WORDS: Final = {
+    "runs": "graph is full: alerts that joined nothing, then the oldest chains, were closed early",
+    "run_alerts": "more alerts of one kind than a run keeps; the latest are counted, not listed",
+    "chain_runs": "chain is full: an edge was found and the chains were not joined",
+    "names": "more chain ids than are remembered; the oldest cannot come back to life",
+    "relations": "more processes, connections and files than are remembered; the oldest went",
+    "addresses": "more addresses than are remembered; the one longest unbound went",
+    "habits": "more hosts, or rules on one host, than habits are learnt of; they count as never seen",
+    "crowd": "one rule against one target from many sources; these alerts make no chain of their own",
+}
+
+
+class Publication:
+    """The knots of a graph as chains.
+
+    Args:
+        graph: whose.
+        settings: spans.
+        patterns: shapes that have names.
+    """
+
+    def __init__(self, graph: Graph, settings: LinkSettings, patterns: Sequence[Pattern]) -> None:
+        self.names = Names()
+        self.patterns = patterns
+        self._graph = graph
+        self._settings = settings
+        self._knots: dict[int, Knot] = {}
+        self._changed: set[int] = set()
+        self._due: list[tuple[int, int]] = []
+        self._single = LEVEL_OF[settings.single_level]
+        self._refresh_us = microseconds(settings.refresh)
+        self._gap_us = microseconds(settings.run_gap)
+        self._lateness_us = microseconds(settings.lateness)
+
+    # -------------------------------------------------------------- when
+
+    def settle(self, change: Change, now_us: int = 0, *, at_due: bool = False) -> list[Output]:
+        """Give ids to what changed and tell it."""
+        if change.full:
+            self._graph.lost["chain_runs"] += change.full
+        if self._graph.words:
+            self._graph.weave.respect(change)
+        touched = change.touched
+        for knot in self._graph.crowded_out():
+            self.forget(knot)
+            touched.discard(knot)
+        for knot in list(touched):
+            touched |= self._return_names(knot)
+        empty: list[str] = []
+        for knot in touched:
+            self._changed.add(knot.number)
+            if not knot.runs:
+                self._knots.pop(knot.number, None)
+                empty.extend(knot.names)
+                knot.names = set()
+        out: list[Output] = [self.names.withdraw(one) for one in sorted(empty)]
+        for knot in sorted((one for one in touched if one.runs), key=lambda one: one.first):
+            self._knots[knot.number] = knot
+            out.extend(self._publish(knot, now_us, at_due=at_due))
+        return out
+
+    def due(self, now_us: int) -> list[Output]:
+        """Tell what is due."""
+        out: list[Output] = []
+        while self._due and self._due[0][0] <= now_us:
+            due_us, number = heappop(self._due)
+            knot = self._knots.get(number)
+            if knot is None or knot.due_us != due_us:
+                continue
+            knot.due_us = None
+            if not knot.names and knot.last_us + self._gap_us > now_us:
+                self.later(knot)
+                continue
+            change = Change({knot})
+            self._graph.settle(knot, change)
+            out.extend(self.settle(change, now_us, at_due=True))
+        return out
+
+    def wake_at(self) -> int | None:
+        """Return when something is due."""
+        return self._due[0][0] if self._due else None
+
+    def later(self, knot: Knot) -> None:
+        """Plan to look at a knot that only grew by repetitions; once planned, it is not put off.
+
+        One that is no chain yet is looked at when its repetitions end.
+        """
+        if knot.due_us is None:
+            wait_us = self._refresh_us if knot.names else self._gap_us
+            self._plan(knot, knot.last_us + wait_us)
+
+    def _plan(self, knot: Knot, due_us: int) -> None:
+        if knot.due_us is None or knot.due_us > due_us:
+            knot.due_us = due_us
+            heappush(self._due, (due_us, knot.number))
+            self._changed.add(knot.number)
+
+    # -------------------------------------------------------------- what
+
+    def _publish(self, knot: Knot, now_us: int, *, at_due: bool) -> Iterator[Output]:
+        if not self._is_worth(knot):
+            yield from map(self.names.withdraw, sorted(knot.names))
+            knot.names = set()
+            if len(knot.runs) == 1:
+                self._graph.loosen(knot.first)
+            return
+        if not at_due and not self._is_material(knot):
+            self.later(knot)
+            return
+        own = chain_id(knot.runs)
+        known = self.names.get(own)
+        revision = known.revision + 1 if known else 1
+        chain = tell(
+            knot.runs,
+            revision,
+            self._rarity,
+            self._trust,
+            patterns=self._shapes(knot),
+            corrections=self._said(knot),
+            trusted=self._graph.regain.trusted(knot.runs),
+        )
+        shown = _digest(chain)
+        if known is None or shown != known.shown or own not in knot.names:
+            yield chain
+            self.names.put(own, Name(knot.first.head, chain.revision, knot.last_us, shown=shown))
+            knot.shown_runs = len(knot.runs)
+            knot.shown_alerts = len(chain.alerts)
+        for one in sorted(knot.names - {own}):
+            yield self.names.merge(one, own, chain)
+        knot.names = {own}
+        if not (at_due and now_us >= knot.last_us + self._lateness_us):
+            self._plan(knot, knot.last_us + self._lateness_us)
+
+    def _is_worth(self, knot: Knot) -> bool:
+        """Tell whether a knot is a chain: two rules joined, or one alert that is grave enough by itself."""
+        if len({run.rule.id for run in knot.runs}) > 1 or self._said(knot):
+            return True
+        run = knot.first
+        # What names no peer and no process gives nothing to act on: alone it must be graver.
+        if max(one.level - one.is_blind for one in knot.runs) < self._single:
+            return False
+        if len(knot.runs) == 1 and self._graph.postings.in_crowd(run):
+            self._graph.lost["crowd"] += 1
+            return False
+        return True
+
+    def _is_material(self, knot: Knot) -> bool:
+        size = len(knot.runs)
+        if size <= _AT_ONCE or knot.names != {chain_id(knot.runs)}:
+            return True
+        return abs(size - knot.shown_runs) * 16 >= size
+
+    def _said(self, knot: Knot) -> tuple[str, ...]:
+        """Return the ids of the corrections about a knot."""
+        if not self._graph.words:
+            return ()
+        return self._graph.words.of(one for run in knot.runs for one in run.members)
+
+    def _shapes(self, knot: Knot) -> tuple[str, ...]:
+        """Return the names of the patterns that a knot satisfies."""
+        if not self.patterns or len(knot.runs) == 1:
+            return ()
+        runs = sorted(knot.runs)
+        return tuple(one.pattern for one in self.patterns if one.find(runs) is not None)
+
+    def _rarity(self, run: Run) -> float:
+        return run.rarity.factor
+
+    def _trust(self, run: Run) -> float:
+        keys = tuple(
+            f"{one.type}|{one.value}"
+            for one in run.signing
+            if one.role in ("subject", "target") and one.type in ("host", "ip", "key")
+        )
+        return self._graph.trust.at(keys, run.last_us)
+
+    def notices(self) -> list[Output]:
+        """Return what passed a bound since the last call."""
+        lost, self._graph.lost = self._graph.lost, Counter()
+        for name, part in (
+            ("relations", self._graph.relations),
+            ("addresses", self._graph.identity),
+            ("habits", self._graph.baseline),
+        ):
+            if part.lost:
+                lost[name] += part.lost
+                part.lost = 0
+        return [
+            Notice("link_left_out", amount, label, _WORDS[label])
+            for label, amount in sorted(lost.items())
+        ]
+
+    # -------------------------------------------------------------- under which ids
+
+    def _return_names(self, knot: Knot) -> set[Knot]:
+        """Give each id of a knot to the knot that now holds its first alert."""
+        moved: set[Knot] = set()
+        for one in sorted(knot.names):
+            run = self._graph.by_alert.get(self.names[one].anchor)
+            if run is not None and run.knot is not knot:
+                knot.names.discard(one)
+                run.knot.names.add(one)
+                moved.add(run.knot)
+        return moved
+
+    def anchor(self, one: str) -> Run | None:
+        """Return the run with the first alert of the open chain that an id, or one merged into it, stands for."""
+        found = self.names.follow(one)
+        if found is None:
+            return None
+        goes_on, name = found
+        run = self._graph.by_alert.get(name.anchor)
+        return run if run is not None and goes_on in run.knot.names else None
+
+    # -------------------------------------------------------------- forgetting, state
+
+    def forget(self, knot: Knot) -> None:
+        """Let go of a knot that the graph closed."""
+        self._knots.pop(knot.number, None)
+        self._changed.add(knot.number)
+
+    def forget_names(self, before_us: int) -> None:
+        """Drop ids that are older, and the oldest beyond the bound."""
+        held = {one for knot in self._knots.values() for one in knot.names}
+        over = self.names.forget(before_us, held, self._settings.max_names)
+        if over:
+            self._graph.lost["names"] += over
+
+    def parts(self) -> dict[str, bytes | None]:
+        """Return the parts of the state that changed."""
+        parts: dict[str, bytes | None] = {}
+        for number in sorted(self._changed):
+            knot = self._knots.get(number)
+            # A run that is no chain needs no part to say that it stands alone.
+            alone = knot is None or (len(knot.runs) == 1 and not knot.names)
+            parts[f"knot/{number}"] = None if alone or knot is None else state.knot_part(knot)
+        self._changed.clear()
+        for one, row in self.names.parts():
+            parts[f"name/{one}"] = None if row is None else state.encode({"row": row})
+        return parts
+
+    def restore(self, parts: Mapping[str, bytes]) -> None:
+        """Go on from the parts, after the graph did."""
+        for run in self._graph.runs.values():
+            knot = self._knots[run.knot.number] = run.knot
+            if run.grown and len(knot.runs) == 1 and not knot.names:
+                knot.due_us = run.last_us + self._gap_us
+        rows: Iterable[tuple[str, Any]] = (
+            (name.removeprefix("name/"), state.decode(name, data)["row"])
+            for name, data in parts.items()
+            if name.startswith("name/")
+        )
+        for one, row in rows:
+            self.names.restore(one, row)
+        self._due = [
+            (knot.due_us, knot.number) for knot in self._knots.values() if knot.due_us is not None
+        ]
+        heapify(self._due)
+        for number in sorted(self._knots):
+            knot = self._knots[number]
+            if len(knot.runs) == 1 and not knot.names:
+                self._graph.loosen(knot.first)
+
+
+def _digest(chain: Chain) -> str:
+    """Return a digest of what a chain says, its revision left out."""
+    data = chain.model_dump_json(exclude={"revision"}).encode()
+    return blake2b(data, digest_size=8).hexdigest()
