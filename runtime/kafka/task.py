@@ -174,9 +174,8 @@ class StageTask:
         for taken in live:
             self._process(taken, low)
         if live or front > self._moment_us:
-            self._begin(
-                self._moment_us + 1
-            )  # nothing more of this time will come, or nobody waits for it
+            # Nothing more of this time will come, or nobody waits for it.
+            self._begin(self._moment_us + 1)
         if not is_over and self.upstreams.have_ended():
             self._finish()
         elif not is_over:
