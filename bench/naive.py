@@ -25,10 +25,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from contract.document import Document, read  # noqa: E402  # after the path to the checkout
+from correlate.sigma.compile import load  # noqa: E402
 from correlate.sigma.engine import Engine  # noqa: E402
 from correlate.sigma.lines import LineMatcher, decode  # noqa: E402
 from correlate.sigma.route import Route, Router  # noqa: E402
-from correlate.sigma.rules import RuleSet, load  # noqa: E402
+from correlate.sigma.rules import RuleSet  # noqa: E402
 from correlate.sigma.taxonomy import Names  # noqa: E402
 from correlate.sigma.view import flat  # noqa: E402
 from tests.correlate.sigma import naive  # noqa: E402

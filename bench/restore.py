@@ -36,7 +36,7 @@ from contract.document import read  # noqa: E402
 from contract.event import Event, Match  # noqa: E402
 from contract.topics import AGGREGATE_STATE  # noqa: E402
 from correlate.aggregate import aggregate  # noqa: E402
-from correlate.sigma.rules import load  # noqa: E402
+from correlate.sigma.compile import load  # noqa: E402
 from runtime import log  # noqa: E402
 from runtime.kafka import client, topics  # noqa: E402
 from runtime.kafka.settings import KafkaSettings  # noqa: E402

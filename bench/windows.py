@@ -33,7 +33,7 @@ from contract.event import Event, Match  # noqa: E402
 from contract.records import Alert  # noqa: E402
 from contract.timestamps import iso  # noqa: E402
 from correlate.aggregate import Settings, aggregate  # noqa: E402
-from correlate.sigma.rules import load  # noqa: E402
+from correlate.sigma.compile import load  # noqa: E402
 from runtime.stage_runner import StageRunner  # noqa: E402
 
 T0_US = 1_767_225_600_000_000

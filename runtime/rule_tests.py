@@ -17,9 +17,9 @@ from correlate.chain import patterns, trials
 from correlate.detect import Detector
 from correlate.rehearse import cases, rehearse
 from correlate.sigma import trial as listed_trial
-from correlate.sigma.compile import Compiler
+from correlate.sigma.compile import Compiler, load
 from correlate.sigma.pipelines import Pipeline
-from correlate.sigma.rules import Detection, Options, RuleSet, load
+from correlate.sigma.rules import Detection, Options, RuleSet
 from respond import playbook, trial
 from runtime.rule_files import paths
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from contract.document import Document
 from contract.errors import RuleError
 from correlate.sigma import taxonomy
+from correlate.sigma.compile import load
 from correlate.sigma.conventions import Conventions, Finding
 from correlate.sigma.faults import faults
 from correlate.sigma.known_fields import CATEGORIES, WINDOWS
@@ -20,7 +21,7 @@ from correlate.sigma.logic import verdict
 from correlate.sigma.node import leaves
 from correlate.sigma.pattern import required_literal, searcher
 from correlate.sigma.pipelines import Pipeline
-from correlate.sigma.rules import Detection, Options, identity_of, load
+from correlate.sigma.rules import Detection, Options, identity_of
 from correlate.sigma.usage import unused
 
 Clock: TypeAlias = Callable[[], float]

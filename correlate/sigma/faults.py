@@ -8,8 +8,9 @@ from typing import Any
 
 from contract.document import Document
 from contract.errors import RuleError
+from correlate.sigma.compile import load
 from correlate.sigma.pipelines import Pipeline
-from correlate.sigma.rules import Options, load
+from correlate.sigma.rules import Options
 
 MAX_FAULTS = 20
 """Named of one rule."""

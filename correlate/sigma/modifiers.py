@@ -228,5 +228,3 @@ MODIFIERS: dict[str, type[SigmaModifier[Any, Any]]] = {
     "utf16": Utf16,
     "re": Re,
 }
-NOT_OF_SIGMA = frozenset({"ignorecase", "multiline", "dotall"})
-"""Long names that pySigma has beside `i`, `m`, `s`; read, since rules in the wild use them."""

@@ -16,7 +16,6 @@ from contract.errors import RuleError
 from contract.ids import derive_id
 from contract.records import LEVELS, Level
 from correlate.sigma.node import Node
-from correlate.sigma.pipelines import Pipeline
 from correlate.sigma.taxonomy import ALIASES, Source
 
 DEFAULT_LEVEL: Level = "medium"
@@ -142,39 +141,6 @@ class Options:
 
     placeholders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     allow_slow: bool = False
-
-
-def load(
-    documents: Iterable[Document],
-    *,
-    pipelines: Sequence[Pipeline] = (),
-    options: Options | None = None,
-) -> RuleSet:
-    """Compile documents: detections, correlations, filters, in any order.
-
-    Never raises for what a rule says: see `RuleSet.errors`.
-
-    Raises:
-        RuleError: a pipeline is not one.
-    """
-    from correlate.sigma.compile import Compiler  # noqa: PLC0415  # pySigma takes half a second
-
-    sorted_out = Sorted()
-    for document in documents:
-        sorted_out.add(document)
-    compiler = Compiler(sorted_out.filters, pipelines, options or Options())
-    detections: dict[str, Detection] = {}
-    for identity, document in sorted_out.detections.items():
-        try:
-            detections[identity] = compiler.detection(document, identity)
-        except RuleError as error:
-            sorted_out.errors.append(error)
-    return RuleSet(
-        detections,
-        sorted_out.correlations,
-        sorted_out.filters,
-        (*sorted_out.errors, *compiler.errors),
-    )
 
 
 def identity_of(document: Document) -> str:

@@ -9,7 +9,8 @@ from contract.event import SENSOR_RULE, Event, Match
 from contract.records import Alert
 from correlate.aggregate import SILENT, Settings, aggregate, check
 from correlate.rehearse import START_US, Alerts
-from correlate.sigma.rules import RuleSet, load
+from correlate.sigma.compile import load
+from correlate.sigma.rules import RuleSet
 
 FAILED = """
 title: Failed logon

@@ -7,7 +7,8 @@ import pytest
 from contract.document import read
 from contract.event import SENSOR_RULE, Event
 from correlate.detect import Detector
-from correlate.sigma.rules import RuleSet, load
+from correlate.sigma.compile import load
+from correlate.sigma.rules import RuleSet
 
 RULE = """
 title: {title}

@@ -14,7 +14,8 @@ from contract.records import Alert
 from correlate.aggregate import aggregate
 from correlate.detect import Detector
 from correlate.rehearse import cases, rehearse
-from correlate.sigma.rules import RuleSet, load
+from correlate.sigma.compile import load
+from correlate.sigma.rules import RuleSet
 
 ROOT = Path(__file__).parents[2] / "rules"
 FILES = sorted(

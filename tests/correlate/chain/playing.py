@@ -18,7 +18,8 @@ from correlate.aggregate import aggregate
 from correlate.detect import Detector
 from correlate.link import link
 from correlate.observe import observe
-from correlate.sigma.rules import RuleSet, load
+from correlate.sigma.compile import load
+from correlate.sigma.rules import RuleSet
 from ingest.adapters.windows_eventlog import ADAPTER as WINDOWS
 from ingest.adapters.zeek_log import ADAPTER as ZEEK
 from ingest.normalize import Normalizer

@@ -21,7 +21,7 @@ from correlate.aggregate import aggregate
 from correlate.chain.entities import entity
 from correlate.detect import Detector
 from correlate.link import link
-from correlate.sigma.rules import load
+from correlate.sigma.compile import load
 from ingest.adapters.generic_ecs import ADAPTER
 from ingest.normalize import Normalizer
 from runtime.stage_runner import StageRunner

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from contract.document import read
+from correlate.sigma.compile import load
 from correlate.sigma.lines import LineMatcher
 from correlate.sigma.pipelines import Pipeline
-from correlate.sigma.rules import Options, RuleSet, load
+from correlate.sigma.rules import Options, RuleSet
 
 HEAD = "title: {title}\nid: {id}\nlogsource: {{{source}}}\nlevel: low\ndetection:\n"
 

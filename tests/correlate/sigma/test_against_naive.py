@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.document import Document, read
+from correlate.sigma.compile import load
 from correlate.sigma.engine import Engine
 from correlate.sigma.route import Route, Router
-from correlate.sigma.rules import RuleSet, load
+from correlate.sigma.rules import RuleSet
 from correlate.sigma.view import flat
 from tests.correlate.sigma import naive
 

@@ -8,7 +8,7 @@ from contract.document import read
 from contract.event import SENSOR_RULE, Event, Match
 from correlate.aggregate import Settings, aggregate
 from correlate.rehearse import START_US, Alerts
-from correlate.sigma.rules import load
+from correlate.sigma.compile import load
 from correlate.window.shard import Shard
 from correlate.window.sketch import ERROR, SlidingSketch
 from correlate.window.window import Window

@@ -9,7 +9,7 @@ from contract.event import Event, Match
 from contract.records import Alert
 from correlate.aggregate import Settings, aggregate
 from correlate.rehearse import START_US
-from correlate.sigma.rules import load
+from correlate.sigma.compile import load
 from runtime.stage_runner import NEVER, StageRunner
 
 RULE = """

@@ -11,7 +11,7 @@ from contract.event import Event, Match
 from contract.records import Alert
 from correlate.aggregate import Settings, aggregate, check
 from correlate.rehearse import END_US, START_US, Alerts
-from correlate.sigma.rules import load
+from correlate.sigma.compile import load
 
 RULES = "".join(
     f"title: {name}\nid: r{name}\nname: r{name}\nlogsource: {{product: windows}}\n"

@@ -13,7 +13,7 @@ from contract.event import Event, Match
 from contract.records import Alert
 from correlate.aggregate import Settings, aggregate
 from correlate.rehearse import END_US, START_US, Alerts
-from correlate.sigma.rules import load
+from correlate.sigma.compile import load
 
 DETECTIONS = "".join(
     f"""

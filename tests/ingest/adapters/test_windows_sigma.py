@@ -13,7 +13,7 @@ from contract.document import read
 from contract.event import Event
 from contract.ports import Context
 from correlate.detect import Detector
-from correlate.sigma.rules import load
+from correlate.sigma.compile import load
 from ingest.adapters.windows_eventlog import ADAPTER
 from ingest.normalize import Normalizer
 
