@@ -5,6 +5,10 @@ values at 10, 1,000 and 7,000 in the window. The events are decoded and matched 
 the stage under the engine's own host: keys, windows, timers, and (unless --no-state) a snapshot of what
 changed every --epoch events (the host: after 200 ms or 5,000 records). The peer reads, decodes and matches too: it is given the same lines.
 
+Beside each lane stands what Python itself takes of the same events: `decode_us`, msgspec's decoding of their JSON, and
+`keep_us`, the least that any correlation does: read the group-by field and append (time, id) to the group's list. `floor_per_s` is
+a second over both; `ratio` is ours to the peer's as timed, `ratio_decoded` with our decoding added, since the peer decodes too.
+
 Rates are per second of CPU time, so that a busy machine shows in neither; run on an idle one all the same.
 """
 
@@ -28,6 +32,8 @@ from typing import Any, TypeAlias
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import msgspec  # noqa: E402
+
 from contract.document import read  # noqa: E402
 from contract.event import Event, Match  # noqa: E402
 from contract.records import Alert  # noqa: E402
@@ -41,6 +47,7 @@ LATENESS_US = 1_000_000
 BATCH = 20_000
 GC_THRESHOLD = (100_000, 20, 50)  # as in runtime/embedded.py
 Row: TypeAlias = tuple[int, int, int, str, int]
+_decode = msgspec.json.Decoder().decode
 PEER = ROOT.parent / "shared" / "peers" / "rsigma.sh"
 
 DETECTIONS = "".join(
@@ -120,17 +127,55 @@ def ours(text: str, matches: Iterator[Match], *, epoch: int) -> dict[str, Any]:
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)
     before, most, seconds, events = resident_mb(), 0, 0.0, 0
+    floor = _Floor()
     while batch := [one for one in islice(matches, BATCH) if one.rule in ids]:
         events += len(batch)
+        if events % (8 * BATCH) < BATCH:
+            floor.sample(batch)
         begun = time.process_time()
         lane.run(batch)
         seconds += time.process_time() - begun
         most = max(most, len(runner))
     return {
-        "events": events, "events_per_s": round(events / seconds), "groups": most,
+        "events": events, "events_per_s": round(events / seconds), "us": round(1e6 * seconds / events, 2),
+        **floor.figures(), "groups": most,
         "alerts": lane.alerts, "rss_mb": round(resident_mb()), "state_rss_mb": round(resident_mb() - before),
         "state_bytes_per_event": round(lane.written / max(1, events)),
     }  # fmt: skip
+
+
+class _Floor:
+    """What Python takes of the same events whatever is done with them; measured on an eighth of the batches."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, list[tuple[int, str]]] = {}
+        self.decoding = self.keeping = 0.0
+        self.events = 0
+
+    def sample(self, batch: list[Match]) -> None:
+        """Decode a batch, and append its events to their groups."""
+        lines = [msgspec.json.encode(one.event.fields) for one in batch]
+        begun = time.process_time()
+        decoded = [_decode(line) for line in lines]
+        middle = time.process_time()
+        groups = self.groups
+        for one in batch:
+            event = one.event
+            group = event.fields["winlog.event_data.IpAddress"].lower()
+            known = groups.get(group)
+            if known is None:
+                known = groups[group] = []
+            known.append((event.time_us, event.id))
+        self.keeping += time.process_time() - middle
+        self.decoding += middle - begun
+        self.events += len(decoded)
+
+    def figures(self) -> dict[str, float]:
+        """Return microseconds an event, and events a second."""
+        decode, keep = (1e6 * one / max(1, self.events) for one in (self.decoding, self.keeping))
+        return {
+            "decode_us": round(decode, 2), "keep_us": round(keep, 2), "floor_per_s": round(1e6 / max(1e-9, decode + keep)),
+        }  # fmt: skip
 
 
 class _Lane:
@@ -218,7 +263,12 @@ def one(lane: str, span: str, kind: str, size: int, options: argparse.Namespace)
             write(rows(kind, size, count), Path(lines.name))
             figures["peer_events_per_s"] = peer(text, Path(lines.name), count)
     matches = (match_of(index, row) for index, row in enumerate(rows(kind, size, count)))
-    return figures | ours(text, matches, epoch=0 if options.no_state else options.epoch)
+    figures |= ours(text, matches, epoch=0 if options.no_state else options.epoch)
+    if (peer_rate := figures.get("peer_events_per_s")) is not None:
+        figures["ratio"] = round(figures["events_per_s"] / peer_rate, 2)
+        decoded = 1e6 / (figures["us"] + figures["decode_us"])
+        figures["ratio_decoded"] = round(decoded / peer_rate, 2)
+    return figures
 
 
 def main() -> None:

@@ -89,7 +89,7 @@ class Shard:
         group = router.group
         if group is None or router.item is not item:
             return self._several(item)
-        match = cast("Match", item)
+        match: Match = item  # type: ignore[assignment]  # the router's group is of a match
         event = match.event
         value = None
         if self.reader is not None:
@@ -105,7 +105,8 @@ class Shard:
         if isinstance(known, Window):
             return self._follow(group, known, entry)
         few = known if isinstance(known, list) else [known]
-        if len(few) >= self.room or entry[:3] <= few[-1][:3]:
+        last = few[-1]
+        if len(few) >= self.room or (time <= last[0] and entry[:3] <= last[:3]):
             return self._taken(group, known, entry)
         if few is not known:
             self.groups[group] = few
