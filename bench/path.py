@@ -1,11 +1,13 @@
 """What each stage costs on Kafka, beside the bare client that reads and writes the same records in the same transactions.
 
-    python bench/path.py --events 50000 [--rules DIR]
+    python bench/path.py --events 100000 [--input netfilter|eve|ecs] [--passes 3] [--forward] [--rules DIR]
 
-One after another on a broker of its own, each alone in this process: ingest (ECS lines of the recorded intrusion, repeated),
-detect, aggregate, link, decide. Rates are per CPU second of this process, the client's threads included, so that what else the
-machine does hardly counts. `--rules` names the rules; without it there are none, and detection passes everything
-by. Prints one JSON object as its last line; per stage:
+One after another on a broker of its own, each alone in this process: ingest, detect, aggregate, link, decide. Rates are per CPU
+second of this process, the client's threads included, so that what else the machine does hardly counts. What is read:
+`netfilter`, the firewall's lines of the recorded intrusion, and `eve`, made Suricata lines, both repeated at later times; `ecs`, the
+recorded intrusion as ECS documents, which every stage has work with. `--rules` names the rules; without it there
+are none, and detection passes everything by; with `--forward` one rule holds for every event, so that each goes on to Kafka. Prints
+one JSON object as its last line; per stage, the median of the passes:
 
     events_per_s_per_core   records read by the stage (ingest: lines) per CPU second
     bare_client_per_s       the same records read, and the stage's records sent, by kafka-python alone
@@ -19,11 +21,13 @@ import asyncio
 import json
 import logging
 import os
+import runpy
+import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +43,7 @@ from contract.event import Event  # noqa: E402
 from contract.meter import MemoryMeter  # noqa: E402
 from contract.plugins import load_named  # noqa: E402
 from contract.ports import Adapter, Batch  # noqa: E402
-from contract.timestamps import iso  # noqa: E402
+from contract.timestamps import iso, to_datetime  # noqa: E402
 from contract.topics import EVENTS, STATES, TOPICS, Topic  # noqa: E402
 from ingest.streams.kafka_client import arguments  # noqa: E402
 from runtime import clock, log  # noqa: E402
@@ -53,6 +57,14 @@ from runtime.settings import Reading, Settings, resolve  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "webshop"
 LOGS = {"eve.json": "suricata.eve", "netfilter.log": "linux.netfilter", "auth.log": "linux.auth"}
+ADAPTERS = {"ecs": "generic.ecs", "eve": "suricata.eve", "netfilter": "linux.netfilter"}
+EVERY = """
+title: every event
+id: 1d2f6b2e-6a52-4d3c-9d3f-0c8f1c5f7a11
+logsource: {category: any}
+detection: {any: {event.kind|exists: true}, condition: any}
+level: low
+"""
 PARTITIONS = 4
 _STEP_US = 2_000_000_000
 _AGO_US = 30 * 86_400_000_000
@@ -81,6 +93,22 @@ def write_events(path: Path, count: int, meter: MemoryMeter, settings: Settings)
                 out.write(json.dumps(fields) + "\n")
                 written += 1
     return written
+
+
+def write_lines(path: Path, kind: str, count: int) -> int:
+    """Write so many raw lines of a kind, a millisecond apart, up to now; return how many."""
+    if kind == "eve":
+        lines = runpy.run_path(str(ROOT / "bench" / "embedded.py"))["eve_lines"](count, 1)
+    else:
+        known = [one for one in (EXAMPLE / "netfilter.log").read_text().splitlines() if one]
+        first = to_datetime(clock.now_us()) - timedelta(days=1)
+        lines = [
+            (first + timedelta(milliseconds=number)).isoformat(timespec="microseconds")
+            + known[number % len(known)][32:]
+            for number in range(count)
+        ]
+    path.write_text("\n".join(lines) + "\n")
+    return len(lines)
 
 
 def cpu_of(call: Callable[[], object]) -> float:
@@ -238,51 +266,80 @@ def _line(records: int, spent: float, plain: float, sent: int) -> dict[str, floa
     }
 
 
+def passes(given: argparse.Namespace, broker: Broker, folder: Path) -> list[dict[str, Any]]:
+    """Measure as often as asked, each time with topics of its own."""
+    rules = tuple(one.absolute() for one in given.rules)
+    if not rules:
+        (folder / "rules").mkdir()
+        rules = (folder / "rules",)
+        if given.forward:
+            (folder / "rules" / "every.yml").write_text(EVERY)
+    lines, path = 0, folder / "input"
+    found = []
+    for number in range(given.passes):
+        settings = settings_of(broker, folder, f"path{number}", ADAPTERS[given.input], path)
+        if not lines and given.input == "ecs":
+            lines = write_events(path, given.events, MemoryMeter(), settings)
+        elif not lines:
+            lines = write_lines(path, given.input, given.events)
+        found.append(measure(settings, rules, lines))
+    return found
+
+
+def settings_of(broker: Broker, folder: Path, name: str, adapter: str, path: Path) -> Settings:
+    """Return the settings of one pass."""
+    return resolve(
+        {
+            "engine": {
+                "data_dir": str(folder / name), "stop_at_end": True, "idle_after": "1h",
+                "epoch": "1s", "epoch_records": BATCH_RECORDS,
+            },
+            "kafka": {
+                "bootstrap": [broker.bootstrap], "prefix": f"{name}.", "replication": 1, "min_in_sync": 1,
+                "partitions": PARTITIONS, "spread": "event",
+            },
+            "source": [
+                {"name": "logs", "type": "file", "adapter": adapter, "path": str(path), "follow": False}
+            ],
+        }
+    )  # fmt: skip
+
+
 def main() -> None:
     """Run the bench."""
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--events", type=int, default=50_000)
+    options.add_argument("--events", type=int, default=100_000)
+    options.add_argument("--input", choices=sorted(ADAPTERS), default="netfilter")
+    options.add_argument("--passes", type=int, default=3)
+    options.add_argument("--forward", action="store_true", help="one rule holds for every event")
     options.add_argument("--rules", type=Path, action="append", default=[])
     given = options.parse_args()
     log.configure("warning", "text")
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as temporary, Broker(place=Path(temporary)) as broker:
-        folder = Path(temporary)
-        rules = tuple(one.absolute() for one in given.rules)
-        if not rules:
-            (folder / "rules").mkdir()
-            rules = (folder / "rules",)
-        settings = resolve(
-            {
-                "engine": {
-                    "data_dir": str(folder / "var"), "stop_at_end": True, "idle_after": "1h",
-                    "epoch": "1s", "epoch_records": BATCH_RECORDS,
-                },
-                "kafka": {
-                    "bootstrap": [broker.bootstrap], "prefix": "path.", "replication": 1, "min_in_sync": 1,
-                    "partitions": PARTITIONS, "spread": "event",
-                },
-                "source": [
-                    {"name": "ecs", "type": "file", "adapter": "generic.ecs", "path": str(folder / "ecs.ndjson"), "follow": False}
-                ],
-            }
-        )  # fmt: skip
-        lines = write_events(folder / "ecs.ndjson", given.events, MemoryMeter(), settings)
-        stages = measure(settings, rules, lines)
-    through = lines / sum(stages[name]["cpu_s"] for name in ("ingest", "detect"))
+        found = passes(given, broker, Path(temporary))
+    through = [
+        one["ingest"]["records"] / (one["ingest"]["cpu_s"] + one["detect"]["cpu_s"])
+        for one in found
+    ]
     print(
         json.dumps(
             {
-                "events": lines,
-                "ingest_to_detected_per_s_per_core": round(through),
-                "rules": [str(one) for one in given.rules],
-                "stages": stages,
+                "input": given.input,
+                "ingest_to_detected_per_s_per_core": round(statistics.median(through)),
+                "of_passes": [round(one) for one in through],
+                "rules": "every event" if given.forward else [str(one) for one in given.rules],
+                "stages": {name: _median([one[name] for one in found]) for name in found[0]},
                 "cpus": os.cpu_count(),
             }
         )
     )
+
+
+def _median(lines: list[dict[str, float]]) -> dict[str, float]:
+    return {key: round(statistics.median(one[key] for one in lines), 2) for key in lines[0]}
 
 
 if __name__ == "__main__":
