@@ -16,7 +16,9 @@ HELP: Final[dict[str, str]] = {
     "dropped_bound": "Records longer than the source's bound: cut, then refused by the normalizer.",
     "dropped_rate": "Datagrams left out because their sender passed its rate.",
     "dropped_sender": "Datagrams left out because their sender is not among those that are heard.",
-    "dropped_connections": "Connections refused: too many at once, or too many of one sender.",
+    "dropped_connections": "Connections refused or cut, by reason: `connections` (too many at once, or of one sender), `sender` (not in `senders`), "
+    "`proxy_header` (none came, or a wrong one), `tls` (no agreement: certificate, version), `certificate_name` (not in `client_names`), "
+    "`held_bytes` (unfinished records beyond `max_held_bytes`).",
     "dropped_kernel": "Datagrams that the kernel dropped because its buffer was full.",
     "empty_datagrams": "Datagrams without content.",
     "paused_rate": "Times a sender was made to wait because it passed its rate.",

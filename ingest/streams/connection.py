@@ -88,6 +88,10 @@ class Hall:
             if not self._receipts:
                 self._emptied.set()
 
+    def refuse(self, reason: str) -> None:
+        """Count a connection that is refused or cut."""
+        self.meter.add("dropped_connections", reason=reason, source=self.source)
+
     def has_room(self, sender: str) -> bool:
         """Whether one more connection of a sender is within the bounds."""
         few = self.max_per_sender is None or self._by_sender[sender] < self.max_per_sender
@@ -161,8 +165,9 @@ class Connection(asyncio.Protocol):
         if not self._sender:
             peer = transport.get_extra_info("peername")
             self._sender = peer[0] if isinstance(peer, tuple) and peer else ""
-        if not self._hall.has_room(self._sender) or not self._hall.is_welcome(transport):
-            self._hall.meter.add("dropped_connections", source=self._hall.source)
+        has_room = self._hall.has_room(self._sender)
+        if not has_room or not self._hall.is_welcome(transport):
+            self._hall.refuse("certificate_name" if has_room else "connections")
             transport.abort()
             return
         self._hall.enter(self, self._sender)
@@ -182,7 +187,7 @@ class Connection(asyncio.Protocol):
         if self._answers is not None:
             self._answer(self._answers)
         if self._holds(self._reader.held) > self._hall.max_held_bytes:
-            self._hall.meter.add("dropped_connections", source=self._hall.source)
+            self._hall.refuse("held_bytes")
             self.hang_up()
             return
         if self._hall.inbox.is_full and "full" not in self._pauses:

@@ -145,7 +145,7 @@ class Listener:
             peer = str(address[0])
             is_proxy = bool(self._settings.proxies) and self._proxies.is_known(peer)
             if len(self._greeting) + len(self._hall.open) >= self._hall.max_connections:
-                self._refuse(opened)
+                self._refuse(opened, "connections")
                 continue
             greeting = asyncio.create_task(self._greet(opened, peer, is_proxy=is_proxy))
             self._greeting.add(greeting)
@@ -159,13 +159,14 @@ class Listener:
                 async with asyncio.timeout(GREETING_S):
                     peer = await _real_peer(opened) or peer
         except (ParseError, OSError, TimeoutError):
-            self._refuse(opened)
+            self._refuse(opened, "proxy_header")
             return
         except asyncio.CancelledError:
             opened.close()
             raise
-        if not self._hall.senders.is_known(peer) or not self._hall.has_room(peer):
-            self._refuse(opened)
+        is_known = self._hall.senders.is_known(peer)
+        if not is_known or not self._hall.has_room(peer):
+            self._refuse(opened, "connections" if is_known else "sender")
             return
         limit = None if self._tls is None else GREETING_S
         try:
@@ -173,10 +174,10 @@ class Listener:
                 lambda: Connection(self._hall, peer), opened, ssl=self._tls, ssl_handshake_timeout=limit
             )  # fmt: skip
         except (OSError, TimeoutError):  # ssl.SSLError is an OSError; the socket is closed by now
-            self._meter.add("dropped_connections", source=self._name)
+            self._hall.refuse("tls")
 
-    def _refuse(self, opened: socket.socket) -> None:
-        self._meter.add("dropped_connections", source=self._name)
+    def _refuse(self, opened: socket.socket, reason: str) -> None:
+        self._hall.refuse(reason)
         with contextlib.suppress(OSError):
             opened.close()
 
