@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from contract.errors import RuleError
 from correlate.chain.entities import JOIN_FIELDS
 from correlate.window.grouping import alternatives
+from correlate.window.parser import parse
 from correlate.window.plan import Plan
 from correlate.window.planning import Rules, correlation_plan, fold_plan
 from correlate.window.policy import detection_policy
-from correlate.window.rule import Correlation, parse
+from correlate.window.rule import Correlation
 from correlate.window.settings import WindowSettings
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import TypeAlias
 
-from correlate.window import forms
+from correlate.window import decoding
 from correlate.window.entry import Entry
 from correlate.window.facts import Facts
 from correlate.window.forms import Head, Part, Row
@@ -72,7 +72,7 @@ def recover(
         return None  # version 1, a part per group in JSON, was before the first release
     now = None
     if CLOCK in parts:
-        clock = forms.decode_clock(parts[CLOCK], key)
+        clock = decoding.decode_clock(parts[CLOCK], key)
         now = clock.now
         if clock.digest != plan.digest:
             return None
@@ -80,7 +80,7 @@ def recover(
     heads: _Heads = {}
     stored: list[Stored] = []
     for number in sorted(int(one[1:]) for one in parts if one != CLOCK):
-        part = forms.decode(parts[name(number)], key)
+        part = decoding.decode(parts[name(number)], key)
         if part.digest != plan.digest:
             return None
         stored.append(Stored(number, part.last, [group for group, _ in part.heads]))
@@ -95,7 +95,7 @@ def recover(
             found = [one for one in found if one[0][0] >= edge]
         if group in heads:
             at, data = heads[group]
-            head = forms.decode_head(data, key)
+            head = decoding.decode_head(data, key)
             groups[group] = _filled(make(group, head), found, head, at)
         elif found:
             groups[group] = _plain(found, plan) or _filled(make(group, None), found, None, None)
@@ -119,7 +119,7 @@ def _filled(
         window.fires = [since for _, since in found]
     window.saved = len(found)
     if head is not None:
-        forms.open_head(window, head)
+        decoding.open_head(window, head)
     window.evaluator.reset(window.entries, len(found))
     window.head_at = at
     window.hasten()
@@ -145,7 +145,7 @@ def _apply(part: Part, rows: _Rows, heads: _Heads, facts: Facts) -> None:
     """Bring the groups to where a part says they are."""
 
     def entry_of(row: Row) -> Entry:
-        return forms.entry_of(row, *facts.named(row[4], part.shapes[row[5]]))
+        return decoding.entry_of(row, *facts.named(row[4], part.shapes[row[5]]))
 
     fired = part.fired.get
     for index, (group, row) in enumerate(zip(part.groups, part.rows, strict=True)):

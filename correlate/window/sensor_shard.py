@@ -8,8 +8,9 @@ from typing_extensions import override
 
 from contract.event import Fields, Match, Notice
 from contract.records import Alert
+from correlate.window.decoding import rule_of
 from correlate.window.facts import Facts
-from correlate.window.forms import Head, rule_of
+from correlate.window.forms import Head
 from correlate.window.plan import Plan
 from correlate.window.routing import Router
 from correlate.window.sensor import SensorRule, sensor_rule

@@ -14,7 +14,7 @@ from contract.event import Event, Match
 from correlate.aggregate import Settings, aggregate
 from correlate.rehearse import START_US, Alerts, MemoryHost
 from correlate.sigma.compile import load
-from correlate.window.forms import decode
+from correlate.window.decoding import decode
 from correlate.window.known import held
 from correlate.window.shard import Shard
 
