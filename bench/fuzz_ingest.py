@@ -2,8 +2,10 @@
 
     bench/fuzz_ingest.py --lines 1000000 --seed 7 suricata.eve linux.netfilter
     bench/fuzz_ingest.py --lines 10000                      # every adapter
+    bench/fuzz_ingest.py --lines 1000000 --family firewalls --records /tmp/records      # in equal parts to its adapters
 
-The records of `tests/data/adapter/` are mutated (bytes flipped, cut, doubled, spliced, values replaced, noise). Each must end
+The records of `tests/data/adapter/`, and those of `ADAPTER.log` in the folder that `--records` names, are mutated (bytes flipped, cut,
+doubled, spliced, values replaced, characters cut in two or wrongly encoded, noise). Each must end
 as events or dead letters within the bound of time; the same seed gives the same lines. Where lines are learnt, each is
 also read by the adapter alone, and both answers must be equal byte for byte. A failure is printed with its number and bytes. The last line is the result; exit 1 when anything failed.
 """
@@ -34,6 +36,16 @@ from ingest.normalize import Normalizer  # noqa: E402 - after the line above
 
 SEEDS = Path(__file__).resolve().parents[1] / "tests/data/adapter"
 RECEIVED_US = from_iso("2026-06-15T12:00:00Z")
+FAMILIES = {
+    "firewalls": (
+        "checkpoint.firewall", "cisco.asa", "cisco.ios", "fortinet.fortigate", "juniper.srx", "linux.netfilter", "openbsd.pf",
+        "paloalto.panos", "pfsense.filterlog", "sonicwall.firewall", "sophos.firewall",
+    ),
+    "ids": ("snort.alert", "suricata.eve", "zeek.log"),
+    "hosts": ("linux.auditd", "linux.auth", "windows.eventlog"),
+    "trust": ("keylime.verifier", "linux.ima", "rats.ear", "tcg.eventlog", "tpm.quote"),
+    "generic": ("generic.cef", "generic.ecs", "generic.leef"),
+}  # fmt: skip
 SLOW_S = 0.05
 SHOWN = 20
 QUOTE = ord('"')
@@ -58,13 +70,26 @@ ODD = (
     b"10.20.30.40", b"192.0.2.77", b"0.0.0.0", b"1", b"443", b"1024", b"4711", b"50123", b"65535", b"65536", b"0443", b"123456789012345678",
     b"2026-06-14T12:00:01.5", b"2026-02-29T12:00:01", b"00:01:02", b"Jun 14 12:00:01", b"a.b-c.example", b"/a/b.c?d=e", b"02:11:22:aa:bb:cc", "\u202e".encode(),
 )  # fmt: skip
+# Begun and not ended, ended and not begun, overlong, surrogates, beyond Unicode, a mark of order, other line ends, an escape of JSON.
+WRONG = (
+    b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98", b"\x80", b"\xbf\xbf", b"\xc0\xaf", b"\xe0\x80\xaf", b"\xed\xa0\x80", b"\xed\xb0\x80", b"\xf4\x90\x80\x80", b"\xfe\xff",
+    b"\xef\xbb\xbf", b"\xe2\x80\xa8", b"\xc2\x85", b"\r", b"\x1c", b"\\ud800", b"\\u0000", "\u0661\u0662".encode(), "\u00b2".encode(), "\u0130".encode(),
+)  # fmt: skip
+VALUES: tuple[Any, ...] = (
+    None, True, False, 0, -1, 1.5, 1e308, -0.0, 2**31, 2**63 - 1, 2**63, 2**64, 10**30, -(2**63) - 1, float("inf"), "", " ", "0", "-", "null", "a" * 5000,
+    "0x7f", "0xzz", "1e5", "12:00", "2026-06-14T12:00:01Z", "9999-12-31T23:59:59Z", "0000-00-00T00:00:00Z", 1781521200, 1781521200123456789, "192.0.2.1", "::1", "::ffff:1.2.3.4",
+    "1.2.3", "a.b", "\ud800", "\0", "\u2028", "%s", "{}", "[]", [], {}, [None], [[]], [{}], {"": ""}, {"a": {"b": [1]}}, ["x", 1, None], "C:\\x\\y.exe", "S-1-5-18", "AAAA", "ff" * 40,
+)  # fmt: skip
 
 
 def mutations(records: list[bytes], count: int, chance: random.Random) -> Iterator[bytes]:
     """Yield mutated records, one to four changes each; some are noise alone."""
     for _ in range(count):
         raw = chance.choice(records)
-        for _ in range(chance.randrange(1, 5)):
+        if raw[:1] == b"{" and chance.randrange(2):
+            yield change_member(raw, chance)
+            continue
+        for _ in range(chance.choice((1, 1, 2, 4))):
             raw = mutate(raw, records, chance)
         yield raw[:100_000]
 
@@ -72,9 +97,11 @@ def mutations(records: list[bytes], count: int, chance: random.Random) -> Iterat
 def mutate(raw: bytes, records: list[bytes], chance: random.Random) -> bytes:
     """Return the record with one change; most replace a value or a number, which keeps JSON whole."""
     at = chance.randrange(len(raw) + 1)
-    kind = chance.randrange(4)
-    if kind:
-        return replace_value(raw, chance) if kind == 1 else replace_number(raw, chance)
+    kind = chance.randrange(5)
+    if kind == 1:
+        return replace_value(raw, chance)
+    if kind > 1:
+        return replace_number(raw, chance) if kind < 4 else break_text(raw, at, chance)  # noqa: PLR2004 - two of five
     other = chance.choice(records)
     end = min(len(raw), at + chance.randrange(40))
     return chance.choice(
@@ -113,9 +140,47 @@ def replace_number(raw: bytes, chance: random.Random) -> bytes:
     return raw[:start] + chance.choice((new, new, new, chance.choice(EDGES))) + raw[end:]
 
 
-def records_of(name: str) -> list[bytes]:
-    """Return the raw records kept for an adapter."""
+def change_member(raw: bytes, chance: random.Random) -> bytes:
+    """Return a JSON record with some members replaced, renamed, dropped, doubled or wrapped, and still JSON."""
+    try:
+        whole = json.loads(raw)
+    except ValueError:
+        return raw
+    for _ in range(chance.randrange(1, 4)):
+        owner = whole
+        while isinstance(owner, dict) and owner:
+            name = chance.choice(list(owner))
+            if not isinstance(owner[name], dict) or not owner[name] or not chance.randrange(4):
+                change(owner, name, chance)
+                break
+            owner = owner[name]
+    return json.dumps(whole, ensure_ascii=not chance.randrange(2)).encode("utf-8", "surrogatepass")
+
+
+def change(owner: dict[str, Any], name: str, chance: random.Random) -> None:
+    """Change one member of a JSON object."""
+    value = owner[name]
+    odd = chance.choice(VALUES)
+    way = chance.randrange(6)
+    if way < 3:  # noqa: PLR2004 - half of six
+        owner[name] = odd
+    elif way == 3:  # noqa: PLR2004 - see above
+        owner[chance.choice((name.upper(), name + ".x", "", name[1:], "a" * 600))] = owner.pop(name)
+    else:
+        owner[name] = [value, odd] if way == 4 else {"x": value, name: odd}  # noqa: PLR2004 - see above
+
+
+def break_text(raw: bytes, at: int, chance: random.Random) -> bytes:
+    """Return the record with text in it that is none, or that is and looks like something else."""
+    wrong = chance.choice(WRONG) * chance.choice((1, 1, 1, 2, 2000))
+    return raw[:at] + wrong + raw[at + chance.randrange(3) :]
+
+
+def records_of(name: str, more: Path | None) -> list[bytes]:
+    """Return the raw records kept for an adapter, and more of them from a folder."""
     found: list[bytes] = []
+    if more is not None and (file := more / f"{name}.log").exists():
+        found += [line for line in file.read_bytes().split(b"\n") if line]
     for path in sorted((SEEDS / name.replace(".", "_")).iterdir()):
         if path.suffix == ".raw":
             found.append(path.read_bytes())
@@ -124,16 +189,17 @@ def records_of(name: str) -> list[bytes]:
     return found
 
 
-def fuzz(adapter: Adapter, count: int, seed: int) -> dict[str, Any]:
+def fuzz(adapter: Adapter, count: int, seed: int, more: Path | None) -> dict[str, Any]:
     """Run one adapter; return what happened."""
+    records = records_of(adapter.name, more)
     chance = random.Random(f"{adapter.name} {seed}")  # noqa: S311 - repeatable, no secret
     normalizer = Normalizer(adapter, "fuzz")
     context = Context(received_us=RECEIVED_US)
     plain = Normalizer(adapter, "fuzz", learns=False) if learns(adapter) else None
-    warm_up(normalizer, adapter, context)
+    warm_up(normalizer, adapter, context, records)
     events = dead = held = slow = failed = unlike = 0
     worst = 0.0
-    for number, raw in enumerate(mutations(records_of(adapter.name), count, chance)):
+    for number, raw in enumerate(mutations(records, count, chance)):
         began = time.perf_counter()
         try:
             results = normalizer.take(raw, context)
@@ -184,10 +250,12 @@ def is_unlike(plain: list[Any], results: list[Any], number: int) -> bool:
     return True
 
 
-def warm_up(normalizer: Normalizer, adapter: Adapter, context: Context) -> None:
+def warm_up(
+    normalizer: Normalizer, adapter: Adapter, context: Context, records: list[bytes]
+) -> None:
     """Let the lines that are kept be learnt, so that mutated ones meet templates."""
     if learns(adapter):
-        for raw in records_of(adapter.name) * 4:
+        for raw in records * 4:
             normalizer.take(raw, context)
 
 
@@ -207,17 +275,26 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("adapters", nargs="*", help="names; none: all")
-    parser.add_argument("--lines", type=int, default=10_000, help="per adapter")
+    parser.add_argument("--lines", type=int, default=10_000, help="per adapter, or per family")
+    parser.add_argument("--family", choices=list(FAMILIES))
+    parser.add_argument("--records", type=Path, help="folder of more records, ADAPTER.log")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     known = load("ingest.adapters", "ADAPTER", Adapter)
     found = {}
-    for name in options.adapters or known:
-        found[name] = fuzz(known[name], options.lines, options.seed)
+    names = options.adapters or FAMILIES.get(options.family) or list(known)
+    lines = -(-options.lines // len(names)) if options.family else options.lines
+    for name in names:
+        found[name] = fuzz(known[name], lines, options.seed, options.records)
         print(name, json.dumps(found[name]), file=sys.stderr)
     bad = sum(one["failed"] + one["slow"] + one["silent"] + one["unlike"] for one in found.values())
     rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"seed": options.seed, "bad": bad, "rss_mb": rss_mb, "adapters": found}))
+    total = sum(one["lines"] for one in found.values())
+    print(
+        json.dumps(
+            {"seed": options.seed, "lines": total, "bad": bad, "rss_mb": rss_mb, "adapters": found}
+        )
+    )
     return 1 if bad else 0
 
 
