@@ -13,6 +13,7 @@ also read by the adapter alone, and both answers must be equal byte for byte. A 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import random
 import re
@@ -160,7 +161,7 @@ def change_member(raw: bytes, chance: random.Random) -> bytes:
 def change(owner: dict[str, Any], name: str, chance: random.Random) -> None:
     """Change one member of a JSON object."""
     value = owner[name]
-    odd = chance.choice(VALUES)
+    odd = copy.deepcopy(chance.choice(VALUES))
     way = chance.randrange(6)
     if way < 3:  # noqa: PLR2004 - half of six
         owner[name] = odd

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from contract.errors import ParseError
 from contract.event import Fields
@@ -40,6 +40,8 @@ NAME = "windows.eventlog"
 _START = re.compile(rb'\{\s*"|<Event[\s>s]|<\?xml')
 _HEADER_BYTES = 512
 """A syslog or shipper's header before the event is looked through so far."""
+MAX_REMEMBERED: Final = 4_096
+"""Names of data that are kept for each plan."""
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -108,7 +110,21 @@ def _merged(name: str) -> dict[str, str]:
     return plan | PLANS[name]
 
 
-_PLANS: dict[str, dict[str, str | Read]] = {name: compile_plan(_merged(name)) for name in PLANS}
+class _Plan(dict[str, tuple[str, str | Read | None]]):
+    """Under which name a datum is kept and what reads it, by its own name; made when first asked for."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._readers = compile_plan(_merged(name))
+
+    def __missing__(self, datum: str) -> tuple[str, str | Read | None]:
+        found = "winlog.event_data." + datum, self._readers.get(datum)
+        if len(self) < MAX_REMEMBERED:  # names come from outside
+            self[datum] = found
+        return found
+
+
+_PLANS: dict[str, _Plan] = {name: _Plan(name) for name in PLANS}
 _GENERAL: Row = ("", "", "info", "general")
 
 
@@ -128,59 +144,64 @@ def _row(provider: str, channel: str, event_id: str) -> tuple[Row, str]:
     return _GENERAL, dataset
 
 
-def _fields(record: WindowsRecord, context: Context) -> Fields:
-    system, data = record.system, record.data
-    fields = system_fields(system)
-    fields.update(record.extra)
-    event_id = str(system.get("event_id", ""))
-    provider = str(system.get("provider_name") or "")
-    if not event_id and not provider and not record.message and "local_time" not in system:
-        raise ParseError("no Windows event: expected an event id, a provider or a message")
-    row, dataset = _row(provider, str(system.get("channel") or ""), event_id)
-    fields["event.module"] = "windows"
-    fields["event.dataset"] = dataset
+@lru_cache(4096)
+def _kind(provider: str, channel: str, event_id: str) -> tuple[Fields, str]:
+    """Return what is the same in all events of one kind, and the name of their plan."""
+    (action, categories, types, plan), dataset = _row(provider, channel, event_id)
+    is_alert = plan == "defender" and event_id.isdecimal() and int(event_id) in ALERTS
+    fields: Fields = {"event.module": "windows", "event.dataset": dataset}
     if event_id:
         fields["event.code"] = event_id
     if provider:
         fields["event.provider"] = provider
+    fields["event.kind"] = "alert" if is_alert else "event"
+    if categories:
+        fields["event.category"] = categories.split()
+    fields["event.type"] = types.split()
+    fields["event.action"] = action
+    return fields, plan
+
+
+def _fields(record: WindowsRecord, context: Context) -> Fields:
+    system, data = record.system, record.data
+    fields = system_fields(system)
+    event_id = str(system.get("event_id", ""))
+    provider = str(system.get("provider_name") or "")
+    if not event_id and not provider and not record.message and "local_time" not in system:
+        raise ParseError("no Windows event: expected an event id, a provider or a message")
+    same, plan = _kind(provider, str(system.get("channel") or ""), event_id)
+    _categorize(fields, same, record.extra, system)
     if record.message:
         fields["message"] = record.message
-    _categorize(fields, system, row, event_id)
     add_changing(fields, system, context)
-    _take_data(fields, data, _PLANS[row[3]])
-    complete = COMPLETE.get(row[3])
+    _take_data(fields, data, _PLANS[plan])
+    complete = COMPLETE.get(plan)
     if complete is not None:
         complete(fields, data, record.message)
     settle(fields, system, data)
     return fields
 
 
-def _categorize(fields: Fields, system: dict[str, Any], row: Row, event_id: str) -> None:
+def _categorize(fields: Fields, same: Fields, extra: Fields, system: dict[str, Any]) -> None:
     """Kind, action, category and type; of an event without a row the shipper's own stay."""
-    action, categories, types, plan = row
-    fields["event.kind"] = "alert" if plan == "defender" and _is_alert(event_id) else "event"
-    if categories:
-        fields["event.category"] = categories.split()
-    if categories or "event.type" not in fields:
-        fields["event.type"] = types.split()
-    if action or "event.action" not in fields:
-        fields["event.action"] = action or _category(system)
+    fields.update(extra)
+    fields.update(same)
+    if "event.category" not in same and "event.type" in extra:
+        fields["event.type"] = extra["event.type"]
+    if not same["event.action"]:
+        fields["event.action"] = extra.get("event.action") or _category(system)
 
 
-def _take_data(fields: Fields, data: dict[str, Any], plan: dict[str, str | Read]) -> None:
+def _take_data(fields: Fields, data: dict[str, Any], plan: _Plan) -> None:
     for name, value in data.items():
-        fields["winlog.event_data." + name] = value
-        target = plan.get(name)
+        kept, target = plan[name]
+        fields[kept] = value
         if target is None or not value or value == "-":
             continue
-        if isinstance(target, str):
+        if type(target) is str:
             fields[target] = value
         else:
-            target(fields, value)
-
-
-def _is_alert(event_id: str) -> bool:
-    return event_id.isdecimal() and int(event_id) in ALERTS
+            target(fields, value)  # type: ignore[operator]
 
 
 def _category(system: dict[str, Any]) -> str:

@@ -66,6 +66,15 @@ _AZURE_DERIVED = frozenset(
 )
 
 
+_DATUM, _SYSTEM, _DROPPED, _SPECIAL = range(4)
+_ROLES: dict[str, int] = {
+    **dict.fromkeys(_AZURE_DERIVED | {"EventData"}, _SPECIAL),
+    **dict.fromkeys(_FLAT_DROPPED, _DROPPED),
+    **dict.fromkeys(_FLAT, _SYSTEM),
+}
+"""What a name stands for, in one look; a name that is not here is a datum."""
+
+
 def of_flat(item: dict[str, Any]) -> WindowsRecord:
     """Return the event of an object with `EventID` at its top.
 
@@ -76,17 +85,20 @@ def of_flat(item: dict[str, Any]) -> WindowsRecord:
     data: dict[str, Any] = {}
     extra: Fields = {}
     is_azure = "EventSourceName" in item or "TimeGenerated" in item
+    role_of = _ROLES.get
     for name, value in item.items():
         if value is None:
             continue
-        known = _FLAT.get(name)
-        if known is not None:
-            system[known] = value
-        elif name in _FLAT_DROPPED:
+        role = role_of(name, _DATUM)
+        if role == _SYSTEM:
+            system[_FLAT[name]] = value
+        elif role == _DROPPED:
             if name not in ("Message", "message", "@version"):
                 extra["labels." + name.lstrip("_")] = value if type(value) is str else str(value)
         elif type(value) is dict:
             take(data, value)
+        elif role == _DATUM:
+            data[name] = value if type(value) is str else text_of(value)
         elif name == "EventData" and type(value) is str:
             _embedded(data, value)
         elif not (is_azure and name in _AZURE_DERIVED):

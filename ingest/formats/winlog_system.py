@@ -185,7 +185,7 @@ def settle(fields: Fields, system: dict[str, Any], data: dict[str, Any]) -> None
     sid = system.get("user.identifier")
     if type(sid) is str and sid and "user.id" not in fields:
         _system_user(fields, system, sid)
-    if "winlog.process.pid" in fields and not _NAMES_PROCESS & fields.keys():
+    if "winlog.process.pid" in fields and fields.keys().isdisjoint(_NAMES_PROCESS):
         # Nothing says which process the event is about: it is the one that wrote it.
         fields["process.pid"] = fields["winlog.process.pid"]
 
