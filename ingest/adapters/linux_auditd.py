@@ -11,6 +11,7 @@ Every field stays under `auditd.log.<name>` as decoded.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from contract.errors import ParseError
@@ -84,7 +85,7 @@ def _take(line: str, context: Context) -> list[Fields]:
         if key in waiting:
             waiting[key].append(line)
             return _close(key, context)
-        return [_event([line], context)]
+        return [_event([line], context, match)]
     lines = waiting.setdefault(key, [])
     lines.append(line)
     found: list[Fields] = []
@@ -104,11 +105,12 @@ def _close(key: str, context: Context) -> list[Fields]:
     return [_event(lines, context)]
 
 
-def _event(lines: list[str], context: Context) -> Fields:
+def _event(lines: list[str], context: Context, head: re.Match[str] | None = None) -> Fields:
+    """Return the event of these lines; `head` is that of the only one, where it is known."""
     records: list[Record] = []
     node = stamp = serial = ""
     for line in lines:
-        match = HEAD.search(line)
+        match = head or HEAD.search(line)
         if match is None:
             continue
         node, stamp, serial = match[1] or node, match[3], match[4]

@@ -38,6 +38,8 @@ _SKIPPED: Final = frozenset(
     ]
 )
 """Fields that stand in ECS whole, or that say nothing once the records are together."""
+MAX_REMEMBERED: Final = 4_096
+"""Names of fields whose full names are kept."""
 _PATH_ORDER: Final = ("CREATE", "DELETE", "NORMAL", "UNKNOWN", "PARENT")
 
 
@@ -267,6 +269,19 @@ def _outcome(fields: Fields, merged: dict[str, str]) -> None:
 # ------------------------------------------------------------------ what is left
 
 
+class _Kept(dict[str, str]):
+    """The names under which fields are kept, each made once."""
+
+    def __missing__(self, name: str) -> str:
+        kept = "auditd.log." + name
+        if len(self) < MAX_REMEMBERED:  # names come from outside
+            self[name] = kept
+        return kept
+
+
+_KEPT: Final = _Kept()
+
+
 def _keep(fields: Fields, records: list[Record], merged: dict[str, str], call: str) -> None:
     kept: dict[str, Any] = {
         name: value
@@ -287,7 +302,7 @@ def _keep(fields: Fields, records: list[Record], merged: dict[str, str], call: s
         keys = [part for part in text.replace(" ", "\x01").split("\x01") if part]
         kept["key"] = keys if len(keys) > 1 else keys[0] if keys else key
     for name, value in kept.items():
-        fields["auditd.log." + name] = value
+        fields[_KEPT[name]] = value
 
 
 def _is_hex(text: str) -> bool:

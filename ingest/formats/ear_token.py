@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from typing import Any, Final
 
@@ -62,14 +63,17 @@ def choose_key(keys: Any, key_id: str) -> Key | None:
     if said is None:
         return None
     try:
-        if isinstance(said, str) and said.lstrip()[:1] == "{":
-            said = json.loads(said)
-        if isinstance(said, Mapping):
-            return JWKRegistry.import_key(dict(said))
-        kind = _pem_kind(str(said))
-        return JWKRegistry.import_key(str(said), kind)
+        return _key_of(json.dumps(dict(said)) if isinstance(said, Mapping) else str(said))
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise ParseError(f"the enrolled key {key_id or '*'} cannot be read: {error}") from None
+
+
+@lru_cache(256)
+def _key_of(text: str) -> Key:
+    """Return the key that PEM or JWK states; reading one costs as much as reading a token."""
+    if text.lstrip()[:1] == "{":
+        return JWKRegistry.import_key(dict(json.loads(text)))
+    return JWKRegistry.import_key(text, _pem_kind(text))
 
 
 def _pem_kind(text: str) -> Any:

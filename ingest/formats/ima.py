@@ -37,7 +37,12 @@ TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
 _KNOWN_FIELDS: Final = frozenset(part for parts in TEMPLATES.values() for part in parts)
 _LINE = re.compile(r"(\d{1,2}) ([0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}) (\S{1,64}) (.*)", re.DOTALL)  # fmt: skip
 _HASH_BY_SIZE: Final = {20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
+_BANKS_BY_SIZE: Final = {
+    size: tuple(name for name, own in SIZES.items() if own == size and not name.startswith("sha3_"))
+    for size in SIZES.values()
+}
 _LARGEST_PCR: Final = 23
+_HEX_WORD = re.compile(r"(?:[0-9a-f]{2})+").fullmatch
 
 
 @dataclass(slots=True)
@@ -78,11 +83,13 @@ class ImaEntry:
         if self.is_violation or not self.data:
             return None
         # A list of another bank has that bank's hash; two algorithms have 32 bytes.
-        names = [name for name, size in SIZES.items() if size == len(self.template_hash)]
-        values = [digest(name, self.data) for name in names if not name.startswith("sha3_")]
-        if self.template_hash in values:
-            return True
-        return None if None in values else False
+        known = True
+        for name in _BANKS_BY_SIZE.get(len(self.template_hash), ()):
+            value = digest(name, self.data)
+            if value == self.template_hash:
+                return True
+            known = known and value is not None
+        return False if known else None
 
     def extension(self, bank: str) -> bytes | None:
         """Return what the entry extends into a bank's PCR; None: it cannot be told."""
@@ -142,6 +149,9 @@ def _digest_text(entry: ImaEntry, text: str, kind: str) -> None:
 
 def _tail(entry: ImaEntry, rest: str, names: tuple[str, ...]) -> list[bytes]:
     """Read the path and the fields behind it, which may be absent; a path may hold blanks."""
+    if not names:
+        entry.path = rest.rstrip(" ")
+        return []
     words = rest.split(" ")
     found: list[str] = []
     if names == ("sig", "d-modsig", "modsig"):
@@ -174,7 +184,7 @@ def _modsig(found: list[str]) -> list[str]:
 
 
 def _is_hex(word: str) -> bool:
-    return len(word) > 1 and len(word) % 2 == 0 and set(word) <= set("0123456789abcdef")
+    return _HEX_WORD(word) is not None
 
 
 def _place(entry: ImaEntry, name: str, value: bytes) -> None:

@@ -1,0 +1,219 @@
+"""Every text adapter in turn: lines per CPU second on one core, bytes in, checked ECS as JSON out.
+
+    bench/adapters.py                                      # the records that the tests keep: each line a case of its own
+    bench/adapters.py --records FOLDER zeek.log cisco.asa  # other records: FOLDER/ADAPTER.log, one a line
+
+Each pass reads new lines: addresses, minutes and seconds, high ports, and numbers of six digits and more of the records are replaced by
+others (the same ones within one round over the records, so that flows and audit events stay whole), and lines of IMA
+lists are made anew with right hashes. The first pass warms up what a running engine has warm; the median of the
+others counts. Beside it stands, from the same seconds, a floor: what the least work in Python takes, about XXXX µs where nothing else
+runs; where it is more, the machine was busy, and the figures are so much too low. Records that the adapter refuses are left out, save those that it holds back. Prints a table, and as last line JSON.
+`--plain` is without the native module.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import json
+import random
+import re
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+# bench/ingest.py bears the name of a package; its folder must not hide the package.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from contract.plugins import load  # noqa: E402 - after the line above
+from contract.ports import Adapter, Context  # noqa: E402 - after the line above
+from contract.records import DeadLetter  # noqa: E402 - after the line above
+from contract.timestamps import from_iso  # noqa: E402 - after the line above
+from ingest.normalize import Normalizer  # noqa: E402 - after the line above
+
+SEEDS = Path(__file__).resolve().parents[1] / "tests/data/adapter"
+BINARY = frozenset(("tcg.eventlog", "tpm.quote"))
+RECEIVED = "2026-06-15T12:00:00Z"
+ASKED = 40_000
+FLOOR_LINES = 2_000
+VARIED = re.compile(
+    rb"(?P<ip>(?<![\d.])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\d.]))|(?P<time>(?<=\d\d:)\d\d:\d\d)|(?P<number>(?<![\w.-])(?:[3-6]\d{4}|[1-9]\d{5,})(?![\w.-]))"
+)
+
+
+@dataclass(slots=True)
+class Record:
+    """A record cut at what varies.
+
+    Attributes:
+        fixed: text before, between and behind what varies.
+        varied: what does, with its kind.
+    """
+
+    fixed: list[bytes]
+    varied: list[tuple[bytes, str]]
+
+    @classmethod
+    def cut(cls, line: bytes) -> Record:
+        """Return the record of a line."""
+        found = list(VARIED.finditer(line))
+        ends = [0, *(match.end() for match in found)]
+        starts = [*(match.start() for match in found), len(line)]
+        fixed = [line[end:start] for end, start in zip(ends, starts, strict=True)]
+        return cls(fixed, [(match[0], match.lastgroup or "") for match in found])
+
+    def line(self, chance: random.Random, known: dict[bytes, bytes]) -> bytes:
+        """Return the line with other addresses, times and large numbers; what is known is replaced as before."""
+        parts = [self.fixed[0]]
+        for (old, kind), fixed in zip(self.varied, self.fixed[1:], strict=True):
+            if old not in known:
+                known[old] = _other(old, kind, chance)
+            parts += (known[old], fixed)
+        return b"".join(parts)
+
+
+def _other(old: bytes, kind: str, chance: random.Random) -> bytes:
+    if kind == "ip":
+        first, second, *_ = old.split(b".")
+        if first in {b"0", b"127", b"255"}:
+            return old
+        return b"%b.%b.%d.%d" % (first, second, chance.randrange(16), chance.randrange(1, 255))
+    if kind == "time":
+        return b"%02d:%02d" % (chance.randrange(60), chance.randrange(60))
+    # The head of a long number may be a time or a code; its tail varies. A port stays one.
+    kept = 1 if len(old) <= 5 else len(old) - 4  # noqa: PLR2004 - digits of a port
+    return old[:kept] + b"%0*d" % (len(old) - kept, chance.randrange(5000))
+
+
+def measured(line: bytes, chance: random.Random) -> bytes:
+    """Return a line of an IMA list like this one, of another file, with the right template hash."""
+    words = line.split(b" ")
+    if len(words) < 5 or words[2] != b"ima-ng" or set(words[1]) == {ord("0")}:  # noqa: PLR2004 - fields of ima-ng
+        return line
+    digest, path = chance.randbytes(32), b"%b.%d" % (words[4], chance.randrange(100_000))
+    parts = (b"sha256:\0" + digest, path + b"\0")
+    data = b"".join(len(part).to_bytes(4, "little") + part for part in parts)
+    template_hash = hashlib.sha1(data, usedforsecurity=False).hexdigest().encode()
+    return b" ".join((words[0], template_hash, b"ima-ng", b"sha256:" + digest.hex().encode(), path))
+
+
+def rounds(adapter: str, records: list[bytes], count: int, seed: int) -> list[bytes]:
+    """Return so many lines, in whole rounds over the records."""
+    chance = random.Random(f"{adapter} {seed}")  # noqa: S311 - repeatable, no secret
+    lines: list[bytes] = []
+    cut = [Record.cut(record) for record in records]
+    while len(lines) < count:
+        known: dict[bytes, bytes] = {}
+        if adapter == "linux.ima":
+            lines += [measured(record, chance) for record in records]
+        elif adapter == "rats.ear":
+            lines += records  # signed
+        else:
+            lines += [record.line(chance, known) for record in cut]
+    return lines
+
+
+def records_of(adapter: Adapter, folder: Path | None, context: Context) -> list[bytes]:
+    """Return the records of an adapter that it does not refuse."""
+    files = [folder / f"{adapter.name}.log"] if folder else []
+    if not files or not files[0].exists():
+        files = sorted((SEEDS / adapter.name.replace(".", "_")).glob("*.log"))
+    lines = [line for file in files for line in file.read_bytes().split(b"\n") if line]
+    if adapter.name == "linux.ima":
+        lines = [line for line in lines if line[:1] != b"{"]  # those are whole lists
+    normalizer = Normalizer(adapter, "bench", learns=False)
+    return [
+        line
+        for line in lines
+        if not any(isinstance(one, DeadLetter) for one in normalizer.take(line, context))
+    ]
+
+
+def one_pass(normalizer: Normalizer, lines: list[bytes], context: Context) -> tuple[float, int]:
+    """Return the CPU seconds of one run over all lines, and how many became dead letters."""
+    dead = 0
+    take = normalizer.take
+    began = time.process_time()
+    for line in lines:
+        for result in take(line, context):
+            if isinstance(result, DeadLetter):
+                dead += 1
+            else:
+                len(result.json)
+    for _ in normalizer.flush(context):
+        pass
+    return time.process_time() - began, dead
+
+
+def floor() -> float:
+    """Return the CPU seconds that the least work in Python takes on a line: its words to a dictionary, that to JSON."""
+    line = b" ".join(b"NAME%d=value.%d" % (number, number) for number in range(24))
+    began = time.process_time()
+    for _ in range(FLOOR_LINES):
+        orjson.dumps(dict(word.partition("=")[::2] for word in line.decode().split(" ")))
+    return (time.process_time() - began) / FLOOR_LINES
+
+
+def measure(adapter: Adapter, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure one adapter."""
+    received_us = from_iso(options.received)
+    records = records_of(adapter, options.records, Context(received_us=received_us))
+    normalizer = Normalizer(adapter, "bench", learns=not options.plain)
+    context = Context(received_us=received_us)
+    spent, floors, dead, size = [], [], 0, 0
+    for number in range(options.passes + 1):
+        lines = rounds(adapter.name, records, options.lines, number)
+        size = sum(map(len, lines)) // len(lines)
+        gc.collect()
+        gc.freeze()
+        floors.append(floor())
+        cpu_s, dead = one_pass(normalizer, lines, context)
+        spent.append(cpu_s / len(lines))
+    middle = statistics.median(spent[1:])
+    return {
+        "records": len(records),
+        "bytes": size,
+        "learnt": adapter.holes is not None and not options.plain,
+        "us_per_line": round(middle * 1e6, 1),
+        "lines_per_cpu_s": round(1 / middle),
+        "floor_us": round(statistics.median(floors) * 1e6, 1),
+        "dead_letters": dead,
+    }
+
+
+def main() -> int:
+    """Run; 1 when an adapter is slower than what is asked."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("adapters", nargs="*", help="names; none: all that read text")
+    parser.add_argument("--records", type=Path, help="folder of records, ADAPTER.log")
+    parser.add_argument("--lines", type=int, default=20_000, help="of each pass")
+    parser.add_argument("--passes", type=int, default=5, help="timed; their median counts")
+    parser.add_argument("--plain", action="store_true", help="without the native module")
+    parser.add_argument("--received", default=RECEIVED, help="arrival of every line")
+    options = parser.parse_args()
+    known = load("ingest.adapters", "ADAPTER", Adapter)
+    found = {}
+    print(
+        "| adapter | bytes a line | µs a line | floor | lines per CPU second |\n|---|---|---|---|---|"
+    )
+    for name in options.adapters or sorted(set(known) - BINARY):
+        one = found[name] = measure(known[name], options)
+        mark = "" if one["lines_per_cpu_s"] >= ASKED else " <"
+        print(
+            f"| {name} | {one['bytes']} | {one['us_per_line']} | {one['floor_us']} | {one['lines_per_cpu_s']:,}{mark} |",
+            flush=True,
+        )
+    print(json.dumps(found))
+    return int(any(one["lines_per_cpu_s"] < ASKED for one in found.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
