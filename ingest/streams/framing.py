@@ -11,7 +11,6 @@ the same, then refuses it as a dead letter. What was cut off is read over withou
 from __future__ import annotations
 
 import re
-from typing import Final
 
 _COUNT = re.compile(rb"([1-9]\d{0,9}) ").match
 _MAYBE_COUNT = re.compile(rb"[1-9]\d{0,9}$").match
@@ -162,7 +161,3 @@ class Framer:
             record = record[: self._bound + 1]
         if record:
             records.append(record)
-
-
-OVERHEAD: Final = 12
-"""Octets that counting adds to a record at most."""

@@ -185,15 +185,6 @@ CEF_NAMES: Final = {
 }
 """FortiOS field by CEF key, as FortiOS maps them; the numbered custom fields as it labels them."""
 
-CEF_LABELS: Final = {
-    "Duration": "cn1",
-    "Packets Sent": "cn2",
-    "Packets Received": "cn3",
-    "Policy Id": "cs5",
-    "Virus": "cs1",
-    "Reference": "cs2",
-}
-
 LEVELS: Final = {
     "emergency": 0, "alert": 1, "critical": 2, "error": 3, "warning": 4, "notice": 5, "notification": 5,
     "information": 6, "debug": 7,
