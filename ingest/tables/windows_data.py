@@ -44,6 +44,10 @@ PARENTS: dict[str, tuple[str, ...]] = {
     "system_service": (),
     "bits": (),
     "adfs": (),
+    "ntlm": (),
+    "wmi": (),
+    "firewall_rule": (),
+    "code_integrity": (),
     "general": (),
 }
 
@@ -176,6 +180,35 @@ PLANS: dict[str, dict[str, str]] = {
     },
     "certificate": {"Requester": "account:user"},
     "service": {"ServiceFileName": "command:file"},
+    "ntlm": {
+        "UserName": "user.name",
+        "DomainName": "user.domain",
+        "WorkstationName": "source.domain",
+        "ClientUserName": "source.user.name",
+        "ClientDomainName": "source.user.domain",
+        "CallerPID": "number:process.pid",
+        "ProcessName": "program:process",
+        "TargetName": "service.name",
+    },
+    "wmi": {
+        "User": "account:user",
+        "UserName": "account:user",
+        "ClientMachine": "source.domain",
+        "ClientProcessId": "number:process.pid",
+        "ProviderPath": "path:file",
+    },
+    "firewall_rule": {
+        "RuleName": "rule.name",
+        "RuleId": "rule.id",
+        "ModifyingUser": "sid:user.id",
+        "ModifyingApplication": "program:process",
+    },
+    "code_integrity": {
+        "FileNameBuffer": "path:file",
+        "ProcessNameBuffer": "program:process",
+        "File Name": "path:file",
+        "Process Name": "program:process",
+    },
     "sysmon": {
         "RuleName": "sysmon_rule:rule.name",
         "ProcessGuid": "guid:process.entity_id",

@@ -161,6 +161,19 @@ SECURITY: dict[int, Row] = {
     4865: ("trusted-forest-entry-added", "configuration", "creation", "subject"),
     4866: ("trusted-forest-entry-removed", "configuration", "deletion", "subject"),
     4867: ("trusted-forest-entry-modified", "configuration", "change", "subject"),
+    4868: ("certificate-request-denied", "iam", "info", "certificate"),
+    4869: ("certificate-request-resubmitted", "iam", "info", "certificate"),
+    4873: ("certificate-request-extension-changed", "iam", "change", "certificate"),
+    4874: ("certificate-request-attributes-changed", "iam", "change", "certificate"),
+    4880: ("certificate-services-started", "process", "start", "subject"),
+    4881: ("certificate-services-stopped", "process", "end", "subject"),
+    4884: ("certificate-imported", "iam", "creation", "certificate"),
+    4891: ("certificate-services-setting-changed", "configuration", "change", "subject"),
+    4893: ("key-archived", "iam", "info", "certificate"),
+    4894: ("key-imported-and-archived", "iam", "info", "certificate"),
+    4895: ("certificate-published", "iam", "info", "certificate"),
+    4897: ("role-separation-enabled", "configuration", "change", "subject"),
+    4900: ("certificate-template-security-changed", "configuration", "change", "subject"),
     4870: ("certificate-revoked", "iam", "change", "subject"),
     4876: ("certificate-backup-started", "configuration", "access", "subject"),
     4882: ("certificate-permissions-changed", "configuration", "change", "subject"),
@@ -251,6 +264,10 @@ SECURITY: dict[int, Row] = {
     6272: ("network-access-granted", "authentication network", "start allowed", "nps"),
     6273: ("network-access-denied", "authentication network", "start denied", "nps"),
     6274: ("network-access-discarded", "authentication network", "start", "nps"),
+    6275: ("accounting-request-discarded", "authentication network", "info denied", "nps"),
+    6277: ("network-access-probation", "authentication network", "start", "nps"),
+    6279: ("account-locked-by-policy", "authentication network", "info denied", "nps"),
+    6280: ("account-unlocked-by-policy", "iam", "user change", "nps"),
     6276: ("network-access-quarantined", "authentication network", "start", "nps"),
     6278: ("network-access-granted", "authentication network", "start allowed", "nps"),
     6281: ("code-integrity-page-hash-invalid", "file", "info", "subject"),
@@ -352,6 +369,66 @@ OTHERS: dict[str, dict[int, Row]] = {
         8007: ("script-blocked", "file", "info", "applocker"),
         8020: ("package-allowed", "process", "start", "applocker"),
         8022: ("package-blocked", "process", "info", "applocker"),
+    },
+    "Microsoft-Windows-NTLM": {
+        4001: ("ntlm-blocked", "authentication", "info", "ntlm"),
+        4002: ("ntlm-blocked", "authentication", "info", "ntlm"),
+        4003: ("ntlm-blocked", "authentication", "info", "ntlm"),
+        8001: ("ntlm-outgoing-audited", "authentication", "start", "ntlm"),
+        8002: ("ntlm-incoming-audited", "authentication", "start", "ntlm"),
+        8003: ("ntlm-domain-audited", "authentication", "start", "ntlm"),
+        8004: ("ntlm-controller-audited", "authentication", "start", "ntlm"),
+    },
+    "Microsoft-Windows-WMI-Activity": {
+        5857: ("wmi-provider-started", "process", "start", "wmi"),
+        5858: ("wmi-operation-failed", "process", "info", "wmi"),
+        5859: ("wmi-subscription-started", "configuration", "info", "wmi"),
+        5860: ("wmi-subscription-created", "configuration", "creation", "wmi"),
+        5861: ("wmi-permanent-subscription-created", "configuration", "creation", "wmi"),
+    },
+    "Microsoft-Windows-Windows Firewall With Advanced Security": {
+        **dict.fromkeys(
+            (2002, 2003, 2082, 2083),
+            ("firewall-setting-changed", "configuration", "change", "firewall_rule"),
+        ),
+        **dict.fromkeys(
+            (2004, 2071, 2097),
+            ("firewall-rule-added", "configuration", "creation", "firewall_rule"),
+        ),
+        **dict.fromkeys(
+            (2005, 2073, 2099),
+            ("firewall-rule-changed", "configuration", "change", "firewall_rule"),
+        ),
+        **dict.fromkeys(
+            (2006, 2052), ("firewall-rule-deleted", "configuration", "deletion", "firewall_rule")
+        ),
+        **dict.fromkeys(
+            (2033, 2059), ("firewall-rules-deleted", "configuration", "deletion", "firewall_rule")
+        ),
+        **dict.fromkeys(
+            (2032, 2060), ("firewall-reset", "configuration", "change", "firewall_rule")
+        ),
+    },
+    "Microsoft-Windows-CodeIntegrity": {
+        **dict.fromkeys(
+            (3001, 3004, 3023, 3033, 3063, 3077),
+            ("unsigned-code-blocked", "driver", "start", "code_integrity"),
+        ),
+        **dict.fromkeys(
+            (3034, 3064, 3065, 3066, 3076),
+            ("unsigned-code-audited", "driver", "start", "code_integrity"),
+        ),
+    },
+    "EventLog": {
+        6005: ("logging-started", "host", "start", "general"),
+        6006: ("logging-stopped", "host", "end", "general"),
+        6008: ("unexpected-shutdown", "host", "end", "general"),
+    },
+    "MsiInstaller": {
+        1033: ("package-installed", "package", "installation", "general"),
+        11707: ("package-installed", "package", "installation", "general"),
+        1034: ("package-removed", "package", "deletion", "general"),
+        11724: ("package-removed", "package", "deletion", "general"),
     },
     "TermDD": {
         50: ("protocol-error", "network", "protocol", "client"),
