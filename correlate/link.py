@@ -47,6 +47,7 @@ class Linker:
         self._now_us = 0
         self._swept_us = 0
         self._saved = set(parts)
+        self._saved_base = self._graph.baseline.meta()
         self._lifetime_us = microseconds(settings.lifetime)
         if parts:
             self._restore(parts)
@@ -111,7 +112,9 @@ class Linker:
         for part in [one for one, data in parts.items() if data is None]:
             if part not in self._saved:
                 del parts[part]  # it came and went between two snapshots
-        if parts:
+        base = self._graph.baseline.meta()
+        if parts or base != self._saved_base:
+            self._saved_base = base
             parts["meta"] = state.encode(
                 {
                     "now": self._now_us,
@@ -119,7 +122,7 @@ class Linker:
                     "moment": self._moment.at_us,
                     "next_run": self._graph.next_run,
                     "next_knot": self._graph.weave.next_number,
-                    "base": self._graph.baseline.meta(),
+                    "base": base,
                 }
             )
         for part, data in parts.items():
@@ -127,8 +130,8 @@ class Linker:
         return parts
 
     def is_empty(self) -> bool:
-        """Tell whether nothing is known any more."""
-        return not (self._graph.runs or len(self._told.names) or self._graph.gone or self._moment)
+        """Tell whether nothing was ever taken: what is usual for a host is remembered when all chains are over."""
+        return self._graph.baseline.since_us is None and not self._moment
 
     # -------------------------------------------------------------- inside
 
@@ -185,6 +188,7 @@ class Linker:
         self._graph.next_run = meta["next_run"]
         self._graph.weave.next_number = meta["next_knot"]
         self._graph.baseline.restore_meta(meta["base"])
+        self._saved_base = self._graph.baseline.meta()
         state.restore(self._graph, parts)
         self._told.restore(parts)
         if "moment" in parts:

@@ -194,7 +194,6 @@ def test_an_id_that_was_merged_stands_for_the_chain_that_goes_on() -> None:
 def test_words_are_forgotten_with_what_they_are_about() -> None:
     play = merged(Play(lifetime="1h"))
     play.time(30).time(600).time(1200)
-    assert play.logic.is_empty()
     play.logic.snapshot()
     play.take(word("w2", "undo", other="w1"))
     assert "no correction w1" in play.notices[-1].text

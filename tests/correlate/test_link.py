@@ -386,10 +386,22 @@ def test_everything_is_forgotten_a_lifetime_later() -> None:
     logic = open_()
     for item in intrusion():
         list(at_once(logic, item))
+    parts = dict(logic.snapshot())
+    assert any(name.startswith("run/") for name in parts)
     while (at := logic.wake_at()) is not None:
         list(logic.on_time(at))
     list(logic.on_time(END_US * 2))
+    parts |= logic.snapshot()
+    kept = {name.partition("/")[0] for name, data in parts.items() if data is not None}
+    assert kept <= {"meta", "host", "rule"}, "what is usual for a host is remembered, no more"
+
+
+def test_what_was_only_observed_is_not_forgotten_between_two_snapshots() -> None:
+    logic = open_()
     assert logic.is_empty()
+    list(logic.on_item(Observation("e1", 5, {"host.name": "target", "host.ip": [TARGET]})))
+    logic.snapshot()
+    assert not logic.is_empty()
 
 
 # ------------------------------------------------------------------ order and restarts
