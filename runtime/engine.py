@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from contract.event import Event, Match, Notice, Observation
 from contract.ids import derive_id
@@ -18,6 +18,11 @@ from contract.ports import Stage
 from contract.records import Alert, Chain, Command, Correction, Decision, Outcome
 from correlate.aggregate import SILENT
 from runtime.stage_runner import NEVER, Changes, StageRunner
+
+_RESTLESS_US: Final = 100_000
+"""A logic that asks to be woken at once, again and again, is woken ten times a second of event time."""
+_LAST_STEPS: Final = 10_000_000
+"""Deadlines that the end of a recording waits for one by one; what asks to be woken for ever is woken no more."""
 
 Output: TypeAlias = Match | Alert | Chain | Decision | Notice
 
@@ -44,6 +49,10 @@ class Engine:
     Args:
         pipeline: compiled.
         tells_inner: also yield the alerts that are for outer correlations alone, since those run elsewhere.
+
+    Attributes:
+        now_us: the watermark; while `advance` is under way, the deadline at hand. A host may set it to a later one for
+            which no stage waits, instead of calling `advance`.
     """
 
     def __init__(self, pipeline: Pipeline, *, tells_inner: bool = False) -> None:
@@ -53,6 +62,8 @@ class Engine:
         self.aggregate = StageRunner(pipeline.aggregate)
         self.link = StageRunner(pipeline.link)
         self.decide = StageRunner(pipeline.decide)
+        self.now_us = 0
+        self._begun_late: set[str] = set()
 
     def replace(self, pipeline: Pipeline) -> dict[str, int]:
         """Go on with a pipeline of other rules, at rest (right after `changes`); return by stage how many keys lost state."""
@@ -110,7 +121,21 @@ class Engine:
         yield from self._linked(self.link.take(correction))
 
     def advance(self, now_us: int) -> Iterator[Output]:
-        """Take the watermark: deadlines fire, windows close, decisions expire."""
+        """Take the watermark: deadlines fire, windows close, decisions expire, each when its time comes.
+
+        Deadline by deadline over all stages, so that it does not matter how far the watermark goes at once.
+        """
+        again = 0
+        while (wake_us := self.next_wake()) <= now_us:
+            again = again + 1 if wake_us <= self.now_us + 1 else 0
+            step_us = max(wake_us, self.now_us + (_RESTLESS_US if again > 1 else 0))
+            if step_us >= now_us:
+                break
+            yield from self._advance(step_us)
+        yield from self._advance(now_us)
+
+    def _advance(self, now_us: int) -> Iterator[Output]:
+        self.now_us = now_us
         yield from self._aggregated(self.aggregate.advance(now_us))
         yield from self._linked(self.link.advance(now_us))
         yield from self.decide.advance(now_us)
@@ -126,7 +151,25 @@ class Engine:
         recording does not say that it happened.
         """
         yield from self.advance(now_us)
-        yield from self._aggregated(_without_new(self.aggregate.advance(NEVER - 1)))
+        yield from self.ripen(NEVER - 1)
+        yield from self.settle()
+
+    def ripen(self, until_us: int) -> Iterator[Output]:
+        """After the end: let what is aggregated come to its last revision, as far as its deadlines are before a time.
+
+        Deadline by deadline, since what one correlation tells at its end is for others to take first.
+        """
+        for _ in range(_LAST_STEPS):
+            wake_us = self.aggregate.next_wake()
+            if wake_us > until_us:
+                return
+            self.now_us = max(wake_us, self.now_us + 1)
+            yield from self._aggregated(self._without_new(self.aggregate.advance(self.now_us)))
+        yield from self._aggregated(self._without_new(self.aggregate.advance(NEVER - 1)))
+
+    def settle(self) -> Iterator[Output]:
+        """After the end, and after `ripen`: let chains come to their last revision."""
+        self.now_us = NEVER - 1
         yield from self._linked(self.link.advance(NEVER - 1))
 
     def changes(self) -> Changes:
@@ -135,6 +178,7 @@ class Engine:
 
     def restore(self, saved: Mapping[str, Mapping[str, Mapping[str, bytes]]], now_us: int) -> None:
         """Go on from stored state: stage to key to part to bytes."""
+        self.now_us = now_us
         for stage in self.stages:
             stage.restore(saved.get(stage.stage.name, {}).items(), now_us)
 
@@ -157,17 +201,15 @@ class Engine:
             if isinstance(output, Chain):
                 yield from self.decide.take(output)
 
-
-def _without_new(outputs: Iterable[Alert | Notice]) -> Iterator[Alert | Notice]:
-    """Leave out alerts that begin here, with all their revisions."""
-    new: set[str] = set()
-    for output in outputs:
-        if isinstance(output, Alert):
-            if output.revision == 1:
-                new.add(output.id)
-            if output.id in new:
-                continue
-        yield output
+    def _without_new(self, outputs: Iterable[Alert | Notice]) -> Iterator[Alert | Notice]:
+        """Leave out alerts that begin after the end, with all their revisions."""
+        for output in outputs:
+            if isinstance(output, Alert):
+                if output.revision == 1:
+                    self._begun_late.add(output.id)
+                if output.id in self._begun_late:
+                    continue
+            yield output
 
 
 def match_id(match: Match) -> str:

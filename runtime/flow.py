@@ -103,6 +103,8 @@ class Flow:
         self._low_us = low
         if low >= self.engine.next_wake():
             self._gather(self.engine.advance(low))
+        else:
+            self.engine.now_us = low
 
     def finish(self) -> None:
         """No input will follow: the logs' time is their latest event, and what is open comes to its last revision."""

@@ -21,10 +21,14 @@ class StageRunner(Generic[In, Out]):
 
     Keys whose logic says that it is empty are forgotten when their changes are collected, so memory follows
     what is open, not what was ever seen.
+
+    Attributes:
+        woken: the key whose time has come, while `advance` tells what it says.
     """
 
     def __init__(self, stage: Stage[In, Out]) -> None:
         self.stage = stage
+        self.woken = ""
         self._open: dict[str, Logic[In, Out]] = {}
         self._dirty: set[str] = set()
         self._timers: list[tuple[int, str]] = []
@@ -108,6 +112,7 @@ class StageRunner(Generic[In, Out]):
             del self._wake[key]
             logic = self._open[key]
             self._dirty.add(key)
+            self.woken = key
             yield from logic.on_time(now_us)
             wake = logic.wake_at()
             # A logic that asks to be woken in the past again would spin: its next turn is the next watermark.

@@ -15,7 +15,7 @@ from contract.event import Event, Notice
 from contract.topics import MATCHES, OBSERVATIONS, Topic
 from runtime.enforcement import SOURCE as ANSWERS
 from runtime.engine import Pipeline
-from runtime.kafka.outlet import RULE_END, At, Outlet, Read, Sent, partition_of
+from runtime.kafka.outlet import RULE_END, At, Outlet, Read, Sent, cause_of, partition_of
 from runtime.kafka.state import State
 from runtime.kafka.task import HOST, MARK_EVERY_US
 from runtime.kafka.wire import PACE, Canary, Mark
@@ -24,6 +24,8 @@ from runtime.tally import Tally
 from runtime.watermark import Watermarks
 
 _VERSION: Final = 1
+_FIRST: Final = "000000"
+"""The tie of an event that is later than all before it in its source."""
 
 
 class DetectTask:
@@ -35,7 +37,7 @@ class DetectTask:
         outer: rule ids whose keys live where alerts are linked.
         partitions: of matches.
         watermarks: of this partition's sources.
-        expected: sources whose events may come; until one comes, or is idle, time stands.
+        expected: sources whose events may come, in order of the settings; until one comes, or is idle, time stands.
         lateness_us: as in the settings.
         outlet: makes records.
         tally: counts matches.
@@ -67,7 +69,8 @@ class DetectTask:
         self._outer = outer
         self._partitions = partitions
         self._marks = watermarks
-        self._expected = frozenset(expected)
+        self._numbers = {source: number for number, source in enumerate(expected)}
+        self._expected = frozenset(self._numbers)
         self._ends = ends
         self._lateness_us = lateness_us
         self._outlet = outlet
@@ -106,10 +109,10 @@ class DetectTask:
             self._front_us, self._latest_us, self._paces = row["front"], row["latest"], row["paces"]
             self._told = Mark(self.name, 0, 0, ended=row["told_end"])
             self._marks.restore(row["low"])
+            self.low_us = row["low"]
         for source in self._expected | self._reached.keys():
             if source not in self._ended:
                 self._marks.open(source, now_us, self._reached.get(source, 0))
-        self.low_us = self._marks.low(now_us)
 
     def take(self, read: Read, now_us: int) -> None:
         """See the port."""
@@ -117,7 +120,7 @@ class DetectTask:
         match item:
             case Event():
                 self.origin_ms = read.timestamp
-                self._event(item, read.timestamp)
+                self._event(item, read, now_us)
             case Sent():
                 self._sent.append(item)
             case Mark():
@@ -143,7 +146,7 @@ class DetectTask:
                 self._front_us = max(self._front_us, self.low_us + self._lateness_us)
         # While recorded input is read, its slowest source says what may not be passed.
         reached = min(self._paces.values(), default=self._latest_us)
-        self._front_us = max(self._front_us, reached)
+        self._front_us = max(self._front_us, self._latest_us if has_ended else reached)
         mark = Mark(self.name, self._front_us, self.low_us, ended=has_ended)
         is_due = self._sent or has_ended or now_us - self._told_at_us >= MARK_EVERY_US
         if mark != self._told and is_due:
@@ -175,18 +178,28 @@ class DetectTask:
 
     # -------------------------------------------------------------- inside
 
-    def _event(self, event: Event, origin_ms: int) -> None:
+    def _event(self, event: Event, read: Read, now_us: int) -> None:
         # Answers bear the wall clock, which recorded logs do not follow.
         if event.time_us > self._newest.get(event.source, -1) and event.source != ANSWERS:
             self._newest[event.source] = event.time_us
-        # One process takes what an event tells of entities first, then its matches, in their order.
-        seen = self._observe(event)
+        seen, matches = self._observe(event), self._match(event)
+        if seen is None and not matches:
+            return
+        try:
+            cause_us, _, tie = cause_of(event, read.headers)
+        except ValueError as error:
+            self._sent.append(self._outlet.unreadable(read, error, now_us))
+            return
+        # One process takes what an event tells of entities first, then its matches, in their order; of events of one
+        # time, those of the source that the settings name first.
+        number = self._numbers.get(event.source, len(self._numbers))
+        turn = f"{number:03d} {tie or _FIRST} {event.id}"
         if seen is not None:
-            at = At(event.time_us, origin_ms, tie=f"{event.id} 000")
+            at = At(cause_us, read.timestamp, tie=f"{turn} 000")
             self._sent += self._outlet.send(seen, ((OBSERVATIONS, 0),), "", at)
-        for number, match in enumerate(self._match(event), 1):
+        for place, match in enumerate(matches, 1):
             self._tally.count(match)
-            at = At(event.time_us, origin_ms, tie=f"{event.id} {number:03d}")
+            at = At(cause_us, read.timestamp, tie=f"{turn} {place:03d}")
             keys = tuple(self._keys(match))
             if keys:
                 self._sent += self._outlet.send(match, self._places(keys), match.rule, at)

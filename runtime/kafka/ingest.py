@@ -23,7 +23,8 @@ from contract.event import Event
 from contract.ports import Batch, Meter, Source
 from contract.records import DeadLetter
 from contract.topics import DEAD_LETTERS, EVENTS, INGEST_STATE
-from runtime.kafka.outlet import Sent, partition_of
+from runtime.kafka.order import Turns
+from runtime.kafka.outlet import Sent, partition_of, turn
 from runtime.kafka.sink import STAGE, Sink
 from runtime.kafka.spool import Segments, Spooled
 from runtime.kafka.wire import PACE, Canary, Item, Mark, dead, encode
@@ -37,6 +38,8 @@ CANARY_S: Final = 60
 _GC_THRESHOLD: Final = (100_000, 20, 50)
 HEADERS_BYTES: Final = 512
 """Left of a record's size for its key and headers."""
+_TURN: Final = "turn"
+"""Beside a source's position: the turn of its last event."""
 _MAX_PLACES: Final = 100_000
 _RUN: Final = 500
 """With `spread = "event"`, records that go to one partition before the next one's turn: fewer, fuller batches."""
@@ -72,6 +75,8 @@ class Ingest:
         self._partitions = 1
         self._next_spread = 0
         self._places: dict[tuple[str, str], tuple[bytes, int]] = {}
+        self._recorded = {one.name for one in settings.sources if one.type.reads_back}
+        self._turns = Turns({})
         self._stored: dict[str, Any] = {}
         self._marked: dict[str, Mark] = {}
         self._ended: set[str] = set()
@@ -91,7 +96,9 @@ class Ingest:
         try:
             topics = (EVENTS, DEAD_LETTERS, INGEST_STATE)
             self._partitions, *_ = await self._in_thread(self._sink.partitions, topics)
-            self._reception.restore(await self._in_thread(self._sink.open))
+            saved = await self._in_thread(self._sink.open)
+            self._turns = Turns({name: one[_TURN] for name, one in saved.items() if _TURN in one})
+            self._reception.restore(saved)
             self._reception.start()
             gc.collect()
             gc.freeze()
@@ -157,6 +164,10 @@ class Ingest:
             self._refuse(item, batch)
         else:
             key, partition = self._place(item.source, batch.sender)
+            if item.source in self._recorded:
+                time_us, number = self._turns.next(item.source, item.time_us)
+                if number:
+                    headers.append(turn(time_us, number))
             self._records.append(Sent(EVENTS, partition, key, value, headers, arrived_ms))
 
     def _refuse(self, event: Event, batch: Batch) -> None:
@@ -240,7 +251,9 @@ class Ingest:
         taken = reception.taken()
         stored = self._stored
         positions = {
-            name: one for name, one in reception.positions.items() if one is not stored.get(name)
+            name: one | ({_TURN: self._turns.row(name)} if name in self._recorded else {})
+            for name, one in reception.positions.items()
+            if one is not stored.get(name)
         }
         self._stored = dict(reception.positions)
         self._writing = asyncio.create_task(

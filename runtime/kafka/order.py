@@ -1,8 +1,9 @@
 """Order of event time across partitions: what an upstream partition sent early waits for the others to come as far.
 
-Each upstream partition tells by marks how far it is. A recorded item is released when every upstream has come to the time
-at which it was caused, and what is released goes in order of that time, then of what caused it. So a stage sees the same
-order however its upstreams' workers were delayed, moved or killed. What was caused just now, by the wall clock, waits for
+Each upstream partition tells by marks how far it is. A recorded item is released when every upstream has come beyond the
+time at which it was caused, and what is released goes in order of that time, then of what caused it. So a stage sees the
+same order however its upstreams' workers were delayed, moved or killed: that of a replay, since ingest says of each event
+that does not follow from its time which place it had in its source. What was caused just now, by the wall clock, waits for
 nobody: live input is taken as it comes, like in one process, and what is late is taken when it is there.
 
 Source: watermarks as in "The Dataflow Model" (VLDB 2015); alignment as in Kafka Streams' task idling, but by marks.
@@ -11,7 +12,7 @@ Source: watermarks as in "The Dataflow Model" (VLDB 2015); alignment as in Kafka
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -20,10 +21,22 @@ from runtime.stage_runner import NEVER
 
 
 class Rank(IntEnum):
-    """The place among what was caused at the same time."""
+    """The place among what was caused at the same time; what follows the end of all input is of no clock's time."""
 
     TIMED = 0
     CAUSED = 1
+    TIMED_LAST = 2
+    CAUSED_LAST = 3
+
+    @property
+    def is_timed(self) -> bool:
+        """Tell whether time alone brought it about."""
+        return self in (Rank.TIMED, Rank.TIMED_LAST)
+
+    @property
+    def is_last(self) -> bool:
+        """Tell whether it follows the end of all input."""
+        return self >= Rank.TIMED_LAST
 
 
 @dataclass(slots=True, order=True)
@@ -31,7 +44,8 @@ class Taken:
     """One record of an upstream partition, as it waits for its turn; ordered by it.
 
     Attributes:
-        cause_us: event time of what caused it, here and in every stage before.
+        cause_us: event time of what caused it, here and in every stage before; of a late event, the time that its
+            source had come to before.
         rank: what time brought about goes before what an event caused.
         tie: the place among those of one cause and rank, as one process would have it; see `detect` and `roles`.
         offset: in the partition that it was read from.
@@ -40,13 +54,42 @@ class Taken:
     """
 
     cause_us: int
-    rank: int
+    rank: Rank
     tie: str
     offset: int
     item: Item = field(compare=False)
     origin_ms: int = field(compare=False)
     value: bytes = field(compare=False)
     headers: Headers = field(compare=False)
+
+
+class Turns:
+    """The place of each event among those of its source, where its time alone does not say it.
+
+    An event that is not later than one before it has the turn of the latest before it, and a number. A replay takes
+    recorded sources in this order; see `runtime.replay`.
+
+    Args:
+        saved: what `row` returned, by source.
+    """
+
+    def __init__(self, saved: Mapping[str, tuple[int, int]]) -> None:
+        self._latest_us = {name: time_us for name, (time_us, _) in saved.items()}
+        self._numbers = {name: number for name, (_, number) in saved.items()}
+
+    def next(self, source: str, time_us: int) -> tuple[int, int]:
+        """Return the time of an event's turn, and its number there; 0: the first, which needs not be told."""
+        latest_us = self._latest_us.get(source, -1)
+        if time_us > latest_us:
+            self._latest_us[source] = time_us
+            self._numbers[source] = 0
+            return time_us, 0
+        self._numbers[source] += 1
+        return latest_us, self._numbers[source]
+
+    def row(self, source: str) -> tuple[int, int]:
+        """Return what stands in the state of a source."""
+        return self._latest_us.get(source, -1), self._numbers.get(source, 0)
 
 
 class Upstreams:
@@ -73,7 +116,7 @@ class Upstreams:
         return True
 
     def front_us(self) -> int:
-        """Return the time that every upstream has come to; `NEVER` when all have ended."""
+        """Return the time before which every upstream has sent all; `NEVER` when all have ended."""
         return min((one.time_us for one in self.marks.values() if not one.ended), default=NEVER)
 
     def low_us(self) -> int:
@@ -119,11 +162,14 @@ class Waiting:
         self._kept.add(taken.offset)
 
     def ready(self, front_us: int) -> Iterator[Taken]:
-        """Yield, in order, what need not wait any longer: all upstreams have come to this event time."""
+        """Yield, in order, what need not wait any longer: all upstreams have come to this event time.
+
+        What was caused at that very time waits: more of it may be on its way.
+        """
         heap = self._heap
-        while heap and (heap[0].cause_us <= front_us or len(heap) > self._bound):
+        while heap and (heap[0].cause_us < front_us or len(heap) > self._bound):
             taken = heapq.heappop(heap)
-            self.forced += taken.cause_us > front_us
+            self.forced += taken.cause_us >= front_us
             if self._new.pop(taken.offset, None) is None:
                 self._kept.discard(taken.offset)
                 self._gone.append(taken.offset)

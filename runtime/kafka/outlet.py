@@ -17,7 +17,9 @@ from runtime.kafka.topics import name_of
 from runtime.kafka.wire import Headers, Item, dead, decode, encode
 
 AT: Final = "at"
-"""Header of what flows between stages: event time of the cause, rank and tie, e.g. `1772366400250000 1 5f0c… 001`."""
+"""Header of what flows between stages: event time of the cause, rank and tie, e.g. `1772366400250000 1 002 000000 5f0c… 001`.
+
+An event has it where its time alone does not say its place in its source; its tie is a number. See `order.Turns`."""
 RULE_END: Final = "\x1f"
 """Ends the rule's id in a key of the stage `aggregate`."""
 _HEADERS_BYTES: Final = 512
@@ -131,28 +133,39 @@ class Outlet:
         try:
             return decode(read.value, read.headers)
         except ParseError as error:
-            return self._unreadable(read, error, now_us)
+            return self.unreadable(read, error, now_us)
 
     def taken(self, read: Read, now_us: int) -> Taken | Sent:
         """Return what was read, with its cause; or its dead letter, when it cannot be."""
         try:
             item = decode(read.value, read.headers)
-            cause_us, rank, tie = _at(item, read.headers)
+            cause_us, rank, tie = cause_of(item, read.headers)
         except (ParseError, ValueError) as error:
-            return self._unreadable(read, error, now_us)
+            return self.unreadable(read, error, now_us)
         return Taken(
             cause_us, rank, tie, read.offset, item, read.timestamp,
             read.value or b"", read.headers,
         )  # fmt: skip
 
-    def _unreadable(self, read: Read, error: ValueError | ParseError, now_us: int) -> Sent:
+    def unreadable(self, read: Read, error: ValueError | ParseError, now_us: int) -> Sent:
+        """Return the dead letter of a record that could not be read."""
         place = f"{read.topic}/{read.partition}@{read.offset}"
         return self.dead(place, read.value, str(error), now_us)
 
 
-def _at(item: Item, headers: Headers) -> tuple[int, int, str]:
+def turn(time_us: int, number: int) -> tuple[str, bytes]:
+    """Return the header of an event that is not later than one before it in its source."""
+    return AT, b"%d %d %06d" % (time_us, Rank.CAUSED, number)
+
+
+def cause_of(item: Item, headers: Headers) -> tuple[int, Rank, str]:
+    """Return when a record was caused, its rank and its tie.
+
+    Raises:
+        ValueError: the header says nothing of the kind.
+    """
     for name, data in headers:
         if name == AT:
             cause, rank, tie = data.split(b" ", 2)
-            return int(cause), int(rank), tie.decode("utf-8", "surrogatepass")
+            return int(cause), Rank(int(rank)), tie.decode("utf-8", "surrogatepass")
     return getattr(item, "time_us", 0), Rank.CAUSED, ""  # others wrote it, or it is taken at once

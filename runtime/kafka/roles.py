@@ -135,7 +135,7 @@ class Roles:
 
         upstreams = Upstreams(f"detect/{one}" for one in range(partitions))
         engine = Engine(parts, tells_inner=True)
-        tie = _Ties(rules.aggregate.keys)
+        tie = _Ties(rules.aggregate.keys, lambda: engine.aggregate.woken)
         return self._task(name, engine, upstreams, outlet, route, ((OBSERVATIONS, 0),), tie)
 
     def _link(self, partition: int) -> Task:
@@ -210,10 +210,12 @@ class _Ties:
 
     Args:
         keys: of the whole stage, not of this partition alone.
+        woken: tells the key that time has brought about an alert of.
     """
 
-    def __init__(self, keys: Callable[[Any], Iterable[str]]) -> None:
+    def __init__(self, keys: Callable[[Any], Iterable[str]], woken: Callable[[], str]) -> None:
         self._keys = keys
+        self._woken = woken
         self._of: Taken | None = None
         self._rules: list[str] = []
         self._count = 0
@@ -222,7 +224,7 @@ class _Ties:
         if not isinstance(output, Alert):
             return ""
         if taken is None:
-            return output.rule.id
+            return self._woken()
         if taken is not self._of:
             self._of, self._count = taken, 0
             self._rules = [_rule_of(key) for key in self._keys(taken.item)]

@@ -20,15 +20,15 @@ from runtime.kafka.order import Rank, Taken, Upstreams, Waiting
 from runtime.kafka.outlet import At, Outlet, Read, Sent
 from runtime.kafka.state import State
 from runtime.kafka.wire import Canary, Item, Mark, decode, encode
-from runtime.stage_runner import Changes
+from runtime.stage_runner import NEVER, Changes
 from runtime.tally import Tally
 
 HOST: Final = "host"
 """Name of the state that is the host's own: marks and what waits."""
 MARK_EVERY_US: Final = 200_000
 """Wall-clock time between two marks that nothing else goes with."""
-_RESTLESS_US: Final = 100_000
-"""A logic that asks to be woken at once, again and again, is woken ten times a second of event time."""
+_LATEST_US: Final = 2**62
+"""Event time that stands for the end of all; far from the greatest number, so that sums stay within."""
 _VERSION: Final = 1
 
 Route: TypeAlias = Callable[[Output, At], Iterator[Sent]]
@@ -159,7 +159,7 @@ class StageTask:
                 reason = f"a {type(taken.item).__name__} is no input of {self._outlet.stage}"
                 place = f"{read.topic}/{read.partition}@{read.offset}"
                 self._sent.append(self._outlet.dead(place, read.value, reason, now_us))
-            case _ if taken.cause_us > now_us - self._lateness_us:
+            case _ if taken.cause_us > now_us - self._lateness_us and not taken.rank.is_last:
                 self._live.append(taken)
             case _:
                 self.waiting.add(taken)
@@ -179,7 +179,7 @@ class StageTask:
         if not is_over and self.upstreams.have_ended():
             self._finish()
         elif not is_over:
-            self._advance(min(low, front - self._lateness_us))
+            self._advance(min(low, front - self._lateness_us - 1))
         if not is_over:
             self._mark(now_us)
         self._count_losses()
@@ -220,9 +220,12 @@ class StageTask:
         """Let time come to what caused an item, then take it. What is late finds the time where it is."""
         self._begin(taken.cause_us)
         self.origin_ms = taken.origin_ms
-        reached_us = taken.cause_us - self._lateness_us - (taken.rank == Rank.TIMED)
+        reached_us = taken.cause_us - self._lateness_us - taken.rank.is_timed
         self._advance(min(reached_us, low_us))
-        self._say(self._engine_takes(taken.item), At(taken.cause_us, taken.origin_ms), taken)
+        if taken.rank.is_last and not self._told.ended:
+            self._ripen(reached_us)
+        rank = Rank.CAUSED_LAST if taken.rank.is_last else Rank.CAUSED
+        self._say(self._engine_takes(taken.item), At(taken.cause_us, taken.origin_ms, rank), taken)
 
     def _begin(self, cause_us: int) -> None:
         """Let what was caused before be told; it was caused at the end of the moment that this one follows."""
@@ -248,26 +251,30 @@ class StageTask:
         """Take the watermark, deadline by deadline: what each brings about was caused when it was reached."""
         if low_us <= self.low_us or self._told.ended:
             return
-        again = 0
-        while (wake_us := self.engine.next_wake()) <= low_us:
-            again = again + 1 if wake_us <= self.low_us + 1 else 0
-            step_us = max(wake_us, self.low_us + (_RESTLESS_US if again > 1 else 0))
-            if step_us > low_us:
-                break
-            at = At(step_us + self._lateness_us, self.origin_ms, Rank.TIMED)
-            self._say(self.engine.advance(step_us), at)
-            self.low_us = step_us
-        self.low_us = max(self.low_us, low_us)
+        self._say_timed(self.engine.advance(low_us))
+        self.low_us = low_us
+
+    def _ripen(self, reached_us: int) -> None:
+        """What was told after the end of all input finds what is open here as far as it was there."""
+        self._advance(max(self.upstreams.latest_us(), self.low_us))
+        self._say_timed(self.engine.ripen(reached_us), Rank.TIMED_LAST)
 
     def _finish(self) -> None:
-        latest = max(self.upstreams.latest_us(), self.low_us)
-        self._advance(latest)
-        self._say(self.engine.finish(self.low_us), At(latest, self.origin_ms))
+        self._advance(max(self.upstreams.latest_us(), self.low_us))
+        self._say_timed(self.engine.ripen(NEVER - 1), Rank.TIMED_LAST)
+        self._say_timed(self.engine.settle(), Rank.TIMED_LAST)
+
+    def _say_timed(self, outputs: Iterable[Output], rank: Rank = Rank.TIMED) -> None:
+        for output in outputs:
+            cause_us = min(self.engine.now_us, _LATEST_US) + self._lateness_us
+            tie = self._tie(None, output) if self._tie is not None else ""
+            self._tally.count(output)
+            self._sent += self._route(output, At(cause_us, self.origin_ms, rank, tie))
 
     def _say(self, outputs: Iterable[Output], at: At, taken: Taken | None = None) -> None:
         for output in outputs:
             self._tally.count(output)
-            if self._tie is not None:
+            if self._tie is not None and taken is not None:
                 at = replace(at, tie=self._tie(taken, output))
             self._sent += self._route(output, at)
 
@@ -322,5 +329,5 @@ def _waiting(part: bytes) -> Taken:
     except ParseError as error:
         raise StoreError(f"a waiting record in the changelog: {error}") from error
     return Taken(
-        row["cause"], row["rank"], row["tie"], row["offset"], item, row["origin"], row["value"], headers,
+        row["cause"], Rank(row["rank"]), row["tie"], row["offset"], item, row["origin"], row["value"], headers,
     )  # fmt: skip

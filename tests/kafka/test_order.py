@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.event import Observation
-from runtime.kafka.order import Rank, Taken, Upstreams, Waiting
+from runtime.kafka.order import Rank, Taken, Turns, Upstreams, Waiting
 from runtime.kafka.wire import Mark
 from runtime.stage_runner import NEVER
 
 
-def taken(cause_us: int, offset: int, tie: str = "", rank: int = Rank.CAUSED) -> Taken:
+def taken(cause_us: int, offset: int, tie: str = "", rank: Rank = Rank.CAUSED) -> Taken:
     item = Observation(f"e{offset}", cause_us, {})
     return Taken(cause_us, rank, tie, offset, item, 0, b"", [])
 
@@ -64,18 +64,37 @@ def test_what_time_brought_about_goes_before_what_an_event_caused() -> None:
     waiting = Waiting(10)
     waiting.add(taken(5, 0))
     waiting.add(taken(5, 1, rank=Rank.TIMED))
-    assert [one.offset for one in waiting.ready(5)] == [1, 0]
+    assert [one.offset for one in waiting.ready(6)] == [1, 0]
+
+
+def test_what_was_caused_at_the_front_waits_for_others_of_that_time() -> None:
+    waiting = Waiting(10)
+    waiting.add(taken(5, 0, tie="b"))
+    assert list(waiting.ready(5)) == []
+    waiting.add(taken(5, 1, tie="a"))
+    assert [one.offset for one in waiting.ready(6)] == [1, 0]
+    assert waiting.forced == 0
+
+
+def test_an_event_not_later_than_one_before_it_has_that_ones_turn_and_a_number() -> None:
+    turns = Turns({})
+    given = [("a", 5), ("a", 5), ("a", 3), ("b", 4), ("a", 6), ("a", 6)]
+    told = [turns.next(*one) for one in given]
+    assert told == [(5, 0), (5, 1), (5, 2), (4, 0), (6, 0), (6, 1)]
+    later = Turns({"a": turns.row("a")})
+    assert later.next("a", 2) == (6, 2)
+    assert later.next("a", 7) == (7, 0)
 
 
 def test_what_waits_is_stored_once_and_taken_out_when_it_goes() -> None:
     waiting = Waiting(10)
     waiting.add(taken(5, 0))
     waiting.add(taken(9, 1))
-    assert [one.offset for one in waiting.ready(5)] == [0]
+    assert [one.offset for one in waiting.ready(6)] == [0]
     new, gone = waiting.changes()
     assert ([one.offset for one in new], gone) == ([1], [])
     assert waiting.changes() == ([], [])
-    assert [one.offset for one in waiting.ready(9)] == [1]
+    assert [one.offset for one in waiting.ready(10)] == [1]
     assert waiting.changes() == ([], [1])
 
 

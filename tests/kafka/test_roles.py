@@ -13,15 +13,26 @@ import pytest
 from contract.event import Event
 from contract.meter import MemoryMeter
 from contract.records import Alert, Chain, DeadLetter, Decision
-from contract.topics import ALERTS, CHAINS, DEAD_LETTERS, EVENTS, MATCHES, POLICY, Topic
+from contract.topics import (
+    ALERTS,
+    CHAINS,
+    DEAD_LETTERS,
+    DECIDE_STATE,
+    EVENTS,
+    MATCHES,
+    POLICY,
+    Topic,
+)
 from runtime import clock
 from runtime.compose import Composition, compose
 from runtime.flow import Seen
 from runtime.kafka.client import admin, consumer, producer
 from runtime.kafka.loop import Loop
+from runtime.kafka.order import Turns
+from runtime.kafka.outlet import turn
 from runtime.kafka.roles import ROLES, Roles
 from runtime.kafka.topics import bring_in_line, name_of, wanted
-from runtime.kafka.wire import PACE, Item, Mark, decode, encode
+from runtime.kafka.wire import PACE, Headers, Item, Mark, decode, encode
 from runtime.replay import Recording, replay
 from runtime.settings import Settings, resolve
 
@@ -94,13 +105,17 @@ def feed(
     client = producer(settings.kafka)
     topic = name_of(settings.kafka, EVENTS)
 
-    def send(item: Item, partition: int) -> None:
+    turns = Turns({})
+
+    def send(item: Item, partition: int, more: Headers | None = None) -> None:
         value, headers = encode(item)
-        client.send(topic, value, headers=headers, partition=partition)
+        client.send(topic, value, headers=headers + (more or []), partition=partition)
 
     for start in range(0, len(events), CHUNK):
         for number, event in enumerate(events[start : start + CHUNK]):
-            send(event, (start + number // 7) % settings.kafka.partitions)
+            time_us, place = turns.next(event.source, event.time_us)
+            more = [turn(time_us, place)] if place else []
+            send(event, (start + number // 7) % settings.kafka.partitions, more)
         rest = events[start + CHUNK :]
         for partition in range(settings.kafka.partitions):
             send(Mark(f"{PACE}t", rest[0].time_us if rest else 0, ended=not rest), partition)
@@ -155,12 +170,25 @@ def read(
     return found
 
 
-def has_ended(item: Item) -> bool:
-    return isinstance(item, Mark) and item.ended
+def until_decided(settings: Settings) -> None:
+    """Wait until the last stage has written that all input has gone through it; nothing is said behind that."""
+    client = consumer(settings.kafka)
+    client.subscribe([name_of(settings.kafka, DECIDE_STATE)])
+    limit = time.monotonic() + LIMIT_S
+    while time.monotonic() < limit:
+        for reads in client.poll(500).values():
+            for one in reads:
+                if b"decide/0" in one.key and one.value and b'"ended":true' in one.value:
+                    client.close()
+                    return
+    raise AssertionError("decide has not come to the end of the input")
 
 
 def results(settings: Settings) -> Found:
-    found = read(settings, (ALERTS, CHAINS, POLICY), has_ended)
+    until_decided(settings)
+    found = read(
+        settings, (ALERTS, CHAINS, POLICY), lambda item: isinstance(item, Mark) and item.ended
+    )
     few = [one for one in found if isinstance(one, Alert | Chain | Decision)]
     assert len({(one.kind, one.id, one.revision) for one in few}) == len(few), (
         "a record stands twice"
