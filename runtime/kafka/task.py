@@ -173,10 +173,11 @@ class StageTask:
         live, self._live = sorted(self._live), []
         for taken in live:
             self._process(taken, low)
-        if live or front > self._moment_us:
+        ends = not is_over and self.upstreams.have_ended()
+        if (live or front > self._moment_us) and not ends:
             # Nothing more of this time will come, or nobody waits for it.
             self._begin(self._moment_us + 1)
-        if not is_over and self.upstreams.have_ended():
+        if ends:
             self._finish()
         elif not is_over:
             self._advance(min(low, front - self._lateness_us - 1))
@@ -218,7 +219,8 @@ class StageTask:
 
     def _process(self, taken: Taken, low_us: int) -> None:
         """Let time come to what caused an item, then take it. What is late finds the time where it is."""
-        self._begin(taken.cause_us)
+        if not taken.rank.is_last:  # what follows the end is told as one
+            self._begin(taken.cause_us)
         self.origin_ms = taken.origin_ms
         reached_us = taken.cause_us - self._lateness_us - taken.rank.is_timed
         self._advance(min(reached_us, low_us))
