@@ -2,7 +2,9 @@
 
 Source: Elastic Common Schema 9.4. One JSON object is one event, an array several. What is there is kept
 as it is; only what every event must have is filled in: time, `event.kind`, and the names of
-module and data set. Types are checked by the normalizer.
+module and data set; and what the record states under another name than the one that rules and chains ask for: the
+command line as a list of arguments, a program's or a file's name as the end of its path, names of ECS 1.
+Types are checked by the normalizer.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
 from contract.timestamps import iso
+from ingest.formats.file_path import base_name
 from ingest.formats.json import flatten, loads
 from ingest.formats.time import any_us, epoch_us
 
@@ -20,6 +23,13 @@ MAX_EVENTS: Final = 10_000
 """In one array."""
 
 _TIMES: Final = ("@timestamp", "timestamp", "time", "event.created")
+_RENAMED: Final = (("process.ppid", "process.parent.pid"),)
+"""Names of ECS 1, as Auditbeat 7 writes them, and those of ECS 9."""
+_NAMED: Final = (
+    ("process.executable", "process.name"),
+    ("process.parent.executable", "process.parent.name"),
+    ("file.path", "file.name"),
+)
 _TRANSPORT_ONLY: Final = ("@metadata", "@version")
 
 
@@ -55,7 +65,21 @@ def _event(value: Any, context: Context) -> Fields:
     for name in ("event.category", "event.type"):
         if type(fields.get(name)) is str:
             fields[name] = [fields[name]]
+    _complete(fields)
     return fields
+
+
+def _complete(fields: Fields) -> None:
+    for old, name in _RENAMED:
+        if old in fields:
+            fields.setdefault(name, fields.pop(old))
+    for prefix in ("process", "process.parent"):
+        arguments = fields.get(prefix + ".args")
+        if type(arguments) is list and arguments and all(type(one) is str for one in arguments):
+            fields.setdefault(prefix + ".command_line", " ".join(arguments))
+    for path, name in _NAMED:
+        if type(fields.get(path)) is str and (last := base_name(fields[path])):
+            fields.setdefault(name, last)
 
 
 def _time(fields: Fields, context: Context) -> None:
