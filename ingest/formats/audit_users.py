@@ -20,7 +20,7 @@ UNSET: Final = frozenset(("4294967295", "-1", "unset"))
 def add_users(fields: Fields, main: str, merged: dict[str, str]) -> None:
     """Add the event's user, who it was done to, and the group, by the record's main type."""
     role = TYPES.get(main, ("", "", "", ""))[3]
-    account = meant(merged.get("acct"))
+    account = meant(merged.get("acct")) or _word(merged.get("ID"))
     number = meant(merged.get("id"))
     if role == "user" and (account or number):
         if account:
@@ -38,6 +38,12 @@ def add_users(fields: Fields, main: str, merged: dict[str, str]) -> None:
             fields["group." + part] = fields[f"user.group.{part}"]
     if role == "group":
         _named(fields, "group", meant(merged.get("grp")) or account, number)
+
+
+def _word(enriched: str | None) -> str | None:
+    """Return the name that auditd's enriched log gives a number, unless it knew none."""
+    word = meant(enriched)
+    return None if word is None or word.isdecimal() or word in UNSET else word
 
 
 def _named(fields: Fields, prefix: str, name: str | None, number: str | None) -> None:
