@@ -8,7 +8,6 @@ made. Decisions go to the enforcement points while their epoch is written; answe
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from contract.timestamps import microseconds
 from runtime.enforcement import Enforcement
 from runtime.engine import Engine, Pipeline
 from runtime.flow import Flow, Watch
+from runtime.garbage import settle
 from runtime.intake import Intake
 from runtime.reception import Ended, Read, Reception
 from runtime.record_queue import RecordQueue
@@ -34,8 +34,6 @@ from runtime.watermark import Watermarks
 log = structlog.get_logger()
 
 _PRUNE_ROWS = 2_000
-_GC_THRESHOLD = (100_000, 20, 50)
-"""Events are trees without cycles, so looking for cycles after every 700 new objects finds none: a tenth of all time."""
 
 
 @dataclass(slots=True)
@@ -116,11 +114,7 @@ class Embedded:
         try:
             await self.enforcement.start(self._approved())
             self._sealed_us = self._clock()
-            # Rules and tables live as long as the process: the collector need not walk them again and again,
-            # which would stop everything for tens of milliseconds.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*_GC_THRESHOLD)
+            settle()
             self.ready.set()
             sources, points = len(self._settings.sources), len(self._settings.points)
             log.info("engine.started", sources=sources, points=points)

@@ -11,7 +11,6 @@ once a minute a canary.
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from contract.event import Event
 from contract.ports import Batch, Meter, Source
 from contract.records import DeadLetter
 from contract.topics import DEAD_LETTERS, EVENTS, INGEST_STATE
+from runtime.garbage import settle
 from runtime.kafka.order import Turns
 from runtime.kafka.outlet import Sent, partition_of, turn
 from runtime.kafka.sink import STAGE, Sink
@@ -35,7 +35,6 @@ from runtime.settings import Settings, SourceConfig
 log = structlog.get_logger()
 
 CANARY_S: Final = 60
-_GC_THRESHOLD: Final = (100_000, 20, 50)
 HEADERS_BYTES: Final = 512
 """Left of a record's size for its key and headers."""
 _TURN: Final = "turn"
@@ -100,9 +99,7 @@ class Ingest:
             self._turns = Turns({name: one[_TURN] for name, one in saved.items() if _TURN in one})
             self._reception.restore(saved)
             self._reception.start()
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*_GC_THRESHOLD)
+            settle()
             self.ready.set()
             log.info("ingest.started", sources=len(self._settings.sources))
             await self._pump()

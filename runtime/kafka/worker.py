@@ -17,6 +17,7 @@ from contract.errors import BrokerError, OpsoninError
 from contract.ports import Meter
 from contract.timestamps import microseconds
 from runtime.compose import Composition
+from runtime.garbage import settle
 from runtime.kafka import client, rights
 from runtime.kafka.enforce import Enforce
 from runtime.kafka.index import Index
@@ -77,6 +78,7 @@ class Worker:
             OSError: a source could not be opened.
         """
         await asyncio.to_thread(self._require_rights)
+        settle()
         tasks: dict[str, asyncio.Task[None]] = {}
         if self.ingest is not None:
             tasks["ingest"] = asyncio.create_task(self.ingest.run(), name="ingest")
