@@ -8,6 +8,7 @@ from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -86,6 +87,12 @@ def _unread(error: InputError, finding: type[Finding]) -> Finding:
     )
 
 
+def _uri(file: str) -> str:
+    """Return a path as a URI: relative as it was given, or whole."""
+    path = Path(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+
+
 def _sarif(findings: list[Finding]) -> dict[str, Any]:
     """Return a SARIF 2.1.0 log, as code hosts read it."""
     codes = sorted({one.code for one in findings})
@@ -101,6 +108,7 @@ def _sarif(findings: list[Finding]) -> dict[str, Any]:
                         "rules": [{"id": code} for code in codes],
                     }
                 },
+                "columnKind": "unicodeCodePoints",
                 "results": [
                     {
                         "ruleId": one.code,
@@ -110,7 +118,7 @@ def _sarif(findings: list[Finding]) -> dict[str, Any]:
                         "locations": [
                             {
                                 "physicalLocation": {
-                                    "artifactLocation": {"uri": Path(one.file).as_posix()},
+                                    "artifactLocation": {"uri": _uri(one.file)},
                                     "region": {
                                         "startLine": max(one.line, 1),
                                         "startColumn": max(one.column, 1),

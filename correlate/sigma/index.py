@@ -28,6 +28,8 @@ OFTEN_LONG = 16
 """Texts too long to remember, from which a field is one of long texts."""
 COMPILE_AFTER = 24
 """New values of a field, from which one pass over all literals is worth its compilation."""
+COMPILE_WORK = 1 << 24
+"""Literals times characters looked through one by one, from which it is worth it sooner: a list of thousands, long texts."""
 MOST_ADDED = 64
 """New literals of a field, and one for each sixteen compiled, beside those; with more, all are compiled anew."""
 MOST_LAYERS = 3
@@ -98,6 +100,7 @@ class FieldIndex:
         budget.memos.append(self.memo)
         self._long = 0
         self._asked = 0
+        self._work = 0
         if before is not None:
             self._inherit(before)
 
@@ -219,7 +222,7 @@ class FieldIndex:
         if self._needles:
             made = self._scanner
             if self._asked < COMPILE_AFTER or made is None:
-                made = self._open()
+                made = self._open(len(text))
             # The scanner folds ASCII itself; a long text is folded here only where it must be.
             numbers = made.scan(
                 text.encode() if is_ascii else fold(text).encode("utf-8", "surrogatepass")
@@ -231,9 +234,12 @@ class FieldIndex:
                 found.update(rules)
         return tuple(found) if found else ()
 
-    def _open(self) -> Scanner:
+    def _open(self, length: int) -> Scanner:
         """Make the scanner: a plain one first, since many fields come in a class but now and then."""
         self._asked += 1
+        self._work += length * len(self._literals)
+        if self._work > COMPILE_WORK:
+            self._asked = COMPILE_AFTER
         if self._scanner is None or self._asked == COMPILE_AFTER:
             plain = self._plain or self._asked < COMPILE_AFTER
             self._scanner = scanner(encoded(self._literals), ascii_caseless=True, plain=plain)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # has none
 
 from contract.event import Event
 from runtime.store import Epoch, Store
@@ -129,11 +130,91 @@ def test_check_as_json_and_sarif(rules: Path) -> None:
     ]
     assert (found["line"], found["column"], found["severity"]) == (5, 7, "error")
     sarif = json.loads(run(rules, "rules", "check", "--format", "sarif", rules).stdout)
-    (result,) = sarif["runs"][0]["results"]
+    (run_,) = sarif["runs"]
+    (result,) = run_["results"]
+    assert run_["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
     assert result["locations"][0]["physicalLocation"]["region"] == {
         "startLine": 5,
         "startColumn": 7,
     }
+
+
+def closed(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": required,
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+FROM_ONE = {"type": "integer", "minimum": 1}
+URI = {"type": "string", "pattern": r"^(file:///)?[A-Za-z0-9._~!$&'()*+,;=:@%/-]+$"}
+SARIF = closed(
+    ["version", "runs"],
+    **{"$schema": {"type": "string", "format": "uri"}},
+    version={"const": "2.1.0"},
+    runs={
+        "type": "array",
+        "items": closed(
+            ["tool"],
+            tool=closed(
+                ["driver"],
+                driver=closed(
+                    ["name"],
+                    name={"type": "string"},
+                    version={"type": "string"},
+                    rules={
+                        "type": "array",
+                        "uniqueItems": True,
+                        "items": closed(["id"], id={"type": "string"}),
+                    },
+                ),
+            ),
+            columnKind={"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+            results={
+                "type": "array",
+                "items": closed(
+                    ["message"],
+                    ruleId={"type": "string"},
+                    ruleIndex={"type": "integer", "minimum": 0},
+                    level={"enum": ["none", "note", "warning", "error"]},
+                    message=closed(["text"], text={"type": "string", "minLength": 1}),
+                    properties={"type": "object"},
+                    locations={
+                        "type": "array",
+                        "items": closed(
+                            [],
+                            physicalLocation=closed(
+                                ["artifactLocation"],
+                                artifactLocation=closed(["uri"], uri=URI),
+                                region=closed([], startLine=FROM_ONE, startColumn=FROM_ONE),
+                            ),
+                        ),
+                    },
+                ),
+            },
+        ),
+    },
+)
+"""What SARIF 2.1.0 (OASIS, errata 01) lets such a log say: the objects that we write, closed, with what they must have."""
+
+
+def test_sarif_says_what_the_standard_lets_it_say(rules: Path) -> None:
+    (rules / "broken rule é.yml").write_text(BROKEN)
+    (rules / "no_yaml_at_all.yml").write_text("a: [b")
+    (rules / "two_of_one.yml").write_text(BROKEN + "---\n" + BROKEN)
+    for words in ((rules,), (rules.parent / "nothing here",), ("--severity", "note")):
+        done = run(rules, "rules", "check", "--format", "sarif", *words)
+        if done.stdout:
+            log = json.loads(done.stdout)
+            Draft202012Validator(SARIF).validate(log)
+    log = json.loads(run(rules, "rules", "check", "--format", "sarif", rules).stdout)
+    uris = {
+        one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        for one in log["runs"][0]["results"]
+    }
+    assert any(uri.endswith("/broken%20rule%20%C3%A9.yml") for uri in uris)
 
 
 def test_tests_beside_rules_are_run(rules: Path) -> None:
