@@ -29,6 +29,12 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def kafka_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--kafka`."""
+    text = "the engine runs as workers: read and speak through its topics"
+    return click.option("--kafka", "on_kafka", is_flag=True, help=text)(command)
+
+
 def settings_of(config: Path | None) -> Settings:
     """Load the settings as every command does."""
     return load(config, os.environ)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from console.engine_socket import ask
 from console.output import write_record
-from console.places import config_option, json_option, open_store, settings_of
+from console.places import config_option, json_option, kafka_option, open_store, settings_of
 from console.tables import moment, show
-from contract.records import Decision
+from contract.ids import derive_id
+from contract.records import Command, Decision
+from contract.timestamps import to_datetime
+from runtime.clock import now_us
+from runtime.settings import Settings
 from runtime.store import Store
 from runtime.stored import decision_history, find, records
 from runtime.web import SOCKET_NAME
@@ -38,16 +44,16 @@ def policy() -> None:
 
 @policy.command("list")
 @config_option
+@kafka_option
 @json_option
 @click.option("--state", help="only this state, e.g. proposed")
-def list_(config: Path | None, as_json: bool, state: str | None) -> None:
+def list_(config: Path | None, on_kafka: bool, as_json: bool, state: str | None) -> None:
     """List decisions, newest first: `opsonin policy list --state proposed`."""
-    store = open_store(settings_of(config))
-    rows = [
-        one
-        for one in records(store, "decision")
-        if isinstance(one, Decision) and state in (None, one.state)
-    ]
+    settings = settings_of(config)
+    found: Iterable[object] = (
+        _desk(settings).decisions() if on_kafka else records(open_store(settings), "decision")
+    )
+    rows = [one for one in found if isinstance(one, Decision) and state in (None, one.state)]
     show(rows, _COLUMNS, as_json=as_json, empty="no decisions")
 
 
@@ -71,8 +77,13 @@ def _command(verb: str, text: str) -> click.Command:
     @click.argument("decision")
     @click.option("--note", default="", help="why, kept with the decision")
     @config_option
-    def run(decision: str, note: str, config: Path | None) -> None:
+    @kafka_option
+    def run(decision: str, note: str, config: Path | None, on_kafka: bool) -> None:
         settings = settings_of(config)
+        if on_kafka:
+            for told in _say(settings, verb, decision, note):
+                write_record(told.model_dump(mode="json"))
+            return
         id = _known(open_store(settings), decision)
         socket = settings.engine.data_dir / SOCKET_NAME
         body = {"by": getpass.getuser(), "note": note}
@@ -85,6 +96,35 @@ def _command(verb: str, text: str) -> click.Command:
 policy.add_command(_command("approve", "Let a proposed decision be enforced"))
 policy.add_command(_command("reject", "Refuse a proposed decision"))
 policy.add_command(_command("revert", "Undo an enforced decision at all its points"))
+
+
+def _desk(settings: Settings) -> Any:
+    from runtime.kafka.desk import Desk  # noqa: PLC0415 - the client is loaded only where Kafka is
+
+    return Desk(settings.kafka)
+
+
+def _say(settings: Settings, verb: str, decision: str, note: str) -> list[Decision]:
+    """Say a word to workers on Kafka."""
+    desk = _desk(settings)
+    ids = [one.id for one in desk.decisions() if one.id.startswith(decision)]
+    if len(ids) != 1:
+        raise click.UsageError(
+            f"no decision (or several) begins with {decision!r}; see `opsonin policy list --kafka`"
+        )
+    now = now_us()
+    word = Command.model_validate(
+        {
+            "id": derive_id("command", verb, ids[0], str(now)),
+            "verb": verb,
+            "decision": ids[0],
+            "by": getpass.getuser(),
+            "note": note,
+            "time": to_datetime(now),
+        }
+    )
+    told: list[Decision] = desk.command(word)
+    return told
 
 
 def _known(store: Store, id: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import UnionType
 
 from pydantic import BaseModel
 
 from contract.event import Event, Match, Observation
-from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcome
+from contract.records import Alert, Chain, Command, Correction, DeadLetter, Decision, Outcome
 
 
 @dataclass(slots=True, frozen=True)
@@ -25,7 +26,7 @@ class Topic:
 
     name: str
     key: str
-    record: type[BaseModel | Event | Match | Observation | bytes]
+    record: type[BaseModel | Event | Match | Observation | bytes] | UnionType
     compacted: bool = False
     scales: bool = False
     bulk: bool = False
@@ -38,7 +39,7 @@ ALERTS = Topic("alerts", "site", Alert)
 CHAINS = Topic("chains", "site", Chain)
 POLICY = Topic("policy", "id", Decision, compacted=True)
 OUTCOMES = Topic("outcomes", "decision", Outcome)
-COMMANDS = Topic("commands", "decision", Command)
+COMMANDS = Topic("commands", "decision or chain", Command | Correction)
 DEAD_LETTERS = Topic("dead-letters", "source", DeadLetter)
 
 INGEST_STATE = Topic("ingest-state", "member and source", bytes, compacted=True)

@@ -27,6 +27,7 @@ acl --add --allow-principal User:opsonin-aggregate --operation Write --topic 'op
 acl --add --allow-principal User:opsonin-aggregate --operation Read --group 'opsonin.aggregate'
 acl --add --allow-principal User:opsonin-aggregate --operation Write --transactional-id 'opsonin.aggregate.' --resource-pattern-type prefixed
 acl --add --allow-principal User:opsonin-link --operation Read --topic 'opsonin.observations'
+acl --add --allow-principal User:opsonin-link --operation Read --topic 'opsonin.commands'
 acl --add --allow-principal User:opsonin-link --operation Read --topic 'opsonin.link-state'
 acl --add --allow-principal User:opsonin-link --operation Write --topic 'opsonin.chains'
 acl --add --allow-principal User:opsonin-link --operation Write --topic 'opsonin.alerts'

@@ -90,7 +90,9 @@ ACCESS: Final[dict[str, Access]] = {
         is_group=True,
     ),
     "link": Access(
-        (OBSERVATIONS, LINK_STATE), (CHAINS, ALERTS, DEAD_LETTERS, LINK_STATE), is_group=True
+        (OBSERVATIONS, COMMANDS, LINK_STATE),
+        (CHAINS, ALERTS, DEAD_LETTERS, LINK_STATE),
+        is_group=True,
     ),
     "decide": Access(
         (CHAINS, OUTCOMES, COMMANDS, DECIDE_STATE),

@@ -1,7 +1,8 @@
 """The roles of the distributed engine: what each reads, keeps and sends, and with which stages of the engine.
 
     events ─▶ detect ─▶ matches ─▶ aggregate ─▶ observations ─▶ link ─▶ chains ─▶ decide ─▶ policy ─▶ enforce
-                 └──────────────────────────────────▲  └▶ alerts          ▲ outcomes, commands ◀────────┘
+                 └──────────────────────────────────▲  └▶ alerts ▲        ▲ outcomes ◀──────────────────┘
+                                                            commands (a person's words)
 
 `detect` and `aggregate` scale by partitions. The state of `link` is one graph and that of `decide` one ledger, so each runs
 on one partition, in one process at a time; another takes over. Correlations of correlations run with `link`: their inputs
@@ -88,7 +89,7 @@ class Roles:
             case "aggregate":
                 return Role(name, (MATCHES,), AGGREGATE_STATE, self._aggregate)
             case "link":
-                return Role(name, (OBSERVATIONS,), LINK_STATE, self._link)
+                return Role(name, (OBSERVATIONS, COMMANDS), LINK_STATE, self._link)
             case "decide":
                 return Role(name, (CHAINS, OUTCOMES, COMMANDS), DECIDE_STATE, self._decide)
 

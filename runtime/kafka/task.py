@@ -13,7 +13,7 @@ import msgspec
 
 from contract.errors import ParseError, StoreError
 from contract.event import Event, Match, Notice, Observation
-from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcome
+from contract.records import Alert, Chain, Command, Correction, DeadLetter, Decision, Outcome
 from contract.topics import Topic
 from runtime.engine import Engine, Output
 from runtime.kafka.order import Rank, Taken, Upstreams, Waiting
@@ -155,6 +155,8 @@ class StageTask:
                 self._sent += self._outlet.send(taken.item, self._marks_to[:1], "", None)
             case Outcome() | Command():
                 self._say(self.engine.respond(taken.item), At(self.low_us, taken.origin_ms))
+            case Correction():  # as a command, for the stage that this role has: the other says nothing
+                self._say(self.engine.corrected(taken.item), At(self.low_us, taken.origin_ms))
             case Event() | DeadLetter() | Decision():
                 reason = f"a {type(taken.item).__name__} is no input of {self._outlet.stage}"
                 place = f"{read.topic}/{read.partition}@{read.offset}"

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from contract.errors import ParseError
 from contract.event import Event, Match, Observation
 from contract.ids import derive_id
-from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcome
+from contract.records import Alert, Chain, Command, Correction, DeadLetter, Decision, Outcome
 from contract.timestamps import from_datetime, to_datetime
 
 VERSION: Final = 1
@@ -57,7 +57,7 @@ class Canary:
     sent_us: int
 
 
-Few: TypeAlias = Alert | Chain | Decision | Outcome | Command | DeadLetter
+Few: TypeAlias = Alert | Chain | Decision | Outcome | Command | Correction | DeadLetter
 Item: TypeAlias = Event | Match | Observation | Mark | Canary | Few
 
 _FEW: Final[dict[str, type[BaseModel]]] = {
@@ -66,6 +66,7 @@ _FEW: Final[dict[str, type[BaseModel]]] = {
     "decision": Decision,
     "outcome": Outcome,
     "command": Command,
+    "correction": Correction,
     "dead_letter": DeadLetter,
 }
 _BULK: Final = ("event", "match", "observation", "mark", "canary")

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from contract.event import Event
 from contract.meter import MemoryMeter
-from contract.topics import EVENTS, Topic
+from contract.records import Command, Correction
+from contract.topics import COMMANDS, EVENTS, Topic
 from runtime.compose import Composition
 from runtime.kafka.order import Turns
 from runtime.kafka.outlet import Sent, turn
@@ -72,7 +73,7 @@ class Drive:
             for number in range(settings.kafka.partitions if role.state.scales else 1)
         ]
 
-    def feed(self, events: list[Event]) -> None:
+    def feed(self, events: list[Event], *, ends: bool = True) -> None:
         """Write events as ingest does: spread over the partitions, marks behind each chunk of any size."""
         partitions = self._settings.kafka.partitions
         turns = Turns({})
@@ -85,9 +86,9 @@ class Drive:
                 self._write(EVENTS, self._rng.randrange(partitions), event, more)
             start += size
             reached = max((one.time_us for one in events[: start + 1]), default=0)
-            is_over = start >= len(events)
+            is_over = ends and start >= len(events)
             self._mark(Mark(f"{PACE}t", 0 if is_over else reached, ended=is_over))
-        for source in self._settings.sources:
+        for source in self._settings.sources if ends else ():
             last = max((one.time_us for one in events if one.source == source.name), default=0)
             self._mark(Mark(source.name, last, ended=True))
 
@@ -100,6 +101,19 @@ class Drive:
         else:
             stand = {one.task.name: one.task.low_us for one in self._places}
             raise AssertionError(f"no end after {MOST_TURNS} turns: {stand}")
+        return self.read(topics)
+
+    def turn(self, times: int) -> None:
+        """Let tasks have so many turns."""
+        for _ in range(times):
+            self._turn(self._rng.choice(self._places))
+
+    def say(self, word: Command | Correction) -> None:
+        """Write a person's word."""
+        self._write(COMMANDS, 0, word)
+
+    def read(self, topics: Iterable[Topic]) -> list[Item]:
+        """Return what stands on topics."""
         return [
             decode(one.value, one.headers)
             for topic in topics

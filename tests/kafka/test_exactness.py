@@ -10,7 +10,7 @@ import pytest
 
 from contract.event import Event
 from contract.meter import MemoryMeter
-from contract.records import Alert, Chain, Decision
+from contract.records import Alert, Chain, Command, Correction, Decision
 from contract.timestamps import to_datetime
 from contract.topics import ALERTS, CHAINS, POLICY
 from runtime.compose import Composition, compose
@@ -86,6 +86,43 @@ def retold(events: list[Event], folder: Path, rng: random.Random) -> None:
     for name, rows in lines.items():
         rows.sort(key=lambda row: row[0])
         (folder / name).write_text("".join(f"{text}\n" for _, text in rows))
+
+
+def word(verb: str, **more: object) -> Correction:
+    at = to_datetime(RECORDED_US)
+    return Correction.model_validate({"id": verb, "verb": verb, "by": "ada", "time": at} | more)
+
+
+@pytest.mark.parametrize("kills", [0.0, 5.0])
+def test_what_a_person_says_of_chains_and_decisions_is_taken_once(
+    kills: float, rules: Composition, recorded: list[Event]
+) -> None:
+    drive = Drive(settings_of(EXAMPLE, LOGS), rules, random.Random(3), kills)  # noqa: S311
+    drive.feed(recorded, ends=False)
+    drive.turn(1_500)
+    chains = {one.id: one for one in drive.read((CHAINS,)) if isinstance(one, Chain)}
+    (whole,) = (one for one in chains.values() if one.alerts)
+    (proposed,) = (
+        one
+        for one in drive.read((POLICY,))
+        if isinstance(one, Decision) and one.state == "proposed"
+    )
+    drive.say(word("split", chain=whole.id, alerts=whole.alerts[-1:]))
+    drive.turn(300)
+    said = [one for one in drive.read((CHAINS,)) if isinstance(one, Chain) and one.corrections]
+    assert {one.corrections for one in said} == {("split",)}
+    assert sorted(len(one.alerts) for one in said) == [1, len(whole.alerts) - 1]
+    drive.say(word("undo", other="split"))
+    yes = {"id": "c", "verb": "approve", "decision": proposed.id, "by": "ada"}
+    drive.say(Command.model_validate(yes | {"time": to_datetime(RECORDED_US)}))
+    drive.turn(300)
+    *_, again = (one for one in drive.read((CHAINS,)) if getattr(one, "id", "") == whole.id)
+    assert isinstance(again, Chain)
+    assert (again.alerts, again.corrections) == (whole.alerts, ())
+    approved = [
+        one for one in drive.read((POLICY,)) if isinstance(one, Decision) and one.by == "ada"
+    ]
+    assert [one.state for one in approved] == ["approved"]
 
 
 def rows(records: list[Few], kind: type[Few]) -> list[str]:

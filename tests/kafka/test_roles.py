@@ -99,7 +99,11 @@ def replayed(settings: Settings, rules: Composition) -> tuple[list[Event], Found
 
 
 def feed(
-    settings: Settings, events: list[Event], between: Callable[[int], None] | None = None
+    settings: Settings,
+    events: list[Event],
+    between: Callable[[int], None] | None = None,
+    *,
+    ends: bool = True,
 ) -> None:
     """Write events as ingest does: spread over all partitions, with marks behind each chunk."""
     client = producer(settings.kafka)
@@ -118,11 +122,12 @@ def feed(
             send(event, (start + number // 7) % settings.kafka.partitions, more)
         rest = events[start + CHUNK :]
         for partition in range(settings.kafka.partitions):
-            send(Mark(f"{PACE}t", rest[0].time_us if rest else 0, ended=not rest), partition)
+            reached = rest[0].time_us if rest else events[-1].time_us + 1
+            send(Mark(f"{PACE}t", reached, ended=ends and not rest), partition)
         if between is not None:
             client.flush()
             between(start)
-    for source in settings.sources:
+    for source in settings.sources if ends else ():
         last = max(one.time_us for one in events if one.source == source.name)
         for partition in range(settings.kafka.partitions):
             send(Mark(source.name, last, ended=True), partition)
