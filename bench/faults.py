@@ -12,6 +12,9 @@ five processes on a real broker; see `faults_kafka.py`. Prints one JSON object a
     repeated  those that only the disturbed run has
     equal     neither
 
+With `--host kafka` also, unless `--elastic-down 0`: `elastic_equal`, the same comparison with what Elasticsearch holds after
+it was away in the middle; and `views_equal`, whether the live views count what the topics hold.
+
     python bench/faults.py --host kafka --kills 30 --seed 1
 """
 
@@ -31,8 +34,6 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import faults_kafka  # type: ignore[import-not-found]  # beside this script, which is no package
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "webshop"
@@ -160,6 +161,24 @@ def _difference(calm: str, wild: str | None) -> str:
     )
 
 
+def _elastic(
+    calm: dict[tuple[str, str], str], held: dict[tuple[str, str], str] | None, down_s: float
+) -> dict[str, Any]:
+    """Return what Elasticsearch lacks, or has beyond, the undisturbed run."""
+    if held is None:
+        return {"elastic_equal": None}
+    lost = [place for place in calm if held.get(place) != calm[place]]
+    beyond = [place for place in held if place not in calm]
+    for place in lost[:5]:
+        print("Elasticsearch:", place, _difference(calm[place], held.get(place)), file=sys.stderr)
+    return {
+        "elastic_equal": not lost and not beyond,
+        "elastic_lost": len(lost),
+        "elastic_beyond": len(beyond),
+        "elastic_down_s": round(down_s, 1),
+    }
+
+
 def main() -> None:
     """Run the bench."""
     options = argparse.ArgumentParser(
@@ -175,6 +194,12 @@ def main() -> None:
     options.add_argument(
         "--broker-kills", type=int, default=2, help="of the broker, with --host kafka"
     )
+    options.add_argument(
+        "--elastic-down",
+        type=float,
+        default=60.0,
+        help="seconds that Elasticsearch is away, with --host kafka; 0: without Elasticsearch",
+    )
     given = options.parse_args()
     rng = random.Random(given.seed)  # noqa: S311 - repeatable moments, not secrets
     with tempfile.TemporaryDirectory() as temporary:
@@ -185,15 +210,21 @@ def main() -> None:
         calm_path, wild_path = config(folder, "calm"), config(folder, "wild")
         more: dict[str, Any] = {}
         if given.host == "kafka":
+            import faults_kafka  # type: ignore[import-not-found]  # noqa: PLC0415 - beside this script; needs a broker's parts
+
             calm = faults_kafka.replayed(calm_path, (folder / name for name in FILES))
             seconds = time.monotonic() - began
-            ended = faults_kafka.run(wild_path, given.kills, given.broker_kills, rng)
+            ended = faults_kafka.run(
+                wild_path, given.kills, given.broker_kills, given.elastic_down, len(calm), rng
+            )
             wild, kills = ended.found, ended.kills.total()
             more = {
                 "duplicates": ended.duplicates,
                 "broker_kills": ended.broker_kills,
                 "disturbed_s": round(ended.seconds, 1),
                 "hit": dict(sorted(ended.kills.items())),
+                "views_equal": ended.views_equal,
+                **_elastic(calm, ended.searched, ended.elastic_down_s),
             }
         else:
             if start(calm_path).wait():

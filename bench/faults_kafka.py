@@ -1,7 +1,7 @@
 """The half of `faults.py --host kafka`: workers killed at random, each started again at once, and the broker killed too.
 
-Five processes share the roles: three run detection and aggregation on four partitions, one of them also links and another
-decides; one ingests; one enforces. What the topics hold in the end (read committed) is compared by `faults.py` to an
+Seven processes share the roles: three run detection and aggregation on four partitions, one of them also links and another
+decides; one ingests; one enforces; one indexes into a real Elasticsearch, see `faults_elastic.py`; one keeps the live views. What the topics hold in the end (read committed) is compared by `faults.py` to an
 undisturbed run of the embedded engine.
 """
 
@@ -16,14 +16,22 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "deploy" / "lab"))
-from kafka_broker import Broker
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "deploy" / "lab")]
+from faults_elastic import (  # type: ignore[import-not-found]  # noqa: E402 - beside this script
+    Searched,
+)
+from kafka_broker import Broker  # noqa: E402 - after the paths above
+
+from contract.records import Alert, Chain, Decision  # noqa: E402 - after the paths above
+from runtime.kafka.view import View  # noqa: E402 - after the paths above
 
 OPSONIN = Path(sys.executable).with_name("opsonin")
 WORKERS = {
@@ -32,12 +40,20 @@ WORKERS = {
     "two": ("detect", "aggregate", "link"),
     "three": ("detect", "aggregate", "decide"),
     "points": ("enforce",),
+    "search": ("index",),
+    "shown": ("views",),
 }
 PREFIX = "faults."
 _GAP_S = (0.2, 2.5)
 _BROKER_DOWN_S = 2.0
 _END_LIMIT_S = 600
+_VIEWS_LIMIT_S = 90
 _RECORD_TOPICS = ("alerts", "chains", "policy")
+RECORDS: dict[str, type[Alert | Chain | Decision]] = {
+    "alert": Alert,
+    "chain": Chain,
+    "decision": Decision,
+}
 
 
 @dataclass(slots=True)
@@ -50,6 +66,9 @@ class Disturbed:
         broker_kills: of the broker.
         duplicates: records that stand twice with the same id and revision, events included.
         seconds: from the first start to the end of the input at the last stage.
+        searched: what Elasticsearch holds; None: it took no part.
+        elastic_down_s: how long it was away.
+        views_equal: whether the live views' counts are those of the topics' records.
     """
 
     found: dict[tuple[str, str], str]
@@ -57,6 +76,9 @@ class Disturbed:
     broker_kills: int
     duplicates: int
     seconds: float
+    searched: dict[tuple[str, str], str] | None
+    elastic_down_s: float
+    views_equal: bool
 
 
 def replayed(path: Path, files: Iterable[Path]) -> dict[tuple[str, str], str]:
@@ -77,22 +99,50 @@ def replayed(path: Path, files: Iterable[Path]) -> dict[tuple[str, str], str]:
     return found
 
 
-def run(path: Path, kills: int, broker_kills: int, rng: random.Random) -> Disturbed:
-    """Run the settings at `path`, with a `[kafka]` table added, to the end through kills."""
-    with Broker(place=path.parent) as broker:
+def run(
+    path: Path,
+    kills: int,
+    broker_kills: int,
+    elastic_down_s: float,
+    expected: int,
+    rng: random.Random,
+) -> Disturbed:
+    """Run the settings at `path`, with a `[kafka]` table added, to the end through kills.
+
+    Args:
+        path: of the settings.
+        kills: of workers.
+        broker_kills: of the broker.
+        elastic_down_s: how long Elasticsearch is away; 0: it takes no part.
+        expected: how many events and records the undisturbed run has.
+        rng: of the moments.
+    """
+    with ExitStack() as stack:
+        broker = stack.enter_context(Broker(place=path.parent))
+        searched: Searched | None = None
+        if elastic_down_s:
+            searched = Searched(elastic_down_s)
+            stack.callback(searched.close)
         path.write_text(
             f"{path.read_text()}[kafka]\nbootstrap = ['{broker.bootstrap}']\nprefix = '{PREFIX}'\n"
             "replication = 1\nmin_in_sync = 1\npartitions = 4\nspread = 'event'\n"
+            + (searched.settings() if searched is not None else "")
         )
         subprocess.run(
             [OPSONIN, "topics", "apply", "--config", path], check=True, stdout=subprocess.DEVNULL
         )
         began = time.monotonic()
-        workers = {name: _start(path, name) for name in WORKERS}
+        names = [name for name in WORKERS if searched is not None or name != "search"]
+        workers = {name: _start(path, name) for name in names}
         watch = _consumer(broker, ("decide-state",))
+        held: dict[tuple[str, str], str] | None = None
         try:
-            hit, broker_hit = _disturb(path, broker, workers, watch, kills, broker_kills, rng)
+            moments = _Moments(kills, broker_kills, rng, searched)
+            hit, broker_hit = _disturb(path, broker, workers, watch, moments)
             seconds = time.monotonic() - began
+            if searched is not None:
+                held = searched.holds(expected)
+            views_equal = _views_equal(broker)
         finally:
             for worker in workers.values():
                 worker.terminate()
@@ -100,7 +150,25 @@ def run(path: Path, kills: int, broker_kills: int, rng: random.Random) -> Distur
                 worker.wait(60)
             watch.close()
         found, duplicates = _read(broker)
-    return Disturbed(found, hit, broker_hit, duplicates, seconds)
+        down_s = searched.was_down_s if searched is not None else 0.0
+    return Disturbed(found, hit, broker_hit, duplicates, seconds, held, down_s, views_equal)
+
+
+@dataclass(slots=True)
+class _Moments:
+    """When who is killed.
+
+    Attributes:
+        kills: of workers.
+        broker_kills: of the broker, evenly among them.
+        rng: of the pauses and of who is next.
+        searched: goes down after a third of the kills.
+    """
+
+    kills: int
+    broker_kills: int
+    rng: random.Random
+    searched: Searched | None
 
 
 def _start(path: Path, name: str) -> subprocess.Popen[bytes]:
@@ -118,19 +186,21 @@ def _disturb(
     broker: Broker,
     workers: dict[str, subprocess.Popen[bytes]],
     watch: KafkaConsumer,
-    kills: int,
-    broker_kills: int,
-    rng: random.Random,
+    moments: _Moments,
 ) -> tuple[Counter[str], int]:
     """Kill and start again until the last stage has come to the end of the input; return who was hit how often."""
+    kills, rng = moments.kills, moments.rng
     hit: Counter[str] = Counter()
     broker_hit = 0
-    at_kill = {kills * (number + 1) // (broker_kills + 1) for number in range(broker_kills)}
+    each = range(1, moments.broker_kills + 1)
+    at_kill = {kills * number // (moments.broker_kills + 1) for number in each}
     next_s = time.monotonic() + rng.uniform(*_GAP_S)
     limit_s = time.monotonic() + _END_LIMIT_S
     while not _has_ended(watch):
         if time.monotonic() > limit_s:
             sys.exit(f"not at the end after {_END_LIMIT_S} s; logs in {path.parent}")
+        if moments.searched is not None and hit.total() >= kills // 3:
+            moments.searched.go_down()
         if hit.total() in at_kill:
             at_kill.discard(hit.total())
             broker.kill()
@@ -165,6 +235,38 @@ def _has_ended(watch: KafkaConsumer) -> bool:
             if b"decide/0" in read.key and read.value and json.loads(read.value).get("ended"):
                 return True
     return False
+
+
+def _views_equal(broker: Broker) -> bool:
+    """Tell whether the views come to count what the topics hold: waits until they have, or it takes too long."""
+    expected = View()
+    for number, (_, record) in enumerate(_decoded(broker)):
+        expected.take("all", number, record)
+    limit_s = time.monotonic() + _VIEWS_LIMIT_S
+    shown: dict[str, Any] = {}
+    while time.monotonic() < limit_s:
+        for one in _values(broker, "views-view-changelog"):
+            shown = json.loads(one)["counts"]
+        if shown == expected.row()["counts"]:
+            return True
+        time.sleep(1)
+    print(f"views: {shown}; expected {expected.row()['counts']}", file=sys.stderr)
+    return False
+
+
+def _decoded(broker: Broker) -> Iterator[tuple[str, Any]]:
+    for kind, body in _records(broker, _RECORD_TOPICS):
+        yield kind, RECORDS[kind].model_validate_json(body)
+
+
+def _values(broker: Broker, topic: str) -> Iterator[bytes]:
+    consumer = _consumer(broker, (topic,))
+    places = consumer.assignment()
+    ends = consumer.end_offsets(list(places))
+    while any(consumer.position(one) < ends[one] for one in places):
+        for reads in consumer.poll(500).values():
+            yield from (one.value for one in reads if one.value)
+    consumer.close()
 
 
 def _read(broker: Broker) -> tuple[dict[tuple[str, str], str], int]:
