@@ -13,7 +13,9 @@ from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
 from ingest.formats.address import canonical_ip
-from ingest.formats.cisco_flow import IMPLIED, STEPS, guess, icmp, read_ftd
+from ingest.formats.cisco_flow import IMPLIED, STEPS, icmp
+from ingest.formats.cisco_ftd import EVENTS, read_ftd
+from ingest.formats.cisco_guess import guess
 from ingest.formats.cisco_template import MAX_TEXT, Template, compile_template
 from ingest.formats.device import MAX_HEAD, Device
 from ingest.formats.finish import finish
@@ -53,7 +55,6 @@ _LEVELS = (
     "emergency", "alert", "critical", "error", "warning", "notification", "informational", "debugging",
 )  # fmt: skip
 _REMEMBERED = 4096
-_FTD_EVENTS = frozenset(("430001", "430002", "430003", "430004", "430005"))
 
 
 def parse(raw: bytes, context: Context) -> list[Fields]:
@@ -76,9 +77,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         fields["message"] = message
     if group is not None:
         fields["cisco.asa.message_class"] = group
-    if code in _FTD_EVENTS:
-        read_ftd(fields, code, message)
-        finish(fields)
+    if code in EVENTS:
+        finish(fields, read_ftd(fields, code, message))
         return [fields]
     cut = message if len(message) <= MAX_TEXT else message[:MAX_TEXT]
     for template in _templates(code):

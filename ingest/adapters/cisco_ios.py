@@ -13,7 +13,7 @@ from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
 from ingest.formats.address import canonical_mac
-from ingest.formats.cisco_flow import guess
+from ingest.formats.cisco_guess import guess
 from ingest.formats.device import Device
 from ingest.formats.finish import finish
 from ingest.formats.sides import add_totals, settle

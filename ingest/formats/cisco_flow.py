@@ -12,9 +12,9 @@ from typing import Final
 from contract.event import Fields
 from ingest.formats.account import split_account
 from ingest.formats.address import canonical_ip
-from ingest.formats.keytable import KeyTable, Step
+from ingest.formats.keytable import Step
 from ingest.formats.number import whole
-from ingest.formats.sides import add_totals, settle
+from ingest.formats.sides import add_totals
 from ingest.formats.url import url_fields
 from ingest.tables import cisco_asa as table
 from ingest.tables.protocols import transport_fields
@@ -86,7 +86,8 @@ def _tail(fields: Fields) -> None:
         fields["event.reason"] = tail
 
 
-def _people(fields: Fields) -> None:
+def place_people(fields: Fields) -> None:
+    """Part accounts into name and domain, drop addresses that stand in their place, and name the event's user."""
     for who in ("source.user", "destination.user", "user"):
         account = fields.get(f"{who}.name")
         if account is not None:
@@ -206,7 +207,7 @@ STEPS: Final[tuple[Step, ...]] = (
     (("network.direction",), _direction),
     (("source.port", "destination.port", "source.nat.ip", "destination.nat.ip"), _ends),
     ((_OWN + "tail",), _tail),
-    (("source.user.name", "destination.user.name", "user.name"), _people),
+    (("source.user.name", "destination.user.name", "user.name"), place_people),
     (("event.duration",), _duration),
     (_COUNTS, _counts),
     (("network.protocol",), _mail),
@@ -216,138 +217,3 @@ STEPS: Final[tuple[Step, ...]] = (
     ((_OWN + "verdict",), _verdict),
     ((_OWN + "listed",), _listed),
 )
-
-# ------------------------------------------------------------------ FTD events 430001 to 430005
-
-_PAIR = re.compile(
-    r"(?:^|, )([A-Z]\w*|Prefilter Policy|Tunnel or Prefilter Rule|Endpoint Profile|Security Group"
-    r"|(?:Source|Destination) Security Group(?: Tag| Type)?|originalClientSrcIP): "
-)
-_NAMES = KeyTable(_OWN, table.FTD_NAMES, ("Unknown", "N/A", "No Authentication Required"))
-_FTD_CLASSES: Final[dict[str, Fields]] = {
-    "430001": {
-        "event.action": "intrusion-detected",
-        "event.kind": "alert",
-        "event.category": ["intrusion_detection", "network"],
-        "event.type": ["info"],
-    },
-    "430002": {"event.action": "connection-started", "event.type": ["connection", "start"]},
-    "430003": {"event.action": "connection-finished", "event.type": ["connection", "end"]},
-    "430004": {
-        "event.action": "file-detected",
-        "event.category": ["file", "network"],
-        "event.type": ["info"],
-    },
-    "430005": {
-        "event.action": "malware-detected",
-        "event.kind": "alert",
-        "event.category": ["malware", "network"],
-        "event.type": ["info"],
-    },
-}
-
-
-def read_ftd(fields: Fields, code: str, message: str) -> None:
-    """Add the `Name: value` pairs of a connection, intrusion, file or malware event."""
-    parts = _PAIR.split(message)
-    keys, values = parts[1::2], parts[2::2]
-    fields.update(_NAMES.fill(_NAMES.plan(keys), values, {}))
-    fields |= _FTD_CLASSES[code]
-    action = fields.get(_OWN + "AccessControlRuleAction") or fields.get("event.action", "")
-    types = fields["event.type"]
-    if "connection" in types:
-        denied = "block" in str(action).lower()
-        fields["event.type"] = [*types, "denied" if denied else "allowed"]
-        fields["event.outcome"] = "success"
-    said = fields.pop(_OWN + "Protocol", None)
-    if said is not None:
-        fields.update(transport_fields(said) or {"network.protocol": said.lower()})
-    if "network.protocol" in fields:
-        fields["network.protocol"] = fields["network.protocol"].lower()
-    _dns_words(fields)
-    if (client := fields.get(_OWN + "Client")) and "network.application" not in fields:
-        fields["network.application"] = client
-    if "url.original" in fields:
-        fields.update(url_fields(fields["url.original"]))
-    seconds = whole(fields.get(_OWN + "ConnectionDuration", ""))
-    if seconds is not None:
-        fields["event.duration"] = seconds * _SECOND_NS
-    for side in ("source", "destination"):
-        settle(fields, side)
-    add_totals(fields)
-
-
-_TLS_VERSION = re.compile(r"(TLS|SSL)v?(\d(?:\.\d)?)$").match
-
-
-def _dns_words(fields: Fields) -> None:
-    """Turn the words for DNS types and answers into those of the protocol."""
-    for name, words in (
-        ("dns.question.type", table.DNS_TYPES),
-        ("dns.response_code", table.DNS_CODES),
-    ):
-        said = fields.get(name)
-        if said is not None:
-            fields[name] = words.get(said.lower(), said)
-    if found := _TLS_VERSION(fields.get("tls.version", "")):
-        fields["tls.version_protocol"] = found[1].lower()
-        fields["tls.version"] = found[2] if "." in found[2] else found[2] + ".0"
-
-
-# ------------------------------------------------------------------ messages without a template
-
-_ADDRESS = re.compile(
-    r"(?<![\w.:])(?:([A-Za-z][\w.\-]{0,63}):)?((?:\d{1,3}\.){3}\d{1,3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})"
-    r"(?:/(\d{1,5}))?(?![\w.])"
-)
-_ACCOUNT = re.compile(
-    r"\b(?:[Uu]ser(?:name)?|Uname)\s?[=:]?\s?[<'\"]([^>'\"\s]{1,128})[>'\"]|\b(?:[Uu]ser(?:name)?|Uname)\s?[=:]\s?([^\s,;()]{1,128})"
-).search
-_WORD = re.compile(r"\b(TCP|UDP|ICMP|ICMPv6|GRE|ESP|AH|SCTP|OSPF|EIGRP)\b", re.IGNORECASE).search
-_MOST_ADDRESSES = 2
-
-
-_TO = re.compile(
-    r"\b(?:[Tt]o|[Dd]st|[Dd]est(?:ination)?(?:[ _](?:IP|address))?|[Ss]erver)[\s=:]+$"
-).search
-_NO_INTERFACE = re.compile(
-    r"(?i:(?:.*[_.\-])?(?:ip|addr|address|host|server|client|peer|local|remote|src|dst|dest|source|destination|nbr|neighbor))$"
-).match
-_ON_INTERFACE = re.compile(r"\bon (?:the )?interface (\S{1,64}?)(?=[.,;]?(?:\s|$))").search
-_BEFORE = 24
-"""Characters before an address in which a word may say that it is a destination."""
-
-
-def guess(fields: Fields, message: str) -> None:
-    """Take what can be told of any message: the first two addresses, an interface, a user, a protocol."""
-    found = _guess_ends(fields, message)
-    if on := _ON_INTERFACE(message):
-        fields.setdefault("observer.ingress.interface.name", on[1])
-    if who := _ACCOUNT(message):
-        fields["user.name"] = who[1] or who[2]
-        _people(fields)
-    if found == _MOST_ADDRESSES and (word := _WORD(message)):
-        fields.update(transport_fields(word[1]))
-
-
-def _guess_ends(fields: Fields, message: str) -> int:
-    """Place the first two addresses, with what stands about them; return how many there are."""
-    found = 0
-    for match in _ADDRESS.finditer(message):
-        interface, address, port = match.groups()
-        if canonical_ip(address) is None:
-            continue
-        side, way = ("source", "ingress") if found == 0 else ("destination", "egress")
-        if found == 0 and _TO(message, max(match.start() - _BEFORE, 0), match.start()):
-            side, way = "destination", "egress"
-        elif f"{side}.ip" in fields:
-            side, way = "source", "ingress"
-        fields[f"{side}.ip"] = address
-        if port is not None:
-            fields[f"{side}.port"] = int(port)
-        if interface is not None and not _NO_INTERFACE(interface):
-            fields[f"observer.{way}.interface.name"] = interface
-        found += 1
-        if found == _MOST_ADDRESSES:
-            break
-    return found

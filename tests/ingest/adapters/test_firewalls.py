@@ -60,6 +60,29 @@ def test_every_place_of_a_pattern_has_a_field() -> None:
 # ------------------------------------------------------------------ Cisco ASA
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("430003: AccessControlRuleAction: Block, SrcIP: 192.0.2.7", ["connection", "end", "denied"]),
+        ("430002: AccessControlRuleAction: Trust, SrcIP: 192.0.2.7", ["connection", "start", "allowed"]),
+        ("430003: AccessControlRuleAction: <br/>Block with reset, Protocol: tcp", ["connection", "end", "denied"]),
+        ("430001: SrcIP: 192.0.2.7, InlineResult: Blocked", ["info", "denied"]),
+        ("430001: SrcIP: 192.0.2.7, InlineResult: Would have blocked", ["info"]),
+        ("430005: SrcIP: 192.0.2.7, FileAction: Malware Block", ["info", "denied"]),
+    ],
+)  # fmt: skip
+def test_a_threat_defense_event_says_what_was_stopped(said: str, expected: list[str]) -> None:
+    assert read("cisco.asa", f"%FTD-1-{said}")["event.type"] == expected
+
+
+def test_names_of_several_words_end_the_value_before_them() -> None:
+    line = "%FTD-1-430002: AccessControlRuleName: r1, Prefilter Policy: p, User: Not Found, UserAgent: a (b, c)"
+    fields = read("cisco.asa", line)
+    assert fields["rule.name"] == "r1"
+    assert fields["user_agent.original"] == "a (b, c)"
+    assert "user.name" not in fields
+
+
 def test_the_second_end_of_an_outbound_connection_began_it() -> None:
     line = "%ASA-6-302013: Built {} TCP connection 1 for outside:198.51.100.1/80 (198.51.100.1/80) to inside:192.0.2.1/4000 (192.0.2.1/4000)"
     assert read("cisco.asa", line.format("outbound"))["source.ip"] == "192.0.2.1"
