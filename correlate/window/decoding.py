@@ -10,9 +10,9 @@ from contract.errors import StoreError
 from contract.records import Alert, Entity
 from correlate.window.entry import Entry, Value
 from correlate.window.episode import Episode, Inner, Past
-from correlate.window.evaluate import DistinctValues
 from correlate.window.forms import VERSION, Clock, EpisodeForm, Head, Part, Row
 from correlate.window.group import Group
+from correlate.window.measured import DistinctValues
 from correlate.window.sensor import SensorRule
 from correlate.window.sketch import SlidingSketch
 

@@ -10,7 +10,7 @@ from contract.event import Fields
 from contract.records import Rule
 from correlate.window.condition import Number, Test, number
 from correlate.window.entry import Value
-from correlate.window.evaluate import Always, AtLeast, DistinctValues, Evaluator, Measured, Summed
+from correlate.window.evaluate import Always, AtLeast, Evaluator
 from correlate.window.grouping import SEPARATOR, alternatives, lookup, scalar
 from correlate.window.measure import (
     Average,
@@ -21,6 +21,7 @@ from correlate.window.measure import (
     Share,
     Sum,
 )
+from correlate.window.measured import DistinctValues, Measured, Ranked, Summed
 from correlate.window.presence import AllPresent, InOrder
 from correlate.window.rule import Correlation
 
@@ -174,6 +175,11 @@ def _measuring(correlation: Correlation, test: Test, max_values: int) -> Callabl
     if correlation.type in ("value_sum", "value_avg"):
         is_mean = correlation.type == "value_avg"
         return lambda: Summed(span, test, is_mean=is_mean)
+    percentile, threshold = correlation.percentile, correlation.threshold
+    if percentile is not None and threshold is not None and len(threshold.tests) == 1:
+        ((name, bound),) = threshold.tests
+        if name in ("gt", "gte"):
+            return lambda: Ranked(span, percentile, name, bound)
     measure = measure_of(correlation)
     return lambda: Measured(span, measure(), test)
 

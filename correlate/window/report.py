@@ -180,11 +180,13 @@ def _first_of(group: Group, entry: Entry) -> int:
 
 def _one_of_each(entries: list[Entry], ids: list[str], most: int) -> list[str]:
     """Return ids with the first event of each part among them, in order of time."""
+    if len(ids) < most:
+        return ids  # that is all of them
     firsts: dict[int, str] = {}
     for entry in entries:
         firsts.setdefault(entry[1], entry[2])
     missing = [id for id in firsts.values() if id not in ids]
-    if not missing or len(ids) < most:
+    if not missing:
         return ids
     kept = set(ids[: max(0, most - len(missing))]) | set(missing)
     order = dict.fromkeys([*ids, *(entry[2] for entry in entries)])

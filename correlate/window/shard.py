@@ -46,7 +46,8 @@ class Shard(Keeping):
                 return (Notice("correlation_unusable_values", label=self.plan.rule.id),)
         time = event.time_us
         facts = self.facts
-        entry: Entry = (time, self.parts[match.rule], event.id, value, *facts.of(event))
+        kept, shape = facts.of(event)
+        entry: Entry = (time, self.parts[match.rule], event.id, value, kept, shape)
         known = self.groups.get(group)
         if time < self.horizon or facts.held >= facts.most or known is None:
             return self._taken(group, known, entry)

@@ -18,8 +18,8 @@ from contract.event import Notice
 from correlate.window import report
 from correlate.window.alerting import NOTHING, Alerting, Outputs
 from correlate.window.entry import Entry, Place
-from correlate.window.evaluate import DistinctValues
 from correlate.window.facts import Facts
+from correlate.window.measured import DistinctValues
 from correlate.window.notices import late_notice, overflow
 from correlate.window.plan import Plan
 from correlate.window.settings import WindowSettings
