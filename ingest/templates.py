@@ -62,7 +62,18 @@ class Templates:
         self._until_audit = AUDIT_EVERY
 
     def event(self, raw: bytes, context: Context) -> Event | None:
-        """Return the event of a line that a template serves; None: the adapter's own path is to be taken."""
+        """Return the event of a line that a template serves; None: the adapter's own path is to be taken.
+
+        A fault in the native module is counted in `template_faults`, and costs the line only its short way.
+        """
+        try:
+            return self._event(raw, context)
+        except RuntimeError:
+            self._meter.add("template_faults", source=self._source)
+            self._zone = None  # another engine for the next line
+            return None
+
+    def _event(self, raw: bytes, context: Context) -> Event | None:
         if context.zone is not self._zone:
             self._begin(context.zone)
         made = self._take(self._engine, raw, context.received_us)

@@ -23,6 +23,8 @@ from ingest.tables.linux_auth import FIELDS, OTHERS, PROGRAMS, SSH, SSH_PROGRAMS
 
 MAX_REPEATS: Final = 1_000
 """Events made of one repeated line; `linux.auth.repeated` keeps the number."""
+MAX_REPEATED_BYTES: Final = 262_144
+"""Of one repeated line, times the events made of it: a long line makes fewer. A thousand events of a common line fit."""
 MAX_MESSAGE: Final = 16_384
 """Longer messages are kept but not matched."""
 
@@ -67,7 +69,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     if times == 1:
         return [fields]
     fields["linux.auth.repeated"] = times
-    return [dict(fields) for _ in range(min(max(times, 1), MAX_REPEATS))]
+    most = min(MAX_REPEATS, MAX_REPEATED_BYTES // len(raw))
+    return [dict(fields) for _ in range(max(1, min(times, most)))]
 
 
 def _place_header(fields: Fields, header: syslog.Header) -> None:

@@ -135,12 +135,7 @@ class FileSource:
             found = path.parent.glob(path.name)
         else:
             found = [path]
-        dated = []
-        for one in found:
-            with contextlib.suppress(OSError):
-                if one.is_file():
-                    dated.append((one.stat().st_mtime_ns, str(one), one))
-        return [one for _, _, one in sorted(dated)]
+        return [one for _, one in _by_age(found)]
 
     def _begin(self, places: list[Place], *, is_first: bool) -> None:
         """Open what the places speak of, under whatever name it has now, and what else matches."""
@@ -150,12 +145,10 @@ class FileSource:
             for path in Path(place.path).parent.glob(f"{escape(Path(place.path).name)}*")
         ]
         matching = self._matches()
-        wanted = [path for path in dict.fromkeys([*beside, *matching]) if path.is_file()]
         at_end = is_first and self._settings.follow and self._settings.start == "end"
         rotated_ns: int | None = None
-        for path in sorted(wanted, key=lambda one: one.stat().st_mtime_ns):
+        for changed_ns, path in _by_age([*beside, *matching]):
             place = place_of(path, places)
-            changed_ns = path.stat().st_mtime_ns
             if place is not None and str(path) != place.path and rotated_ns is None:
                 rotated_ns = changed_ns
             # Behind a file that was rotated away while nobody looked may stand others, rotated after it.
@@ -313,6 +306,16 @@ class FileSource:
         for tail in self._tails.values():
             tail.close()
         self._tails.clear()
+
+
+def _by_age(paths: Iterable[Path]) -> list[tuple[int, Path]]:
+    """Return when each file was changed, in nanoseconds, and the file; oldest first, and without those that just went away."""
+    dated = []
+    for path in dict.fromkeys(paths):
+        with contextlib.suppress(OSError):
+            if path.is_file():
+                dated.append((path.stat().st_mtime_ns, path))
+    return sorted(dated)
 
 
 SOURCE = SourceType("file", FileSettings, FileSource, reads_back=True)

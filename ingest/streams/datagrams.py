@@ -22,6 +22,8 @@ _SO_MEMINFO: Final = 55
 _MEMINFO: Final = struct.Struct("=9I")
 _DROPS: Final = 8  # SK_MEMINFO_DROPS of <linux/sock_diag.h>
 _COUNTER_SIZE: Final = 1 << 32
+MAX_BATCH_BYTES: Final = 16_777_216
+"""Of the datagrams read before they are handed over: however large they are and however many are asked for, no more is held."""
 
 
 class Datagrams:
@@ -88,12 +90,12 @@ class Datagrams:
         self._wake.set()
 
     def _drain(self) -> dict[str, list[bytes]]:
-        """Read up to a batch without waiting; records by sender, in order of arrival."""
+        """Read up to a batch, by number or bytes, without waiting; records by sender, in order of arrival."""
         receive, bound = self._socket.recvfrom, self._bound
         by_sender: dict[str, list[bytes]] = {}
         count = size = cut = 0
         with contextlib.suppress(BlockingIOError):
-            while count < self._batch_records:
+            while count < self._batch_records and size < MAX_BATCH_BYTES:
                 data, address = receive(bound + 1)
                 size += len(data)
                 count += 1

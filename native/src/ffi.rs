@@ -123,6 +123,8 @@ pub(crate) unsafe fn bytes<'a>(object: *mut PyObject) -> Result<&'a [u8], Fault>
     Ok(unsafe { slice::from_raw_parts(data as *const u8, length as usize) })
 }
 
+/// A number; one that is no `int` runs Python to become one, which may call this module again: numbers are read
+/// before an engine is borrowed.
 pub(crate) unsafe fn integer(object: *mut PyObject) -> Result<i64, Fault> {
     let value = unsafe { PyLong_AsLongLong(object) };
     if value == -1 && !unsafe { PyErr_Occurred() }.is_null() {
@@ -207,8 +209,8 @@ unsafe extern "C" fn take(
 ) -> *mut PyObject {
     answer(|| {
         let given = unsafe { arguments(items, count, 3) }?;
-        let engine = unsafe { engine(given[0]) }?;
         let (raw, received_us) = unsafe { (bytes(given[1])?, integer(given[2])?) };
+        let engine = unsafe { engine(given[0]) }?;
         match engine.take(raw, received_us) {
             None => Ok(none()),
             Some(time_us) => tuple([
@@ -289,12 +291,12 @@ unsafe extern "C" fn inform(
 ) -> *mut PyObject {
     answer(|| {
         let given = unsafe { arguments(items, count, 4) }?;
-        let engine = unsafe { engine(given[0]) }?;
         let (name, json) = unsafe { (bytes(given[1])?, bytes(given[3])?) };
+        let is_own = unsafe { integer(given[2]) }? != 0;
+        let engine = unsafe { engine(given[0]) }?;
         if name.is_empty() {
             engine.site.forget();
         } else {
-            let is_own = unsafe { integer(given[2]) }? != 0;
             engine.site.inform(name, is_own, json);
         }
         Ok(none())

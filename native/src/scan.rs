@@ -14,6 +14,9 @@ use crate::spec::Spec;
 pub const MARK: u8 = 0xff;
 /// More holes than that and the line is not served.
 pub const MAX_HOLES: usize = 120;
+/// Bytes of names times bytes of the skeleton in which they are looked for; a common line has some ten thousand. A line of 64 KiB
+/// made up of nothing but names and their likes would take a tenth of a second.
+const MAX_COMPARED: usize = 4 << 20;
 /// Times that a line is read until no name stands in its skeleton.
 const MAX_PASSES: usize = 4;
 
@@ -97,6 +100,11 @@ impl Scan {
                 return false;
             }
             let found = self.left_in.len();
+            let names = self.holes.iter().filter(|hole| is_name(hole.kind));
+            let sought: usize = names.map(|hole| hole.end - hole.start).sum();
+            if sought * self.skeleton.len() > MAX_COMPARED {
+                return false;
+            }
             for hole in self.holes.iter().filter(|hole| is_name(hole.kind)) {
                 if contains(&self.skeleton, &raw[hole.start..hole.end]) {
                     self.left_in.push((hole.start, hole.end));

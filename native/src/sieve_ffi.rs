@@ -63,10 +63,10 @@ pub unsafe extern "C" fn tell(
 ) -> *mut PyObject {
     answer(|| {
         let given = unsafe { arguments(items, count, 5) }?;
-        let sieve = unsafe { sieve(given[0]) }?;
         let (what, number, other) =
             unsafe { (integer(given[1])?, integer(given[2])?, integer(given[3])?) };
         let data = unsafe { bytes(given[4]) }?;
+        let sieve = unsafe { sieve(given[0]) }?;
         let bad = || Fault::Value(c"malformed message to the sieve");
         let number = u16::try_from(number).map_err(|_| bad())?;
         let other = u32::try_from(other).map_err(|_| bad())?;

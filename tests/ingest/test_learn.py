@@ -1,9 +1,12 @@
 """Learnt lines: whatever the native module answers is, byte for byte, what the adapter alone answers."""
 
 import json
+import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -294,6 +297,90 @@ def test_the_native_module_refuses_what_is_not_its_own() -> None:
         native().take(engine, "text", 0)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="arguments"):
         native().take(engine, b"")  # type: ignore[call-arg]
+
+
+def test_a_number_that_runs_python_finds_no_engine_in_use() -> None:
+    one = taught()
+    assert one._templates is not None
+    engine = one._templates._engine
+    inner: list[object] = []
+
+    class Arrival:
+        def __index__(self) -> int:
+            inner.append(native().take(engine, packet(8), RECEIVED_US))
+            native().inform(engine, b"", 0, b"")
+            return RECEIVED_US
+
+    made = native().take(engine, packet(9), Arrival())  # type: ignore[arg-type]
+    assert made == native().take(engine, packet(9), RECEIVED_US)
+    assert inner == [native().take(engine, packet(8), RECEIVED_US)]
+
+
+def test_noise_is_answered_or_refused_by_the_native_module() -> None:
+    chance = Random(5)  # noqa: S311 - repeatable, no secret
+    table = table_of(ADAPTERS["linux.netfilter"])
+    for _ in range(300):
+        engine = native().make(table, b"x")
+        with suppress(ValueError):
+            engine = native().make(noisy(table, chance), b"x")
+        for _ in range(20):
+            raw = noisy(packet(chance.randrange(60)), chance)
+            native().take(engine, raw, chance.choice((0, RECEIVED_US, 2**63 - 1, -(2**63))))
+            native().wants(engine)
+            scanned = native().scan(engine, raw)
+            if scanned is None:
+                continue
+            ops = b"".join(operation_of(chance) for _ in range(chance.randrange(6)))
+            plan = chance.choice((b"\xff\xff", b"\0\0")) + chance.randbytes(8) + ops
+            with suppress(ValueError):
+                native().learn(engine, raw, noisy(plan, chance) if chance.randrange(2) else plan)
+                # Whatever a template says, a line is answered, left alone, or a fault told.
+                with suppress(RuntimeError, UnicodeDecodeError):
+                    native().take(engine, raw, RECEIVED_US)
+            native().inform(engine, noisy(b"S192.0.2.1", chance), 1, chance.randbytes(9))
+            native().missing(engine)
+
+
+def noisy(raw: bytes, chance: Random) -> bytes:
+    """Return bytes with some changed, cut out or put in."""
+    for _ in range(chance.randrange(4)):
+        at = chance.randrange(len(raw) + 1)
+        raw = raw[:at] + chance.randbytes(chance.randrange(4)) + raw[at + chance.randrange(4) :]
+    return raw
+
+
+def operation_of(chance: Random) -> bytes:
+    """Return an operation of a template, of a known code, on holes that may be of another kind."""
+    holes = b"".join(struct.pack("<H", chance.choice((0, 1, 2, 3, 5, 0xFFFF))) for _ in range(4))
+    number = chance.choice((0, 1, -1, 2**63 - 1, -(2**63), chance.randrange(2**63)))
+    text = chance.randbytes(chance.randrange(24))
+    return (
+        b"%c" % chance.choice(b"LRM6+*-trIce")
+        + holes
+        + struct.pack("<qI", number, len(text))
+        + text
+    )
+
+
+def test_a_line_of_nothing_but_names_is_left_to_the_adapter() -> None:
+    engine = native().make(b"W user=\0", b"x")
+    few = b" ".join(b"user=%bi%d" % (b"h" * 40, number) for number in range(20))
+    assert native().scan(engine, few + b" x " + b"h" * 400) is not None
+    many = b" ".join(b"user=%bi%d" % (b"h" * 1000, number) for number in range(30))
+    assert native().scan(engine, many + b" x " + b"h" * 30_000) is None
+
+
+def test_a_fault_of_the_native_module_costs_a_line_no_more_than_its_short_way() -> None:
+    one = taught()
+    templates = one._templates
+    assert templates is not None
+
+    def fault(*_: object) -> None:
+        raise RuntimeError("a fault in opsonin_native")
+
+    templates._take = fault
+    assert one.take(packet(9), context()) == plain().take(packet(9), context())
+    assert templates._meter.total("template_faults") == 1  # type: ignore[attr-defined]
 
 
 def test_fields_of_a_learnt_event_are_decoded_when_asked_for() -> None:
