@@ -58,6 +58,7 @@ def _flow(fields: Fields) -> None:
         fields["network.protocol"] = fields.pop(_PROTOCOL).lower()
 
 
+_PASSED = frozenset(("allow", "allowed", "detect", "detected", "alert", "pass", "log", "monitor"))
 _LOGON = re.compile(r".*\b(?:logged (?:in|out)|login|log in|logout)\b", re.IGNORECASE).match
 
 
@@ -244,7 +245,9 @@ def _classes(log_type: str, subtype: str, status: str, level: str, component: st
     if "network" in categories and (status or subtype) and kind == "event" and "info" not in types:
         fields["event.type"] = [*fields["event.type"], "denied" if denied else "allowed"]
     elif kind == "alert":
-        fields["event.type"] = ["info", "denied" if denied else "allowed"]
+        # `Virus` and the like say what was found, not whether it got through.
+        passed = not denied and {status, subtype} & _PASSED
+        fields["event.type"] = ["info", *(["denied"] if denied else ["allowed"] if passed else [])]
     fields["event.outcome"] = "failure" if failed else "success"
     return fields
 
