@@ -14,6 +14,7 @@ from contract.event import Fields
 from contract.timestamps import iso
 from ingest.ecs_types import is_long, is_port
 from ingest.formats.address import canonical_ip, canonical_mac
+from ingest.formats.eve_access import read_arp, read_http2, read_mqtt, read_rfb, read_sip
 from ingest.formats.eve_dns import read_dns
 from ingest.formats.eve_tls import read_quic, read_tls
 from ingest.formats.time import iso_us
@@ -58,6 +59,8 @@ def read_http(fields: Fields, http: Section, kind: str) -> None:
     _http_url(fields, http)
     if (version := _text(http, "protocol")) is not None:
         fields["http.version"] = version.removeprefix("HTTP/") or version
+    if "http2" in http:
+        read_http2(fields, http)
     if is_long(http.get("status")):
         fields["http.response.status_code"] = status = http.pop("status")
         if kind == "http":
@@ -285,7 +288,7 @@ PROTOCOLS: Final[dict[str, Reader]] = {
     "fileinfo": read_fileinfo, "files": read_fileinfo, "smtp": read_smtp, "email": read_email, "smb": read_smb,
     "krb5": read_krb5, "dhcp": read_dhcp, "ftp": read_ftp, "ftp_data": _named_file("filename"),
     "nfs": _named_file("filename"), "tftp": _named_file("file"), "rdp": read_rdp, "netflow": read_netflow,
-    "ether": read_ether,
+    "ether": read_ether, "arp": read_arp, "mqtt": read_mqtt, "rfb": read_rfb, "sip": read_sip,
 }  # fmt: skip
 
 APPLICATIONS: Final = frozenset(
