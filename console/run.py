@@ -108,7 +108,9 @@ async def _run(
     stop_requested = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop_requested.set)
-    reloader = Reloader(settings, composition, host.replace, meter, clock.now_us)
+    reloader = Reloader(
+        settings, composition, lambda made: host.replace(made.pipeline), meter, clock.now_us
+    )
     loop.add_signal_handler(signal.SIGHUP, reloader.request)
     faces = Faces()
     side: list[asyncio.Task[object]] = []

@@ -14,9 +14,10 @@ from aiohttp import web
 from console.places import config_option, settings_of
 from contract.errors import OpsoninError, SettingsError
 from runtime import clock, log
-from runtime.compose import compose, engine_cache
+from runtime.compose import Composition, compose, engine_cache
 from runtime.kafka.worker import WORKER_ROLES, Worker
 from runtime.metrics import CONTENT_TYPE, PrometheusMeter
+from runtime.reload import Reloader
 from runtime.settings import Settings
 from runtime.surroundings import detect
 from runtime.web import Faces
@@ -49,18 +50,22 @@ def worker(roles: tuple[str, ...], config: Path | None) -> None:
         )
     meter = PrometheusMeter()
     try:
-        asyncio.run(
-            _run(settings, Worker(settings, composition, chosen, meter, clock.now_us), meter)
-        )
+        asyncio.run(_run(settings, composition, chosen, meter))
     except OSError as error:
         raise OpsoninError(f"cannot start: {error}") from error
 
 
-async def _run(settings: Settings, running: Worker, meter: PrometheusMeter) -> None:
+async def _run(
+    settings: Settings, composition: Composition, roles: tuple[str, ...], meter: PrometheusMeter
+) -> None:
+    running = Worker(settings, composition, roles, meter, clock.now_us)
+    reloader = Reloader(settings, composition, running.renew, meter, clock.now_us)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, running.stop)
+    loop.add_signal_handler(signal.SIGHUP, reloader.request)
     faces = Faces()
+    watching = asyncio.create_task(reloader.run(), name="rules") if running.loops else None
     try:
         port = await faces.listen_tcp(
             _observe_app(running, meter), settings.web.host, settings.web.port
@@ -68,6 +73,9 @@ async def _run(settings: Settings, running: Worker, meter: PrometheusMeter) -> N
         logger.info("web.listening", host=settings.web.host, port=port)
         await running.run()
     finally:
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
         await faces.close()
 
 

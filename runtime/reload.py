@@ -18,7 +18,6 @@ from contract.ports import Meter
 from contract.timestamps import to_datetime
 from correlate.sigma.changes import Changes
 from runtime.compose import Composition, recompose
-from runtime.engine import Pipeline
 from runtime.rule_cache import pipeline_file
 from runtime.rule_files import stamps
 from runtime.settings import Settings
@@ -39,7 +38,7 @@ class Reloader:
     Args:
         settings: of the engine.
         composition: in force.
-        replace: puts a pipeline in force; returns by stage how many keys lost their state.
+        replace: puts what was made in force; returns by stage how many keys lost their state.
         meter: for counts.
         clock: wall clock, microseconds.
     """
@@ -48,7 +47,7 @@ class Reloader:
         self,
         settings: Settings,
         composition: Composition,
-        replace: Callable[[Pipeline], Awaitable[dict[str, int]]],
+        replace: Callable[[Composition], Awaitable[dict[str, int]]],
         meter: Meter,
         clock: Callable[[], int],
     ) -> None:
@@ -111,7 +110,7 @@ class Reloader:
             self._meter.add("rule_reloads_total", result="failed")
             log.error("rules.reload_failed", error=str(error))  # noqa: TRY400  # a person wrote it: no trace helps
             return
-        lost = await self._replace(made.pipeline)
+        lost = await self._replace(made)
         known = {str(error) for error in self._composition.errors}
         self._composition = made
         self._failure = ""

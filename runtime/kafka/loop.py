@@ -139,6 +139,7 @@ class Loop(threading.Thread):
         self._member = f"{role.name}.{instance}"
         self._topics = {name_of(settings, topic): topic for topic in role.inputs}
         self._stopping = threading.Event()
+        self._renewing = threading.Event()
         self._tasks: dict[int, Task] = {}
         self._moves = _Moves()
         self.has_ended = False
@@ -146,6 +147,10 @@ class Loop(threading.Thread):
     def stop(self) -> None:
         """End after the batch at hand; `join` waits for it."""
         self._stopping.set()
+
+    def renew(self) -> None:
+        """Make all tasks anew, from what is committed, before the next batch is taken: the rules are others now."""
+        self._renewing.set()
 
     def leave(self) -> bool:
         """Leave the group, after the end: a static member's partitions would wait for its session to end.
@@ -289,6 +294,9 @@ class Loop(threading.Thread):
             self.health.partitions.pop(partition, None)
             log.info("partition.revoked", role=self.role.name, partition=partition)
         new = {one.partition for one in assigned} - self._tasks.keys()
+        if self._renewing.is_set():
+            self._renewing.clear()
+            new |= self._tasks.keys()
         if not new:
             return
         reader = client.consumer(self._settings, max_poll_records=BATCH_RECORDS)

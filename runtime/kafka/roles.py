@@ -81,6 +81,10 @@ class Roles:
         self._partitions = self._kafka.partitions
         self._sources = tuple(one.name for one in settings.sources)
 
+    def renew(self, composition: Composition) -> None:
+        """Make tasks with other rules from now on."""
+        self._rules = composition
+
     def role(self, name: RoleName) -> Role:
         """Return the role of this name."""
         match name:

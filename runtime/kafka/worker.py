@@ -57,9 +57,9 @@ class Worker:
         self._settings = settings
         self._clock = clock
         kafka = settings.kafka
-        made = Roles(settings, composition, meter)
+        self._roles = Roles(settings, composition, meter)
         self.loops = [
-            Loop(made.role(name), kafka, kafka.member_name, meter, clock)
+            Loop(self._roles.role(name), kafka, kafka.member_name, meter, clock)
             for name in ROLES
             if name in roles
         ]
@@ -104,6 +104,13 @@ class Worker:
     def stop(self) -> None:
         """Finish what is at hand, write it, leave the groups, end."""
         self._stopping.set()
+
+    async def renew(self, composition: Composition) -> dict[str, int]:
+        """Go on with other rules: each partition at rest, from its committed state, as after a restart."""
+        self._roles.renew(composition)
+        for loop in self.loops:
+            loop.renew()
+        return {}
 
     def unhealthy(self) -> dict[str, str]:
         """Return which roles are not healthy, and why; empty: all are."""

@@ -45,11 +45,11 @@ def resources() -> list[str]:
 # ------------------------------------------------------------------ systemd
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit with a program that is there, so that only the rest is judged."""
-    text = (DEPLOY / "systemd" / "opsonin.service").read_text(encoding="utf-8")
-    path = tmp_path / "opsonin.service"
+@pytest.fixture(params=["opsonin.service", "opsonin-worker@.service"])
+def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A unit with a program that is there, so that only the rest is judged; of a template, an instance."""
+    text = (DEPLOY / "systemd" / request.param).read_text(encoding="utf-8")
+    path = tmp_path / request.param.replace("@", "@detect")
     path.write_text(re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", text), encoding="utf-8")
     if shutil.which("systemd-analyze") is None:
         if os.environ.get("OPSONIN_REQUIRE") == "all":
