@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -85,10 +85,10 @@ def rule(lane: str, span: str) -> str:
     return text + (f"  {condition}\n" if condition else "")
 
 
-def rows(kind: str, size: int, count: int) -> Iterator[Row]:
+def rows(kind: str, size: int, total: int) -> Iterator[Row]:
     """Yield (time, EventID, group, user, bytes) of events a millisecond apart, or `size` a minute."""
     chance = random.Random(11)  # noqa: S311  the same streams in each run
-    for index in range(count):
+    for index in range(total):
         if kind == "values":
             yield T0_US + index * 60_000_000 // size, 4625, 1, f"user{index % size:05}", 100
             continue
@@ -128,9 +128,12 @@ def ours(text: str, matches: Iterator[Match], *, epoch: int) -> dict[str, Any]:
     gc.set_threshold(*GC_THRESHOLD)
     before, most, seconds, events = resident_mb(), 0, 0.0, 0
     floor = _Floor()
-    while batch := [one for one in islice(matches, BATCH) if one.rule in ids]:
+    for number in count():
+        batch = [one for one in islice(matches, BATCH) if one.rule in ids]
+        if not batch:
+            break
         events += len(batch)
-        if events % (8 * BATCH) < BATCH:
+        if number % 8 == 0:
             floor.sample(batch)
         begun = time.process_time()
         lane.run(batch)
@@ -211,7 +214,7 @@ def resident_mb() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-def peer(text: str, lines: Path, count: int) -> int | None:
+def peer(text: str, lines: Path, total: int) -> int | None:
     """Return rsigma's events per second of CPU time on the same lines, its start taken off; None: not there."""
     if not PEER.exists():
         return None
@@ -224,7 +227,7 @@ def peer(text: str, lines: Path, count: int) -> int | None:
                       "--max-state-entries", "2000000"]) for one in (empty, lines)]  # fmt: skip
     if spent[1] is None or spent[0] is None:
         return None
-    return round(count / max(1e-3, spent[1] - spent[0]))
+    return round(total / max(1e-3, spent[1] - spent[0]))
 
 
 def cpu(command: list[str], limit_s: int = 90) -> float | None:
@@ -255,14 +258,14 @@ def lanes(options: argparse.Namespace) -> list[tuple[str, str, str, int]]:
 
 def one(lane: str, span: str, kind: str, size: int, options: argparse.Namespace) -> dict[str, Any]:
     """Run one lane, ours and the peer's, in a process of its own: memory is told apart."""
-    count = options.events if kind == "keys" else min(options.events, 100_000)
+    total = options.events if kind == "keys" else min(options.events, 100_000)
     text = rule(lane, span)
     figures: dict[str, Any] = {"lane": lane, "stream": f"{kind}_{size}"}
     if not options.no_peer:
         with tempfile.NamedTemporaryFile(suffix=".ndjson") as lines:
-            write(rows(kind, size, count), Path(lines.name))
-            figures["peer_events_per_s"] = peer(text, Path(lines.name), count)
-    matches = (match_of(index, row) for index, row in enumerate(rows(kind, size, count)))
+            write(rows(kind, size, total), Path(lines.name))
+            figures["peer_events_per_s"] = peer(text, Path(lines.name), total)
+    matches = (match_of(index, row) for index, row in enumerate(rows(kind, size, total)))
     figures |= ours(text, matches, epoch=0 if options.no_state else options.epoch)
     if (peer_rate := figures.get("peer_events_per_s")) is not None:
         figures["ratio"] = round(figures["events_per_s"] / peer_rate, 2)

@@ -83,7 +83,7 @@ class Plan:
     @property
     def slot_us(self) -> int:
         """How coarsely times are rounded at which entries are let go of."""
-        return max(self.keep_us // 8, 1_000_000)
+        return max(self.keep_us // 4, 1_000_000)
 
     @property
     def is_fold(self) -> bool:

@@ -9,7 +9,7 @@ from correlate.window.plan import Plan
 
 
 def trim_time(plan: Plan, oldest: int) -> int:
-    """Return when an entry of a time is let go of: up to a quarter after it can go."""
+    """Return when an entry of a time is let go of: up to half a time frame after it can go."""
     slot = plan.slot_us
     return ((oldest + plan.keep_us + plan.lateness_us) // slot + 2) * slot
 
