@@ -23,6 +23,7 @@ _OWN: Final = table.PREFIX
 _SECOND_NS = 1_000_000_000
 _COUNTS: Final = ("network.bytes", "source.bytes", "destination.bytes", "process.pid")
 _WEIGHTS = (86400, 3600, 60, 1)
+_UNITS = dict(zip("dhms", _WEIGHTS, strict=True))
 _SIDES: Final = tuple(
     (f"{side}.ip", f"{side}.port", f"{side}.nat.ip", f"{side}.nat.port", f"{_OWN}{side}_port", side)
     for side in ("source", "destination")
@@ -116,14 +117,20 @@ def _duration(fields: Fields) -> None:
             fields["event.duration"] = spent
 
 
+_SPAN = re.compile(r"(\d{1,9})([dhms]?)")
+_MAX_SPAN = 32  # `31d 23h:59m:59s` at most
+
+
 @lru_cache(4096)
 def _nanoseconds(text: str) -> int | None:
     """Return a span such as `0:01:30`, `1h:02m:03s` or `3d04h`, or None."""
-    parts = re.findall(r"\d+", text)
-    if not parts or len(parts) > len(_WEIGHTS) or len(text) > 32:  # noqa: PLR2004 - `31d 23h:59m:59s` at most
+    parts = _SPAN.findall(text)
+    if not parts or len(parts) > len(_WEIGHTS) or len(text) > _MAX_SPAN:
         return None
+    if all(unit for _, unit in parts):
+        return sum(int(part) * _UNITS[unit] for part, unit in parts) * _SECOND_NS
     pairs = zip(reversed(parts), reversed(_WEIGHTS), strict=False)
-    return sum(int(part) * weight for part, weight in pairs) * _SECOND_NS
+    return sum(int(part) * weight for (part, _), weight in pairs) * _SECOND_NS
 
 
 def _counts(fields: Fields) -> None:

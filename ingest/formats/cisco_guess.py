@@ -19,6 +19,7 @@ _ADDRESS = re.compile(
 )
 _ACCOUNT = re.compile(
     r"\b(?:[Uu]ser(?:name)?|Uname)\s?[=:]?\s?[<'\"]([^>'\"\s]{1,128})[>'\"]|\b(?:[Uu]ser(?:name)?|Uname)\s?[=:]\s?([^\s,;()]{1,128})"
+    r"|\b[Uu]ser ([^\s,;()]{1,128}), (?:IP|TunnelGroup)\b"
 ).search
 _WORD = re.compile(r"\b(TCP|UDP|ICMP|ICMPv6|GRE|ESP|AH|SCTP|OSPF|EIGRP)\b", re.IGNORECASE).search
 _MOST_ADDRESSES = 2
@@ -41,7 +42,7 @@ def guess(fields: Fields, message: str) -> None:
     if on := _ON_INTERFACE(message):
         fields.setdefault("observer.ingress.interface.name", on[1])
     if who := _ACCOUNT(message):
-        fields["user.name"] = who[1] or who[2]
+        fields["user.name"] = who[1] or who[2] or who[3]
         place_people(fields)
     if found == _MOST_ADDRESSES and (word := _WORD(message)):
         fields.update(transport_fields(word[1]))

@@ -275,6 +275,8 @@ CLASSES: Final[dict[str, tuple[str, str, str]]] = {
     "113": ("authentication", "start", "authentication"),
     "113003": ("iam", "info", "group-policy"),
     "113009": ("iam", "info", "group-policy"),
+    "113010": ("iam", "info", "group-policy"),
+    "113011": ("iam", "info", "group-policy"),
     "113019": ("network session", "connection end", "vpn-disconnected"),
     "113029": (_FLOW, "connection denied", "vpn-failed"),
     "113030": (_FLOW, "connection denied", "vpn-failed"),
@@ -334,6 +336,7 @@ CLASSES: Final[dict[str, tuple[str, str, str]]] = {
     "401": (_FLOW, "connection denied", "flow-denied"),
     "402": (_FLOW, "connection denied", "ipsec-packet"),
     "434": (_FLOW, "connection", "inspection"),
+    "434001": (_FLOW, "connection denied", "inspection"),
     "434002": (_FLOW, "connection denied", "inspection"),
     "434003": (_FLOW, "connection denied", "inspection"),
     "410": (_FLOW, "connection denied protocol", "flow-denied"),
@@ -371,8 +374,8 @@ ALERTS: Final = frozenset(("400", "733", "338"))
 """Families in which the firewall itself says that something is malicious."""
 
 FAILED: Final = frozenset(
-    ("109006", "109008", "113005", "113006", "113013", "113014", "113015", "113016", "113017", "113021",
-     "113029", "113030", "113032", "113033", "113040", "605004", "611102", "716039", "713902", "713903", "713904", "713905",
+    ("109006", "109008", "113001", "113005", "113006", "113013", "113014", "113015", "113016", "113017", "113021",
+     "113029", "113030", "113032", "113033", "113040", "605004", "611102", "716023", "716039", "713902", "713903", "713904", "713905",
      "725006", "750003", "752010", "752012", "752015", "308001")
 )  # fmt: skip
 

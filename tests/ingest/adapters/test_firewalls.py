@@ -75,6 +75,15 @@ def test_a_threat_defense_event_says_what_was_stopped(said: str, expected: list[
     assert read("cisco.asa", f"%FTD-1-{said}")["event.type"] == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("0:01:30", 90), ("3d04h", 273_600), ("1h:02m:03s", 3723), ("1d 10h:22m:01s", 123_721), ("5", 5)],
+)  # fmt: skip
+def test_a_duration_is_read_by_its_units(said: str, seconds: int) -> None:
+    line = f"%ASA-4-113019: Group = G, Username = u, IP = 192.0.2.7, Session disconnected. Session Type: x, Duration: {said}, Bytes xmt: 1, Bytes rcv: 2, Reason: r"
+    assert read("cisco.asa", line)["event.duration"] == seconds * 1_000_000_000
+
+
 def test_names_of_several_words_end_the_value_before_them() -> None:
     line = "%FTD-1-430002: AccessControlRuleName: r1, Prefilter Policy: p, User: Not Found, UserAgent: a (b, c)"
     fields = read("cisco.asa", line)
