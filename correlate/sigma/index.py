@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from correlate.sigma.evaluate import ValueTest, value_test
 from correlate.sigma.node import Leaf
-from correlate.sigma.pattern import required_literal
+from correlate.sigma.pattern import required_literals
 from correlate.sigma.residual import TextTest
 from correlate.sigma.scan import LayeredScanner, Scanner, scanner
 from correlate.sigma.text import LONG, elements, fold, fold_long, text_of
@@ -87,6 +87,7 @@ class FieldIndex:
         self._absent: set[int] = set()
         self._tests: list[tuple[ValueTest, Numbers]] = []
         self._needles: dict[str, list[tuple[str, str, ValueTest | None, Numbers]]] = {}
+        self._also: dict[str, set[tuple[str, ...]]] = {}
         for leaf, rules in wanted.items():
             self._add(leaf, tuple(rules))
         self.absent: Numbers = tuple(self._absent)
@@ -104,21 +105,23 @@ class FieldIndex:
         if before is not None:
             self._inherit(before)
 
-    def wanted(self) -> Iterator[tuple[str, str]]:
-        """Yield what a text may have for which rules are to be evaluated, folded: (kind, text).
+    def wanted(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """Yield what a text may have for which rules are to be evaluated, folded: (kind, text, further texts it must hold).
 
         Kinds: equal, infix, prefix, suffix · number: and any number · null: the field's absence. What no text stands
         for is in `others`.
         """
         for text in self._exact:
-            yield "equal", text
+            yield "equal", text, ()
         for needle, uses in self._needles.items():
-            for place in {place for _, place, _, _ in uses}:
-                yield place, needle
+            for place in {place for _, place, test, _ in uses if test is None}:
+                yield place, needle, ()
+            for texts in self._also.get(needle, ()):
+                yield "infix", needle, tuple(text for text in texts if text != needle)
         if self._numbers:
-            yield "number", ""
+            yield "number", "", ()
         if self._absent:
-            yield "null", ""
+            yield "null", "", ()
 
     @property
     def others(self) -> frozenset[int]:
@@ -156,6 +159,8 @@ class FieldIndex:
                 test = None if leaf.op in _BY_PLACE and not leaf.cased else value_test(leaf)
                 place = leaf.op if leaf.op in _BY_PLACE and not leaf.cased else "infix"
                 self._needles.setdefault(needle, []).append((needle, place, test, rules))
+                if test is not None:
+                    self._also.setdefault(needle, set()).add(needles_of(leaf))
             else:
                 self._tests.append((value_test(leaf), rules))
 
@@ -298,17 +303,21 @@ _BY_PLACE = frozenset({"prefix", "suffix", "infix"})
 
 def needle_of(leaf: Leaf) -> str:
     """Return a folded text that a value must hold for the leaf to be true; empty: none known."""
+    return max(needles_of(leaf), key=len, default="")
+
+
+def needles_of(leaf: Leaf) -> tuple[str, ...]:
+    """Return folded texts that a value must all hold for the leaf to be true."""
     if leaf.op in _BY_PLACE:
-        return fold(leaf.value)
+        return (fold(leaf.value),)
     if leaf.op == "glob":
-        texts = [part for part in leaf.value if isinstance(part, str)]
-        return fold(max(texts, key=len, default=""))
+        return tuple(fold(part) for part in leaf.value if isinstance(part, str))
     if leaf.op == "dashes":
-        texts = [run for part in leaf.value if isinstance(part, str) for run in part.split("-")]
-        return fold(max(texts, key=len, default=""))
+        texts = [part for part in leaf.value if isinstance(part, str)]
+        return tuple(fold(run) for text in texts for run in text.split("-"))
     if leaf.op == "re":
-        return required_literal(*leaf.value) or ""
-    return ""
+        return required_literals(*leaf.value)
+    return ()
 
 
 # ------------------------------------------------------------------ keywords in the raw JSON

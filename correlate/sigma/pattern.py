@@ -142,16 +142,20 @@ def _slow(pattern: str, flags: str, why: str, *, allow_slow: bool) -> Search:
 
 @lru_cache(maxsize=8192)
 def required_literal(pattern: str, flags: str) -> str | None:
-    """Return a case-folded text that occurs in every value the pattern is found in; None: none known.
+    """Return a case-folded text that occurs in every value the pattern is found in; None: none known."""
+    return max(required_literals(pattern, flags), key=len, default=None)
+
+
+def required_literals(pattern: str, flags: str) -> tuple[str, ...]:
+    """Return case-folded texts that all occur in every value the pattern is found in.
 
     Read from the pattern's own structure, conservatively: only top-level literals, of ASCII, count.
     """
     try:
         tree = parser.parse(pattern, 0)
     except (re.error, RecursionError, OverflowError):
-        return None
-    best = max(_runs(tree), key=len, default="")
-    return best if len(best) >= MIN_LITERAL else None
+        return ()
+    return tuple(run for run in _runs(tree) if len(run) >= MIN_LITERAL)
 
 
 def _runs(tree: Any) -> list[str]:

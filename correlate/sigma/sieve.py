@@ -117,11 +117,13 @@ def _description(chosen: RuleClass) -> bytes | None:
     for name, index in chosen.indexes.items():
         items.append((b"F", name.encode()))
         flags = b""
-        for kind, text in index.wanted():
+        for kind, text, also in index.wanted():
             if kind in _FLAGS:
                 flags += _FLAGS[kind]
-            elif text.isascii():  # the sieve answers for texts of ASCII alone, which hold no other
+            elif all(map(str.isascii, (text, *also))):
+                # The sieve answers for texts of ASCII alone, which hold no other.
                 items.append((_TAGS[kind], text.encode()))
+                items += [(b"A", one.encode()) for one in also if one]
         vetoes = _vetoes(chosen, name, index)
         items += [(b"O", flags if vetoes is not None else flags + b"o"), *(vetoes or ())]
     return b"".join([tag + len(text).to_bytes(4, "little") + text for tag, text in items])

@@ -11,9 +11,13 @@ pub enum Place {
     End,
 }
 
-struct Literal {
-    bytes: Box<[u8]>,
-    place: Place,
+/// A literal that is looked for.
+#[derive(Clone)]
+pub struct Literal {
+    pub bytes: Box<[u8]>,
+    pub place: Place,
+    /// What else must stand somewhere in the text.
+    pub also: Vec<Box<[u8]>>,
 }
 
 /// Literals whose grams are equally long.
@@ -135,17 +139,14 @@ impl Group {
                     Place::End => end == text.len(),
                 }
                 && text[start..end].eq_ignore_ascii_case(&literal.bytes)
+                && literal.also.iter().all(|one| holds(text, one))
         })
     }
 }
 
 impl Literals {
     /// File literals, none of which is empty.
-    pub fn new(wanted: Vec<(Place, Box<[u8]>)>) -> Literals {
-        let literals: Vec<Literal> = wanted
-            .into_iter()
-            .map(|(place, bytes)| Literal { bytes, place })
-            .collect();
+    pub fn new(literals: Vec<Literal>) -> Literals {
         let mut groups = Vec::new();
         for gram in 1..=LONGEST_GRAM {
             let chosen: Vec<u32> = (0..literals.len() as u32)
@@ -164,6 +165,13 @@ impl Literals {
             .iter()
             .any(|group| group.occurs(&self.literals, text))
     }
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    part.is_empty()
+        || text
+            .windows(part.len())
+            .any(|window| window.eq_ignore_ascii_case(part))
 }
 
 fn group_of(gram: usize, chosen: &[u32], literals: &[Literal]) -> Group {
@@ -209,11 +217,12 @@ fn group_of(gram: usize, chosen: &[u32], literals: &[Literal]) -> Group {
 mod tests {
     use super::*;
 
-    fn naive(wanted: &[(Place, Box<[u8]>)], text: &[u8]) -> bool {
+    fn naive(wanted: &[Literal], text: &[u8]) -> bool {
         let text = text.to_ascii_lowercase();
-        wanted.iter().any(|(place, bytes)| {
-            let bytes = bytes.to_ascii_lowercase();
-            match place {
+        wanted.iter().any(|literal| {
+            let bytes = literal.bytes.to_ascii_lowercase();
+            let also = literal.also.iter().all(|one| holds(&text, one));
+            also && match literal.place {
                 Place::Start => text.starts_with(&bytes),
                 Place::End => text.ends_with(&bytes),
                 Place::Anywhere => text.windows(bytes.len()).any(|window| window == &bytes[..]),
@@ -233,13 +242,18 @@ mod tests {
         for round in 0..4000 {
             let count = 1 + next(if round % 10 == 0 { 90 } else { 5 });
             let shortest = 1 + next(14);
-            let wanted: Vec<(Place, Box<[u8]>)> = (0..count)
+            let wanted: Vec<Literal> = (0..count)
                 .map(|_| {
                     let length = shortest + next(4);
                     let place = [Place::Anywhere, Place::Start, Place::End][next(3) as usize];
                     let bytes: Vec<u8> =
                         (0..length).map(|_| b"abAB\\@`"[next(7) as usize]).collect();
-                    (place, bytes.into_boxed_slice())
+                    let also = (0..next(3)).map(|_| vec![b"aB@"[next(3) as usize]].into());
+                    Literal {
+                        bytes: bytes.into(),
+                        place,
+                        also: also.collect(),
+                    }
                 })
                 .collect();
             let literals = Literals::new(wanted.clone());
@@ -248,7 +262,7 @@ mod tests {
                 let mut text: Vec<u8> =
                     (0..length).map(|_| b"abAB\\@`"[next(7) as usize]).collect();
                 if next(2) == 0 {
-                    let (_, bytes) = &wanted[next(count) as usize];
+                    let bytes = &wanted[next(count) as usize].bytes;
                     let at = next(text.len() as u64 + 1) as usize;
                     text.splice(at..at, bytes.iter().copied());
                 }

@@ -7,7 +7,7 @@ use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 
 use crate::flat::{unescape, Flat, Kind};
-use crate::literals::{Literals, Place};
+use crate::literals::{Literal, Literals, Place};
 use crate::quick_hash::Seeded;
 
 /// What is answered of a line.
@@ -46,7 +46,7 @@ struct Field {
     clean: HashSet<Box<[u8]>, Seeded>,
 }
 
-type Filed = Vec<(Place, Box<[u8]>)>;
+type Filed = Vec<Literal>;
 
 #[derive(Default)]
 struct Class {
@@ -211,7 +211,7 @@ impl Sieve {
                 (b'K', _, _) => {
                     let keywords = keywords.get_or_insert_with(Vec::new);
                     if !text.is_empty() {
-                        keywords.push((Place::Anywhere, text.into()));
+                        keywords.push(literal(Place::Anywhere, text));
                     }
                     true
                 }
@@ -303,16 +303,28 @@ impl Field {
                 literals.push(Vec::new());
                 return true;
             }
+            b'A' => {
+                let last = literals.last_mut().and_then(|last| last.last_mut());
+                return last.map(|last| last.also.push(text.into())).is_some();
+            }
             b'I' => Place::Anywhere,
             b'B' => Place::Start,
             b'Z' => Place::End,
             _ => return false,
         };
         match literals.last_mut() {
-            Some(last) if !text.is_empty() => last.push((place, text.into())),
+            Some(last) if !text.is_empty() => last.push(literal(place, text)),
             _ => self.has_others = true,
         }
         true
+    }
+}
+
+fn literal(place: Place, text: &[u8]) -> Literal {
+    Literal {
+        bytes: text.into(),
+        place,
+        also: Vec::new(),
     }
 }
 
