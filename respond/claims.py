@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from heapq import heapify, heappop, heappush
+from typing import Final
 
 from contract.ports import Parts
 from contract.timestamps import from_datetime, microseconds
@@ -14,7 +15,8 @@ from respond.claim import Claim
 from respond.ledger import Key, Ledger
 from respond.verdict import DecideSettings
 
-_PART = "claim/"
+CLAIM: Final = "claim/"
+"""Begins the name of a claim's part; the decision's id follows."""
 
 
 class Claims:
@@ -39,7 +41,7 @@ class Claims:
         self._due: list[tuple[int, str]] = []
         self._changed: set[str] = set()
         for name, data in sorted(parts.items()):
-            if name.startswith(_PART):
+            if name.startswith(CLAIM):
                 self.keep(Claim.decode(data))
         self._changed.clear()
 
@@ -172,7 +174,7 @@ class Claims:
     def snapshot(self) -> Parts:
         """Return the parts that changed since the last call; None for those forgotten."""
         parts = {
-            f"{_PART}{id}": self._claims[id].encode() if id in self._claims else None
+            f"{CLAIM}{id}": self._claims[id].encode() if id in self._claims else None
             for id in sorted(self._changed)
         }
         self._changed.clear()

@@ -184,6 +184,8 @@ class Enforce:
         found: list[Any] = []
         for reads in batch.values():
             for read in reads:
+                if read.value is None:
+                    continue  # decide has forgotten a decision; it ended long before
                 try:
                     item = decode(read.value, read.headers)
                 except ParseError as error:

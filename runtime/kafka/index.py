@@ -32,7 +32,7 @@ from runtime.elastic.documents import Indexed
 from runtime.elastic.pending import REQUESTS
 from runtime.kafka import client
 from runtime.kafka.topics import name_of
-from runtime.kafka.wire import decode
+from runtime.kafka.wire import Canary, decode
 from runtime.settings import Settings
 
 log = structlog.get_logger()
@@ -67,6 +67,7 @@ class Index:
         # A short patience: between two tries the group must hear of us.
         self._writer = BulkWriter(self._client, settings.elastic, meter)
         self._decisions: dict[str, Decision] = {}
+        self._canary: Canary | None = None
         self._is_prepared = False
         self._stopping = False
         self.ready = asyncio.Event()
@@ -145,11 +146,20 @@ class Index:
                 time.sleep(_FIRST_PAUSE_S)
                 continue
             if batch and self._deliver(consumer, self._documents(batch)):
+                self._tell_canary()
                 ends = {
                     place: OffsetAndMetadata(reads[-1].offset + 1, "", -1)
                     for place, reads in batch.items()
                 }
                 self._commit(consumer, ends)
+
+    def _tell_canary(self) -> None:
+        """Tell the age of a canary once what came with it stands in the index."""
+        canary, self._canary = self._canary, None
+        if canary is not None:
+            now_us = self._clock()
+            self._meter.set("canary_age_seconds", (now_us - canary.sent_us) / 1e6, role=ROLE)
+            self._meter.set("canary_seen_timestamp_seconds", now_us / 1e6, role=ROLE)
 
     def _deliver(self, consumer: KafkaConsumer, documents: Sequence[Document]) -> bool:
         """Write until all is acknowledged; false when stopped before."""
@@ -214,6 +224,8 @@ class Index:
         records: list[Indexed] = []
         for reads in batch.values():
             for read in reads:
+                if read.value is None:
+                    continue  # a decision that is forgotten stays in the index
                 try:
                     item = decode(read.value, read.headers)
                 except ParseError as error:
@@ -222,6 +234,8 @@ class Index:
                     continue
                 if isinstance(item, Decision):
                     self._remember(item)
+                elif isinstance(item, Canary):
+                    self._canary = item
                 if isinstance(item, Event | Alert | Chain | Decision | Outcome | DeadLetter):
                     records.append(item)
         namespace = self._elastic.namespace

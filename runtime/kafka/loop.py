@@ -239,8 +239,10 @@ class Loop(threading.Thread):
         for partition, task in self._tasks.items():
             is_drained = self._is_drained(consumer, partition)
             sends += task.step(now, is_drained=is_drained)
+            changes = task.changes()
+            sends += self.role.buried(changes)
             sends += records_of(
-                task.changes(), self.role.state, partition, self._settings.max_record_bytes // 2
+                changes, self.role.state, partition, self._settings.max_record_bytes // 2
             )
             if is_drained or any(one.partition == partition for one in positions):
                 self.health.partitions[partition] = now

@@ -34,6 +34,7 @@ from contract.topics import (
     Topic,
 )
 from correlate.aggregate import SILENT
+from respond.claims import CLAIM
 from runtime.compose import Composition
 from runtime.engine import Engine, Output
 from runtime.kafka.detect import DetectTask
@@ -41,6 +42,7 @@ from runtime.kafka.order import Taken, Upstreams
 from runtime.kafka.outlet import RULE_END, At, Outlet, Sent, partition_of
 from runtime.kafka.task import StageTask, Task, Tie
 from runtime.settings import Settings
+from runtime.stage_runner import Changes
 from runtime.tally import Tally
 from runtime.watermark import Watermarks
 
@@ -56,12 +58,14 @@ class Role:
         inputs: topics; partition p of each is read by the same task.
         state: its changelog.
         make: makes the task of a partition.
+        buried: what is to be said when parts of the state go.
     """
 
     name: RoleName
     inputs: tuple[Topic, ...]
     state: Topic
     make: Callable[[int], Task]
+    buried: Callable[[Changes], Iterable[Sent]] = lambda _: ()
 
 
 class Roles:
@@ -95,7 +99,8 @@ class Roles:
             case "link":
                 return Role(name, (OBSERVATIONS, COMMANDS), LINK_STATE, self._link)
             case "decide":
-                return Role(name, (CHAINS, OUTCOMES, COMMANDS), DECIDE_STATE, self._decide)
+                inputs = (CHAINS, OUTCOMES, COMMANDS)
+                return Role(name, inputs, DECIDE_STATE, self._decide, _buried)
 
     # -------------------------------------------------------------- tasks
 
@@ -177,7 +182,8 @@ class Roles:
             if isinstance(output, Decision):
                 yield from outlet.send(output, ((POLICY, 0),), output.id, at)
 
-        return self._task(name, Engine(parts), Upstreams(("link/0",)), outlet, route, ())
+        upstreams = Upstreams(("link/0",))
+        return self._task(name, Engine(parts), upstreams, outlet, route, (), canary_to=(POLICY, 0))
 
     # -------------------------------------------------------------- parts
 
@@ -190,12 +196,13 @@ class Roles:
         route: Callable[[Output, At], Iterator[Sent]],
         marks_to: Iterable[tuple[Topic, int]],
         tie: Tie | None = None,
+        canary_to: tuple[Topic, int] | None = None,
     ) -> Task:
         watch = self._canary(name.partition("/")[0])
         tally = Tally(self._meter)
         return StageTask(
             name, engine, upstreams, outlet, route, marks_to, tally,
-            microseconds(self._settings.engine.lateness), self._kafka.max_waiting, watch, tie,
+            microseconds(self._settings.engine.lateness), self._kafka.max_waiting, watch, tie, canary_to,
         )  # fmt: skip
 
     def _outlet(self, name: str) -> Outlet:
@@ -243,6 +250,13 @@ def _rule_of(key: str) -> str:
     """Return the rule that a key of `aggregate` is of; those of folded detections have it second."""
     first, _, rest = key.partition(RULE_END)
     return rest.partition(RULE_END)[0] if first == "fold" else first
+
+
+def _buried(changes: Changes) -> Iterator[Sent]:
+    """Yield a tombstone for each decision that `decide` has forgotten, so that the compacted topic forgets it too."""
+    for (stage, _, part), data in changes.items():
+        if stage == "decide" and data is None and part.startswith(CLAIM):
+            yield Sent(POLICY, 0, part.removeprefix(CLAIM).encode(), None)
 
 
 def _places_of(alert: Alert) -> tuple[tuple[Topic, int], ...]:

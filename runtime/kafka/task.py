@@ -25,6 +25,8 @@ from runtime.tally import Tally
 
 HOST: Final = "host"
 """Name of the state that is the host's own: marks and what waits."""
+CANARY: Final = "canary"
+"""Key of the canary: on a compacted topic the newest stays."""
 MARK_EVERY_US: Final = 200_000
 """Wall-clock time between two marks that nothing else goes with."""
 _LATEST_US: Final = 2**62
@@ -81,6 +83,7 @@ class StageTask:
         bound: of waiting records.
         watch: is told each canary's age, seconds.
         tie: orders outputs that other partitions' outputs are merged with; None: they keep the order of sending.
+        canary_to: where the canary goes on; None: where marks go first.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class StageTask:
         bound: int,
         watch: Callable[[int, int], None],
         tie: Tie | None = None,
+        canary_to: tuple[Topic, int] | None = None,
     ) -> None:
         self.name = name
         self.engine = engine
@@ -106,6 +110,7 @@ class StageTask:
         self._outlet = outlet
         self._route = route
         self._marks_to = tuple(marks_to)
+        self._canary_to = self._marks_to[:1] if canary_to is None else (canary_to,)
         self._tally = tally
         self._lateness_us = lateness_us
         self._watch = watch
@@ -152,7 +157,7 @@ class StageTask:
                     self._heard.add(taken.item.of)
             case Canary():
                 self._watch(taken.item.sent_us, now_us)
-                self._sent += self._outlet.send(taken.item, self._marks_to[:1], "", None)
+                self._sent += self._outlet.send(taken.item, self._canary_to, CANARY, None)
             case Outcome() | Command():
                 self._say(self.engine.respond(taken.item), At(self.low_us, taken.origin_ms))
             case Correction():  # as a command, for the stage that this role has: the other says nothing

@@ -139,7 +139,8 @@ class Views:
         try:
             headers = message.headers
             pairs = list(headers.items()) if isinstance(headers, dict) else list(headers or ())
-            record: object = decode(message.value, pairs)
+            # Without a value: a decision that is forgotten; what was counted stays counted.
+            record: object = None if message.value is None else decode(message.value, pairs)
         except ParseError as error:
             self._meter.add("records_refused_total", role=ROLE)
             log.warning("views.refused", topic=message.topic, reason=str(error))

@@ -16,7 +16,7 @@ from runtime import clock
 from runtime.kafka.client import admin, producer
 from runtime.kafka.index import Index as Role
 from runtime.kafka.topics import bring_in_line, name_of, wanted
-from runtime.kafka.wire import Item, encode
+from runtime.kafka.wire import Canary, Item, encode
 from runtime.settings import Settings, resolve
 from tests.elastic.conftest import Index, require
 from tests.elastic.making import alert, chain, decision, event, letter, outcome
@@ -94,7 +94,7 @@ def test_every_topic_arrives_once_and_after_a_restart_the_rest(
     write(
         settings,
         (EVENTS, [*(event(number) for number in range(5)), hostile]),
-        (POLICY, [decision()]),
+        (POLICY, [decision(), Canary(1_000_000)]),
         (ALERTS, [alert(1), alert(2)]),
         (CHAINS, [chain()]),
         (OUTCOMES, [outcome()]),
@@ -102,6 +102,7 @@ def test_every_topic_arrives_once_and_after_a_restart_the_rest(
     )
     first = run(settings, lambda: len(index.all()) == 11)
     assert first.total("index_documents_total") >= 12
+    assert first.total("canary_seen_timestamp_seconds") > 0
     found = index.all()
     assert found["a1"]["opsonin.alert.revision"] == 2
     (refused,) = (one for one in found.values() if one.get("opsonin.dead_letter.stage") == "index")
