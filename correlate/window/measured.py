@@ -13,37 +13,44 @@ from typing_extensions import override
 
 from correlate.window.condition import OPERATORS, Number, Test, Threshold
 from correlate.window.entry import Entries
-from correlate.window.measure import Distinct, Measure, Percentile, Sum
+from correlate.window.measure import Distinct, Measure, Percentile
 from correlate.window.sketch import SlidingSketch
 
+UNKNOWN_US = -(2**62)
+"""Before all times."""
 
-class Measured:
-    """A measure of the entries in the span satisfies a threshold; cost is the measure's."""
 
-    __slots__ = ("end", "measure", "sketch", "span_us", "start", "test")
+class Sliding:
+    """What is counted of the entries in the span: wound back and fed again where a late one goes in.
 
-    def __init__(self, span_us: int, measure: Measure, test: Test) -> None:
+    Attributes:
+        start, end: the entries counted.
+        leaves: no counted entry leaves the span of an entry up to this time; `UNKNOWN_US`: to be looked up. It spares a
+            look at the oldest entry, which is long out of the processor's cache.
+    """
+
+    __slots__ = ("end", "leaves", "sketch", "span_us", "start", "test")
+
+    def __init__(self, span_us: int, test: Test) -> None:
         self.span_us = span_us
-        self.measure = measure
         self.test = test
         self.sketch: SlidingSketch | None = None
         self.start = 0
         self.end = 0
+        self.leaves = UNKNOWN_US
 
-    def step(self, entries: Entries, at: int) -> int | None:
-        entry = entries[at]
-        since = entry[0] - self.span_us
-        measure = self.measure
+    def slide(self, entries: Entries, time: int) -> None:
+        """Count out what leaves the span that ends at a time; entry `end` is the next to be counted in."""
+        since = time - self.span_us
         start = self.start
         while entries[start][0] < since:
-            measure.remove(entries[start][3])
+            self.give(entries[start][3])
             start += 1
         self.start = start
-        measure.add(entry[3])
-        self.end = at + 1
-        return since if self.test(*measure.ratio(entry[3])) else None
+        self.leaves = entries[start][0] + self.span_us
 
     def rewind(self, entries: Entries, at: int) -> None:
+        self.leaves = UNKNOWN_US
         start = bisect_left(entries, (entries[at - 1][0] - self.span_us,)) if at else 0
         if at <= self.start:
             self.reset(entries, at)
@@ -55,6 +62,7 @@ class Measured:
         self.start, self.end = start, at
 
     def reset(self, entries: Entries, at: int) -> None:
+        self.leaves = UNKNOWN_US
         self.start = bisect_left(entries, (entries[at - 1][0] - self.span_us,)) if at else 0
         self.end = at
         self.clear()
@@ -62,6 +70,7 @@ class Measured:
             self.take(entries[index][3])
 
     def trim(self, entries: Entries, count: int) -> None:
+        self.leaves = UNKNOWN_US
         # What left the span since the last entry came is still in the measure.
         for index in range(self.start, min(count, self.end)):
             self.give(entries[index][3])
@@ -70,45 +79,88 @@ class Measured:
 
     def take(self, value: Any) -> None:
         """Count a value in."""
-        self.measure.add(value)
+        raise NotImplementedError
 
     def give(self, value: Any) -> None:
         """Count a value out."""
-        self.measure.remove(value)
+        raise NotImplementedError
 
     def clear(self) -> None:
         """Count none."""
+        raise NotImplementedError
+
+
+class Measured(Sliding):
+    """A measure of the entries in the span satisfies a threshold; cost is the measure's."""
+
+    __slots__ = ("measure",)
+
+    def __init__(self, span_us: int, measure: Measure, test: Test) -> None:
+        super().__init__(span_us, test)
+        self.measure = measure
+
+    def step(self, entries: Entries, at: int) -> int | None:
+        time, _, _, value, *_ = entries[at]
+        if time > self.leaves:
+            self.slide(entries, time)
+        measure = self.measure
+        measure.add(value)
+        self.end = at + 1
+        return time - self.span_us if self.test(*measure.ratio(value)) else None
+
+    @override
+    def take(self, value: Any) -> None:
+        self.measure.add(value)
+
+    @override
+    def give(self, value: Any) -> None:
+        self.measure.remove(value)
+
+    @override
+    def clear(self) -> None:
         self.measure.clear()
 
 
-class Summed(Measured):
+class Summed(Sliding):
     """The sum or mean satisfies: `Measured`, in one step without calls, since these are asked of every event."""
 
     __slots__ = ("is_mean", "total")
 
     def __init__(self, span_us: int, test: Test, *, is_mean: bool) -> None:
-        self.total = Sum()
-        super().__init__(span_us, self.total, test)
+        super().__init__(span_us, test)
+        self.total: Any = 0
         self.is_mean = is_mean
 
-    @override
     def step(self, entries: Entries, at: int) -> int | None:
         entry = entries[at]
-        since = entry[0] - self.span_us
-        total = self.total
-        start = self.start
-        # The reader lets nothing but numbers in.
-        value: Any = total.total + entry[3]  # type: ignore[operator]
-        while entries[start][0] < since:
-            value -= entries[start][3]
-            start += 1
-        self.start = start
-        total.total = value
+        time = entry[0]
+        since = time - self.span_us
+        total = self.total + entry[3]
+        if time > self.leaves:
+            start = self.start
+            while entries[start][0] < since:
+                total -= entries[start][3]
+                start += 1
+            self.start = start
+            self.leaves = entries[start][0] + self.span_us
+        self.total = total
         self.end = at + 1
-        return since if self.test(value, at + 1 - start if self.is_mean else 1) else None
+        return since if self.test(total, at + 1 - self.start if self.is_mean else 1) else None
+
+    @override
+    def take(self, value: Any) -> None:
+        self.total += value
+
+    @override
+    def give(self, value: Any) -> None:
+        self.total -= value
+
+    @override
+    def clear(self) -> None:
+        self.total = 0
 
 
-class Ranked(Measured):
+class Ranked(Sliding):
     """A percentile reaches a bound, which mostly shows in how many values are short of it.
 
     Only where the rank falls between the last value that is short and the first that is not, so that the answer hangs on
@@ -118,28 +170,25 @@ class Ranked(Measured):
     __slots__ = ("bound", "is_sorted", "rank", "reaches", "short", "sorted")
 
     def __init__(self, span_us: int, percentile: Fraction, name: str, bound: Number) -> None:
+        super().__init__(span_us, Threshold(((name, bound),)).test())
         self.sorted = Percentile(percentile)
-        super().__init__(span_us, self.sorted, Threshold(((name, bound),)).test())
         self.rank = (percentile / 100).as_integer_ratio()
         self.reaches = OPERATORS[name]
         self.bound = bound
         self.short = 0
         self.is_sorted = False
 
-    @override
     def step(self, entries: Entries, at: int) -> int | None:
         entry = entries[at]
-        since = entry[0] - self.span_us
-        start = self.start
-        if entries[start][0] < since or self.is_sorted:
-            while entries[start][0] < since:
-                self.give(entries[start][3])
-                start += 1
-            self.start = start
+        time = entry[0]
+        if time > self.leaves:
+            self.slide(entries, time)
+        if self.is_sorted:
             self.take(entry[3])
         elif not self.reaches(entry[3], self.bound):
             self.short += 1
         self.end = at + 1
+        start, since = self.start, time - self.span_us
         over, under = self.rank
         place, part = divmod(over * (at - start), under)
         if place >= self.short:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from correlate.window.condition import Threshold
 from correlate.window.entry import Entry
+from correlate.window.evaluate import Evaluator
 from correlate.window.measure import Average, Percentile, Sum
 from correlate.window.measured import Measured, Ranked, Summed
 
@@ -28,7 +29,7 @@ def entry(time: int, number: int, value: int) -> Entry:
     return time, 0, f"{number:03}", value, b"", 0
 
 
-def play(short: Measured, plain: Measured, steps: list[tuple[str, int, int, int]]) -> None:
+def play(short: Evaluator, plain: Evaluator, steps: list[tuple[str, int, int, int]]) -> None:
     """Feed both the same: an event that follows, a late one, or a trim of what no frame reaches any more."""
     entries: list[Entry] = []
     time = 0
