@@ -26,7 +26,7 @@ from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 from typing_extensions import override
 
-from contract.errors import BrokerError
+from contract.errors import BrokerError, StoreError
 from contract.ports import Meter
 from ingest.streams.kafka_batches import hand_over, is_mute
 from runtime.kafka import client
@@ -35,7 +35,7 @@ from runtime.kafka.roles import Role
 from runtime.kafka.settings import KafkaSettings
 from runtime.kafka.state import records_of, restore
 from runtime.kafka.task import Task
-from runtime.kafka.topics import name_of
+from runtime.kafka.topics import name_of, unlike
 
 log = structlog.get_logger()
 
@@ -301,6 +301,9 @@ class Loop(threading.Thread):
             new |= self._tasks.keys()
         if not new:
             return
+        if self.role.state.scales and max(new) >= self._settings.partitions:
+            name = name_of(self._settings, self.role.inputs[0])
+            raise StoreError(unlike(name, max(new) + 1, self._settings.partitions))
         reader = client.consumer(self._settings, max_poll_records=BATCH_RECORDS)
         ends = client.consumer(self._settings, isolation_level="read_uncommitted")
         try:

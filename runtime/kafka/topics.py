@@ -110,6 +110,14 @@ def compare(admin: KafkaAdminClient, wants: Sequence[Wanted]) -> list[Difference
     return found
 
 
+def unlike(name: str, count: int, wanted: int) -> str:
+    """Return what to do about a topic whose number of partitions is not that of the settings."""
+    return (
+        f"topic {name} has {count} partitions, kafka.partitions is {wanted}; set it to {count} for all workers, "
+        "or let `opsonin topics apply --grow` add partitions, and start all workers anew"
+    )
+
+
 def partition_counts(admin: KafkaAdminClient, names: Sequence[str]) -> list[int]:
     """Return how many partitions each topic has.
 

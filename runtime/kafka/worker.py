@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from typing import Final
 
 import structlog
+from kafka import KafkaAdminClient
 
 from contract.errors import BrokerError, OpsoninError
 from contract.ports import Meter
@@ -24,6 +25,7 @@ from runtime.kafka.index import Index
 from runtime.kafka.ingest import Ingest
 from runtime.kafka.loop import Loop
 from runtime.kafka.roles import ROLES, Roles
+from runtime.kafka.topics import name_of, partition_counts, unlike
 from runtime.kafka.views import Views
 from runtime.settings import Settings
 
@@ -144,10 +146,29 @@ class Worker:
             with closing(client.admin(kafka)) as admin:
                 for role in roles:
                     rights.require(admin, kafka.prefix, role, kafka.member_name)
+                self._require_partitions(admin)
         except BrokerError as error:
             if not error.passes:
                 raise
             log.warning("worker.brokers_away", error=str(error))
+
+    def _require_partitions(self, admin: KafkaAdminClient) -> None:
+        """Compare what the topics have with the settings: by another number, keys would be looked for elsewhere.
+
+        Raises:
+            BrokerError: a topic is not there, or has another number.
+        """
+        topics = {
+            topic
+            for one in self.loops
+            for topic in (*one.role.inputs, one.role.state)
+            if topic.scales
+        }
+        kafka = self._settings.kafka
+        names = sorted(name_of(kafka, topic) for topic in topics)
+        for name, count in zip(names, partition_counts(admin, names), strict=True):
+            if count != kafka.partitions:
+                raise BrokerError(unlike(name, count, kafka.partitions))
 
     def _raise_failures(self, tasks: dict[str, asyncio.Task[None]]) -> None:
         for name, task in tasks.items():
