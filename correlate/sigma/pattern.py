@@ -140,12 +140,12 @@ def _slow(pattern: str, flags: str, why: str, *, allow_slow: bool) -> Search:
     return search
 
 
-@lru_cache(maxsize=8192)
 def required_literal(pattern: str, flags: str) -> str | None:
     """Return a case-folded text that occurs in every value the pattern is found in; None: none known."""
     return max(required_literals(pattern, flags), key=len, default=None)
 
 
+@lru_cache(maxsize=8192)
 def required_literals(pattern: str, flags: str) -> tuple[str, ...]:
     """Return case-folded texts that all occur in every value the pattern is found in.
 
