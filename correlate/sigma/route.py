@@ -173,7 +173,9 @@ class Router:
         # Any name may come; only those that the table knows decide.
         process = get(_PROCESS)
         known = process if process.__class__ is not str or process in _PROCESSES else None
-        return (known, *[get(name) for name in _ECS_FIELDS])
+        # Lists cannot be looked up; nearly every event has some (`event.category`).
+        values = [get(name) for name in _ECS_FIELDS]
+        return (known, *[one if one.__class__ is not list else tuple(one) for one in values])
 
     def route(self, event: Mapping[str, Any]) -> Route:
         """Return the route of a flat event; equal routes are the same object. Not cheap: remember it."""
