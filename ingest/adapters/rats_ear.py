@@ -15,6 +15,7 @@ signature that does not hold is an alert.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 from contract.errors import ParseError
@@ -43,6 +44,7 @@ _TOKENS: Final = ("ear", "token", "jwt", "cwt", "result")
 _COSE_STARTS: Final = frozenset((0xD2, 0xD8, 0x84))
 _FORGEABLE: Final = frozenset(("signature", "signature.absent", "key.unknown"))
 """Doubts under which the token's own time is worth nothing."""
+_RANKS: Final = {tier: rank for rank, tier in enumerate(ORDER)}
 _RESULTS: Final[dict[str, Result]] = {
     "affirming": "pass", "warning": "pass", "contraindicated": "fail", "none": "unknown",
 }  # fmt: skip
@@ -226,8 +228,8 @@ def _tier(submodule: dict[str, Any]) -> tuple[TrustTier, list[str]]:
             )
         tier = tier_of(value)
         if tier in ("warning", "contraindicated"):
-            reasons.append((ORDER.index(tier), f"{claim}.{value}"))
-            if ORDER.index(tier) < ORDER.index(worst):
+            reasons.append((_RANKS[tier], f"{claim}.{value}"))
+            if _RANKS[tier] < _RANKS[worst]:
                 worst = tier
     return worst, [reason for _, reason in sorted(reasons)]
 
@@ -240,15 +242,22 @@ def _verifier(claims: dict[str, Any]) -> str:
     return " ".join(parts)[:512] or "unknown"
 
 
+@lru_cache(4096)
+def _kept(name: str) -> str:
+    """Return the name under which a claim is kept."""
+    return "ear." + name.removeprefix("ear.").replace("-", "_")
+
+
 def _keep(fields: Fields, submodule: dict[str, Any], claims: dict[str, Any]) -> None:
     for name, value in submodule.items():
-        plain = name.removeprefix("ear.").replace("-", "_")
+        kept = _kept(name)
         if isinstance(value, dict):
             inner: Fields = {}
-            flatten_into(inner, value, f"ear.{plain}.")
-            fields |= {key.replace("-", "_"): item for key, item in inner.items()}
+            flatten_into(inner, value, kept + ".")
+            for key, item in inner.items():
+                fields[_kept(key)] = item
         elif value is not None:
-            fields["ear." + plain] = value
+            fields[kept] = value
     for name in ("eat_profile", "eat_nonce", "iss", "exp"):
         if claims.get(name) is not None:
             fields["ear." + name] = claims[name]

@@ -17,9 +17,11 @@ const MAX_PLAN_BYTES: usize = 32 << 20;
 const SEEN_LINES: u64 = 32_768;
 /// A skeleton is learnt when it is met for this time: lines that never repeat are not worth it.
 const LEARN_AT: u8 = 3;
-/// Learning costs as much as some twenty lines: beyond the first skeletons, one may be learnt for so many lines read.
-const LINES_PER_PLAN: u64 = 64;
-const FREE_PLANS: u64 = 1024;
+/// Learning costs as much as some twenty lines: beyond the first skeletons, one may be learnt for so many lines that templates
+/// served, or that were merely read, so that a log of ever new skeletons does not pay for what it never gains.
+const SERVED_PER_PLAN: u64 = 64;
+const LINES_PER_PLAN: u64 = 2048;
+const FREE_PLANS: u64 = 512;
 /// Longer lines are left to the slow path.
 const MAX_LINE: usize = 65_536;
 
@@ -42,6 +44,7 @@ pub struct Engine {
     seen: HashMap<u64, u8>,
     hasher: RandomState,
     lines: u64,
+    served: u64,
     counted_from: u64,
     learnt: u64,
     wants: bool,
@@ -63,6 +66,7 @@ impl Engine {
             seen: HashMap::new(),
             hasher: RandomState::new(),
             lines: 0,
+            served: 0,
             counted_from: 0,
             learnt: 0,
             wants: false,
@@ -96,7 +100,9 @@ impl Engine {
                     offsets: &self.spec.offsets,
                     site: &self.site,
                 };
-                plan.fill(&line, &mut self.json, &mut self.id, &mut self.missing)
+                let made = plan.fill(&line, &mut self.json, &mut self.id, &mut self.missing);
+                self.served += u64::from(made.is_some());
+                made
             }
             Some(_) => None,
             None => {
@@ -120,7 +126,8 @@ impl Engine {
             .entry(self.hasher.hash_one(&self.scan.skeleton))
             .or_insert(0);
         *times = times.saturating_add(1);
-        self.wants = *times >= LEARN_AT && self.learnt < FREE_PLANS + self.lines / LINES_PER_PLAN;
+        let earned = self.served / SERVED_PER_PLAN + self.lines / LINES_PER_PLAN;
+        self.wants = *times >= LEARN_AT && self.learnt < FREE_PLANS + earned;
     }
 
     /// Whether the line that `take` refused last is worth learning.
