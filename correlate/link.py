@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from contract.event import Notice, Observation
-from contract.ports import Logic, Parts, Stage
+from contract.ports import UNCHANGED, Logic, Parts, Stage
 from contract.records import Alert, Chain, Correction
 from contract.timestamps import microseconds
 from correlate.chain import state
@@ -67,17 +67,22 @@ class Linker:
             if refused is not None:
                 return [*out, refused]
             return [*out, *self._told.settle(change), *self._told.notices()]
-        out = self._end_moment() if self._moment.is_full else []
-        self._moment.add(item)
-        return out
+        moment = self._moment
+        if moment.is_full:
+            out = self._end_moment()
+            moment.add(item)
+            return out
+        is_first = not moment
+        moment.add(item)
+        return () if is_first else UNCHANGED
 
     def on_moment(self, cause_us: int) -> Iterable[Output]:
         """See `contract.ports.Momentary`."""
-        if cause_us <= self._moment.at_us:
+        moment = self._moment
+        if cause_us <= moment.at_us:
             return ()
-        out = self._end_moment()
-        self._moment.at_us = cause_us
-        return out
+        moment.at_us = cause_us
+        return self._end_moment() if moment else ()
 
     def on_time(self, now_us: int) -> Iterable[Output]:
         """End the moment, tell what is due and forget what ended, deadline by deadline.
@@ -137,22 +142,23 @@ class Linker:
 
     def _end_moment(self) -> list[Output]:
         """Take what is held and tell what it changed."""
-        if not self._moment:
+        items = self._moment.end()
+        if not items:
             return []
         change = Change()
         repeated: set[Knot] = set()
-        for item in self._moment.end():
+        for item in items:
             if isinstance(item, Observation):
                 self._graph.observe(item, change)
             elif (run := self._graph.take(item, change)) is not None:
                 repeated.add(run.knot)
         out: list[Output] = []
         if change.touched:
-            repeated -= change.touched
             out.extend(self._told.settle(change))
         for knot in repeated:
-            if knot.runs:
+            if knot not in change.touched:
                 self._told.later(knot)
+            knot.told_of = None  # its edges are looked for again when it is due
         return [*out, *self._told.notices()]
 
     def _due_at(self) -> int | None:

@@ -177,7 +177,7 @@ class Graph:
 
     def _repeat(self, run: Run, member: Member, change: Change) -> Run:
         first_us, last_us, head = run.first_us, run.last_us, run.head
-        reaches = len(run.members) and member.floating
+        reaches = bool(member.floating)
         pushed = run.put(member, self.settings.max_run_alerts)
         if pushed is not None:
             self.lost["run_alerts"] += 1
@@ -303,6 +303,7 @@ class Graph:
             and self.baseline.again(run.place, run.rule.id, run.first_us) == run.rarity
         ):
             return []
+        run.knot.told_of = None
         around = self.coincidences.around(run)
         self.baseline.unlearn(run.place, run.rule.id, run.noted_us, run.rarity)
         rarity = self.baseline.learn(run.place, run.rule.id, run.first_us)

@@ -75,6 +75,7 @@ class Publication:
             touched |= self._return_names(knot)
         empty: list[str] = []
         for knot in touched:
+            knot.told_of = None
             self._changed.add(knot.number)
             if not knot.runs:
                 self._knots.pop(knot.number, None)
@@ -98,6 +99,8 @@ class Publication:
             if not knot.names and knot.last_us + self._gap_us > now_us:
                 self.later(knot)
                 continue
+            if knot.told_of == self._graph.trust.version:
+                continue  # nothing has changed since it was told
             change = Change({knot})
             self._graph.settle(knot, change)
             out.extend(self.settle(change, now_us, at_due=True))
@@ -112,6 +115,7 @@ class Publication:
 
         One that is no chain yet is looked at when its repetitions end.
         """
+        knot.told_of = None
         if knot.due_us is None:
             wait_us = self._refresh_us if knot.names else self._gap_us
             self._plan(knot, knot.last_us + wait_us)
@@ -155,6 +159,7 @@ class Publication:
         for one in sorted(knot.names - {own}):
             yield self.names.merge(one, own, chain)
         knot.names = {own}
+        knot.told_of = self._graph.trust.version
         if not (at_due and now_us >= knot.last_us + self._lateness_us):
             self._plan(knot, knot.last_us + self._lateness_us)
 
@@ -203,11 +208,14 @@ class Publication:
 
     def notices(self) -> list[Output]:
         """Return what passed a bound since the last call."""
-        lost, self._graph.lost = self._graph.lost, Counter()
+        graph = self._graph
+        if not (graph.lost or graph.relations.lost or graph.identity.lost or graph.baseline.lost):
+            return []
+        lost, graph.lost = graph.lost, Counter()
         for name, part in (
-            ("relations", self._graph.relations),
-            ("addresses", self._graph.identity),
-            ("habits", self._graph.baseline),
+            ("relations", graph.relations),
+            ("addresses", graph.identity),
+            ("habits", graph.baseline),
         ):
             if part.lost:
                 lost[name] += part.lost

@@ -32,6 +32,8 @@ FACTS: Final = (
 )  # fmt: skip
 """Fields of the first alert that a run keeps: trust, patterns and reports read them."""
 
+_FACTS: Final = frozenset(FACTS)
+
 LEVEL_OF: Final = {level: number for number, level in enumerate(LEVELS)}
 
 
@@ -213,13 +215,10 @@ def _by_time(member: Member) -> tuple[int, str]:
 
 def member_of(alert: Alert) -> Member:
     """Return what a run keeps of an alert, without its floating entities."""
-    return Member(
-        alert.id,
-        alert.revision,
-        from_datetime(alert.time),
-        from_datetime(alert.last),
-        alert.event_count,
-    )
+    time, last = alert.time, alert.last
+    time_us = from_datetime(time)
+    last_us = time_us if last is time else from_datetime(last)
+    return Member(alert.id, alert.revision, time_us, last_us, alert.event_count)
 
 
 def sign(alert: Alert) -> tuple[str, tuple[Entity, ...], tuple[Entity, ...]]:
@@ -229,23 +228,25 @@ def sign(alert: Alert) -> tuple[str, tuple[Entity, ...], tuple[Entity, ...]]:
     """
     signing: dict[str, Entity] = {}
     floating: list[Entity] = []
-    for one in alert.entities or entities_of(alert.fields):
-        if one.role == "observer":
+    fields = alert.fields
+    for one in alert.entities or entities_of(fields):
+        role, kind = one.role, one.type
+        if role == "observer":
             continue
-        if one.type in _SIGNING:
-            signing[f"{one.type}|{one.role}|{one.value}"] = one
+        if kind in _SIGNING:
+            signing[f"{kind}|{role}|{one.value}"] = one
         else:
             floating.append(one)
-    marks = sorted(signing)
-    fields = alert.fields
-    facts = (f"{name}={fields[name]}" for name in FACTS if name in fields)
-    return (
-        "\n".join((alert.rule.id, alert.rule.level, *marks, *facts)),
-        tuple(signing[mark] for mark in marks),
-        tuple(floating),
-    )
+    marks = sorted(signing) if len(signing) > 1 else signing
+    rule = alert.rule
+    signature = "\n".join((rule.id, rule.level, *marks))
+    if fields and not _FACTS.isdisjoint(fields):
+        facts = "\n".join(f"{name}={fields[name]}" for name in FACTS if name in fields)
+        signature = f"{signature}\n{facts}"
+    return signature, tuple([signing[mark] for mark in marks]), tuple(floating)
 
 
 def facts_of(alert: Alert) -> dict[str, Any]:
     """Return the fields of an alert that its run keeps."""
-    return {name: alert.fields[name] for name in FACTS if name in alert.fields}
+    fields = alert.fields
+    return {name: fields[name] for name in FACTS if name in fields} if fields else {}
