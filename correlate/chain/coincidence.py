@@ -10,6 +10,10 @@ shows in a minute what it shows once a month is no accident. The odds decide, un
   is no independent event. It joins the most unusual of the episodes that fit, one of them: a coincidence never
   bridges two;
 - a moment at which a third of all hosts is unusual is a crowd: its cause is the site's, and it joins none of them;
+- a run that its own host's earlier doing explains looks for no other's: it would bridge two stories;
+- what is only thought to belong to a story, by a coincidence across hosts, is no bridge to it: the next is held
+  against that story itself;
+- two alerts of one host name that state different addresses are of two machines;
 - everyday kinds never count.
 """
 
@@ -95,7 +99,8 @@ class Coincidences:
             tie = self._tie(run, other)
             if tie is not None:
                 found[other] = (tie,)
-        run.partner = self._partner(run)
+        has_own = any(other.noted_us < run.noted_us - GRAIN_US for other in found)
+        run.partner = None if has_own else self._partner(run)
         for other in (
             *((run.partner,) if run.partner else ()),
             *(row.run for row in self._after(run) if row.run.partner is run),
@@ -111,7 +116,9 @@ class Coincidences:
         rows = self._hosts.get(run.place, [])
         at = bisect_left(rows, (run.noted_us, run.number), key=_place)
         for row in rows[max(0, at - MAX_NEAR) : at + MAX_NEAR]:
-            if row.run is not run and abs(row.time_us - run.noted_us) <= self._span_us:
+            if row.run is run or row.run.is_elsewhere(run):
+                continue
+            if abs(row.time_us - run.noted_us) <= self._span_us:
                 yield row.run
 
     def _between(self, rows: list[_Row], first_us: int, last_us: int) -> list[_Row]:
@@ -123,7 +130,8 @@ class Coincidences:
     def _opens(self, run: Run) -> bool:
         """Tell whether a run begins an episode of its host."""
         own = self._hosts.get(run.place, [])
-        return not self._between(own, run.noted_us - EPISODE_US, run.noted_us - GRAIN_US)
+        earlier = self._between(own, run.noted_us - EPISODE_US, run.noted_us - GRAIN_US)
+        return all(row.run.is_elsewhere(run) for row in earlier)
 
     def _is_crowd(self, run: Run) -> bool:
         rows = self._between(self._site, run.noted_us - GRAIN_US, run.noted_us + GRAIN_US)
@@ -143,6 +151,8 @@ class Coincidences:
                 continue
             if (other.noted_us, other.head) > (run.noted_us, run.head):
                 continue  # of two at one time the later by id looks back
+            if other.partner is not None:
+                continue  # what is only thought to belong to another story is no bridge to it
             odds = self._odds(run, other)
             if odds is None:
                 continue

@@ -86,6 +86,7 @@ class Run:
         packed: its alerts as they stand in the snapshot, until they change.
         host: the host or address it is about: subject, else target, else source; empty where unknown.
         place: the host whose habits it is measured by; empty where it names only who acted.
+        addresses: of the host that it is about, as its alerts state them; empty where they do not.
         is_blind: it names a host and nothing else that could be joined: no peer, no process.
         grown: its span changed since its edges were last looked for.
         knot: the chain it is in; set by the graph before any other code sees the run.
@@ -115,6 +116,7 @@ class Run:
     packed: bytes | None = None
     host: str = ""
     place: str = ""
+    addresses: frozenset[str] = frozenset()
     is_blind: bool = False
     knot: Knot = None  # type: ignore[assignment]
 
@@ -122,6 +124,8 @@ class Run:
         self.host = _host(self.signing)
         acted = [one.value for one in self.signing if one.role == "source"]
         self.place = "" if self.host in acted else self.host
+        if self.place and not any(one.role != "subject" for one in self.signing):
+            self.addresses = frozenset(one.value for one in self.signing if one.type == "ip")
         self.is_blind = bool(self.signing) and all(
             one.role == "subject" and one.type in ("host", "ip", "user", "key")
             for one in self.signing
@@ -129,6 +133,11 @@ class Run:
 
     def __lt__(self, other: Run) -> bool:
         return (self.first_us, self.head) < (other.first_us, other.head)
+
+    def is_elsewhere(self, other: Run) -> bool:
+        """Tell whether a run that names the same host is about another machine: one name, but no address in common."""
+        here, there = self.addresses, other.addresses
+        return bool(here) and bool(there) and here.isdisjoint(there)
 
     @property
     def order(self) -> tuple[int, str]:

@@ -120,6 +120,29 @@ def test_coincidence_never_bridges_two_hosts_episodes() -> None:
     assert not any({"one-0", "two-0"} <= group for group in with_far)
 
 
+def test_two_machines_of_one_name_never_join() -> None:
+    def at(address: str, one: Alert) -> Alert:
+        return one.model_copy(
+            update={"entities": (*one.entities, entity("ip", address, "subject"))}
+        )
+
+    here, there = alert("h1", "new-a", LEARNT), alert("h1", "new-b", LEARNT + 1)
+    same = [*history(), at("10.0.0.1", here), at("10.0.0.1", there)]
+    assert {"new-a", "new-b"} in groups(chains(same))
+    other = [*history(), at("10.0.0.1", here), at("10.9.9.9", there)]
+    assert {"new-a", "new-b"} not in groups(chains(other))
+    unsaid = [*history(), at("10.0.0.1", here), there]
+    assert {"new-a", "new-b"} in groups(chains(unsaid))
+
+
+def test_what_its_own_host_explains_joins_no_other_host() -> None:
+    """h2 goes on with what it began 40 minutes before, as h1 begins something: two stories."""
+    own = [alert("h2", f"own-{number}", LEARNT - 40 + 40 * number, number) for number in range(2)]
+    found = groups(chains([*history(hosts=40), *own, alert("h1", "new", LEARNT - 0.5)]))
+    assert {"own-0", "own-1"} in found
+    assert not any({"new", "own-1"} <= group for group in found)
+
+
 def test_moment_at_which_many_hosts_are_unusual_joins_none_of_them() -> None:
     sweep = [alert(f"h{number}", f"sweep-{number}", LEARNT, number) for number in range(5)]
     assert not any(len(group) > 1 for group in groups(chains([*history(), *sweep])))
@@ -168,7 +191,7 @@ def _judge() -> Any:
     return module
 
 
-def _replayed(lines: Iterable[bytes]) -> tuple[dict[str, Alert], list[Chain]]:
+def replayed(lines: Iterable[bytes]) -> tuple[dict[str, Alert], list[Chain]]:
     """Run generic ECS alerts through the stages with their defaults; return alerts and chains."""
     normalizer, rules = Normalizer(ADAPTER, "test"), load(())
     detector, folding, linking = Detector(rules), StageRunner(aggregate(rules)), StageRunner(link())
@@ -210,7 +233,7 @@ def test_labelled_attack_is_the_top_chain(
     judge = _judge()
     judge.ecs(str(path))
     lines = capsys.readouterr().out.encode().splitlines()
-    alerts, live = _replayed(lines)
+    alerts, live = replayed(lines)
     records = tmp_path / "records.ndjson"
     records.write_text(
         "".join(f"{one.model_dump_json(by_alias=True)}\n" for one in (*alerts.values(), *live)),
