@@ -142,10 +142,16 @@ def _write(chosen: list[tuple[Path, dict[str, Any]]], folder: Path, size: str) -
 
 
 def _changed(value: Any, copy: int, name: str = "") -> Any:
-    """Return a detection whose literals are a letter longer; conditions and patterns stay."""
+    """Return a detection whose literals are a letter longer; conditions and patterns stay.
+
+    Filters stay too: a copy without its filter would match what the rule is written to leave alone, and its
+    hits, not the number of rules, would be measured.
+    """
     if isinstance(value, dict):
         return {
-            key: one if key == "condition" else _changed(one, copy, str(key))
+            key: one
+            if key == "condition" or str(key).startswith("filter")
+            else _changed(one, copy, str(key))
             for key, one in value.items()
         }
     if isinstance(value, list):
