@@ -6,7 +6,7 @@ One after another on a broker of its own, each alone in this process: ingest, de
 second of this process, the client's threads included, so that what else the machine does hardly counts. What is read:
 `netfilter`, the firewall's lines of the recorded intrusion, and `eve`, made Suricata lines, both repeated at later times; `ecs`, the
 recorded intrusion as ECS documents, which every stage has work with. `--rules` names the rules; without it there
-are none, and detection passes everything by; with `--forward` one rule holds for every event, so that each goes on to Kafka. Prints
+are none, and detection passes everything by; with `--forward` one rule holds for every line of the firewall, so that each goes on to Kafka. Prints
 one JSON object as its last line; per stage, the median of the passes:
 
     events_per_s_per_core   records read by the stage (ingest: lines) per CPU second
@@ -59,10 +59,10 @@ EXAMPLE = ROOT / "examples" / "webshop"
 LOGS = {"eve.json": "suricata.eve", "netfilter.log": "linux.netfilter", "auth.log": "linux.auth"}
 ADAPTERS = {"ecs": "generic.ecs", "eve": "suricata.eve", "netfilter": "linux.netfilter"}
 EVERY = """
-title: every event
+title: every line of the firewall
 id: 1d2f6b2e-6a52-4d3c-9d3f-0c8f1c5f7a11
-logsource: {category: any}
-detection: {any: {event.kind|exists: true}, condition: any}
+logsource: {category: firewall}
+detection: {any: {event.kind: event}, condition: any}
 level: low
 """
 PARTITIONS = 4
@@ -313,7 +313,9 @@ def main() -> None:
     options.add_argument("--events", type=int, default=100_000)
     options.add_argument("--input", choices=sorted(ADAPTERS), default="netfilter")
     options.add_argument("--passes", type=int, default=3)
-    options.add_argument("--forward", action="store_true", help="one rule holds for every event")
+    options.add_argument(
+        "--forward", action="store_true", help="one rule holds for every line of the firewall"
+    )
     options.add_argument("--rules", type=Path, action="append", default=[])
     given = options.parse_args()
     log.configure("warning", "text")
@@ -330,7 +332,9 @@ def main() -> None:
                 "input": given.input,
                 "ingest_to_detected_per_s_per_core": round(statistics.median(through)),
                 "of_passes": [round(one) for one in through],
-                "rules": "every event" if given.forward else [str(one) for one in given.rules],
+                "rules": "every line of the firewall"
+                if given.forward
+                else [str(one) for one in given.rules],
                 "stages": {name: _median([one[name] for one in found]) for name in found[0]},
                 "cpus": os.cpu_count(),
             }
