@@ -102,6 +102,20 @@ def test_what_the_kernel_drops_is_counted_exactly() -> None:
     asyncio.run(_udp_overflow())
 
 
+async def _udp_in_batches() -> list[int]:
+    source = SyslogUdp("gw", SyslogUdpSettings(port=0), MemoryMeter(), now_us)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(20):
+            sender.sendto(b"x" * 300, ("127.0.0.1", source.port))
+    await source.close()
+    return [len(batch.records) async for batch in source.batches(None)]
+
+
+def test_udp_holds_no_more_bytes_than_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.streams.datagrams.MAX_BATCH_BYTES", 1_000)
+    assert asyncio.run(_udp_in_batches()) == [4] * 5
+
+
 async def _udp_bounded(**settings: Any) -> tuple[list[bytes], MemoryMeter]:
     meter = MemoryMeter()
     source = SyslogUdp("gw", SyslogUdpSettings(port=0, **settings), meter, now_us)
