@@ -159,7 +159,9 @@ class Publication:
         for one in sorted(knot.names - {own}):
             yield self.names.merge(one, own, chain)
         knot.names = {own}
-        knot.told_of = self._graph.trust.version
+        # Of a run that grew the edges are still to be looked for again.
+        grown = any(run.grown for run in knot.runs)
+        knot.told_of = None if grown else self._graph.trust.version
         if not (at_due and now_us >= knot.last_us + self._lateness_us):
             self._plan(knot, knot.last_us + self._lateness_us)
 
