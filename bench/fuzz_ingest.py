@@ -247,8 +247,17 @@ def is_unlike(plain: list[Any], results: list[Any], number: int) -> bool:
     """Tell, and print, whether the adapter alone answers otherwise."""
     if results == plain:
         return False
-    print(f"{number}: read in two ways: {results!r:.300} and {plain!r:.300}", file=sys.stderr)
+    print(f"{number}: read in two ways: {differing(plain, results)!r:.600}", file=sys.stderr)
     return True
+
+
+def differing(plain: list[Any], results: list[Any]) -> Any:
+    """Return the fields that differ, with what the adapter alone says and what came; else both answers."""
+    if len(plain) != 1 or len(results) != 1 or not hasattr(plain[0], "fields"):
+        return plain, results
+    one, other = plain[0].fields, getattr(results[0], "fields", {})
+    names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+    return {name: (one.get(name), other.get(name)) for name in names} or (plain, results)
 
 
 def warm_up(

@@ -151,8 +151,10 @@ impl Scan {
         } else {
             end == raw.len() || matches!(raw[end], b' ' | b',')
         };
+        // "unknown" says "none" to many products, and stands in their fixed texts ("check pass; user unknown").
         (has_letter
             && is_whole
+            && &raw[at..end] != b"unknown"
             && end - at <= MAX_TEXT
             && raw[at] != b'.'
             && raw[end - 1] != b'.'

@@ -370,6 +370,15 @@ def test_a_line_of_nothing_but_names_is_left_to_the_adapter() -> None:
     assert native().scan(engine, many + b" x " + b"h" * 30_000) is None
 
 
+def test_a_name_that_says_none_is_not_taken_for_another() -> None:
+    line = b"Jun 15 11:00:%02d web sshd[%d]: pam_unix(sshd:auth): check pass; user %b"
+    one, other = normalizer("linux.auth"), plain("linux.auth")
+    for number in range(9):
+        one.take(line % (number, 4000 + number, b"bob%d" % number), context())
+    raw = line % (30, 4711, b"unknown")
+    assert one.take(raw, context()) == other.take(raw, context())
+
+
 def test_a_fault_of_the_native_module_costs_a_line_no_more_than_its_short_way() -> None:
     one = taught()
     templates = one._templates
