@@ -1,8 +1,8 @@
 """The role `views`: live counts and the feed, hosted by Faust; low-rate, and only for people to look at.
 
 Faust repeats after a kill, and its tables and the group's positions may disagree (measured, see the decision on hosts). So
-the view's one value holds the offsets that it has taken; on assignment the reader returns to those, and what comes again is
-passed over. One Faust process at a time has the view; another takes over.
+the view's one value holds the offsets that it has taken; on assignment the reader goes on there, before anything flows
+(later, Faust passes over what it reads again), and what comes again is passed over. One Faust process at a time has the view; another takes over.
 
 Source: faust-streaming 0.15.3 (read 2026-11). Traps: a table is written inside stream iteration only; the consumer is
 `read_uncommitted`, so records of aborted transactions are seen and known by id when they come again.
@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Final
 
 import faust
 import msgspec
 import structlog
-from faust.types import TP
 
 from contract.errors import ParseError
 from contract.ports import Meter
@@ -54,7 +53,7 @@ class Views:
         self._meter = meter
         self._clock = clock
         self._stopping = asyncio.Event()
-        self._checked: set[TP] = set()
+        self._is_loaded = False
         self.view = View()
         self.ready = asyncio.Event()
         self.last_error = ""
@@ -119,23 +118,37 @@ class Views:
 
         @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
         async def forget(*_: Any, **__: Any) -> None:
-            self._checked.clear()
+            self._is_loaded = False
+
+        consumer = app.consumer
+        to_group_position = consumer.perform_seek
+
+        async def to_own_position() -> None:
+            await to_group_position()
+            await self._go_on(consumer, table, topic.topics)
+
+        consumer.perform_seek = to_own_position
 
         @app.agent(topic, name=id)  # type: ignore[untyped-decorator]
         async def look(stream: Any) -> None:
             async for event in stream.events():
-                await self._take(app, table, event)
+                self._take(table, event)
 
         return app
 
-    async def _take(self, app: Any, table: Any, event: Any) -> None:
+    async def _go_on(self, consumer: Any, table: Any, topics: Container[str]) -> None:
+        """Go to the view's own position."""
+        at = (self.view if self._is_loaded else _saved(table)).at
+        for place in consumer.assignment():
+            if place.topic in topics:
+                offset = at.get(place.topic, -1) + 1
+                await consumer.seek(place, offset)
+                log.info("views.went_on", topic=place.topic, offset=offset)
+
+    def _take(self, table: Any, event: Any) -> None:
         message = event.message
-        if message.tp not in self._checked:
-            self._checked.add(message.tp)
-            saved = table.get(_KEY)
-            self.view = View(_decode(saved) if saved else None)
-            if await self._go_back(app, message):
-                return
+        if not self._is_loaded:  # not earlier: Faust seeks before it has recovered the table, too
+            self._is_loaded, self.view = True, _saved(table)
         try:
             headers = message.headers
             pairs = list(headers.items()) if isinstance(headers, dict) else list(headers or ())
@@ -149,16 +162,10 @@ class Views:
             table[_KEY] = _encode(self.view.row())
             self._meter.set("view_records_seen", sum(self.view.at.values()))
 
-    async def _go_back(self, app: Any, message: Any) -> bool:
-        """Return to the view's own position, where the group's is further; tell whether the record is read again."""
-        at = self.view.at.get(message.topic, -1)
-        if message.offset <= at + 1:
-            return False
-        consumer = app.consumer
-        consumer._read_offset[message.tp] = at if at >= 0 else None  # noqa: SLF001 - else it passes over what it has read
-        await consumer.seek(message.tp, at + 1)
-        log.info("views.went_back", topic=message.topic, offset=at + 1, group=message.offset)
-        return True
+
+def _saved(table: Any) -> View:
+    saved = table.get(_KEY)
+    return View(_decode(saved) if saved else None)
 
 
 def _credentials(kafka: KafkaSettings) -> Any:

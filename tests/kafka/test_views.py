@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from contract.meter import MemoryMeter
 from contract.records import Alert, Chain, Rule
@@ -16,7 +17,7 @@ from runtime import clock
 from runtime.kafka.client import admin, producer
 from runtime.kafka.topics import bring_in_line, name_of, wanted
 from runtime.kafka.view import FEED, MAX_NAMES, OTHER, View
-from runtime.kafka.views import Views
+from runtime.kafka.views import ROLE, Views
 from runtime.kafka.wire import encode
 from runtime.settings import Settings, resolve
 
@@ -111,3 +112,17 @@ def test_counts_go_on_after_a_restart_and_nothing_is_counted_twice(settings: Set
     second = asyncio.run(look(settings, 30))
     assert second.row()["counts"]["rules"] == {"Port scan": 30}
     assert {one["kind"] for one in second.row()["feed"]} == {"alert", "chain"}
+
+
+def test_a_group_position_ahead_of_the_view_loses_nothing(settings: Settings) -> None:
+    write(settings, [alert(number) for number in range(600)])
+    name = name_of(settings.kafka, ALERTS)
+    group = KafkaConsumer(
+        bootstrap_servers=settings.kafka.bootstrap, group_id=f"{settings.kafka.prefix}{ROLE}",
+        enable_auto_commit=False,
+    )  # fmt: skip
+    group.assign([TopicPartition(name, 0)])
+    group.commit({TopicPartition(name, 0): OffsetAndMetadata(100, "", -1)})
+    group.close()
+    found = asyncio.run(look(settings, 600))
+    assert found.row()["counts"]["rules"] == {"Port scan": 600}
