@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from contract.errors import ParseError
 from contract.event import Event, Match, Observation
-from contract.records import Alert, Chain, Command, DeadLetter, Decision, Outcome, Rule, Target
+from contract.records import (
+    Alert,
+    Chain,
+    Command,
+    Correction,
+    DeadLetter,
+    Decision,
+    Outcome,
+    Rule,
+    Target,
+)
 from runtime.kafka.wire import KINDS, VERSION, Canary, Item, Mark, dead, decode, encode
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -42,6 +52,7 @@ ITEMS: dict[str, Item] = {
         id="o", decision="d", revision=1, point="fw", result="applied", time=NOW
     ),
     "command": Command(id="k", verb="revert", decision="d", by="me", time=NOW),
+    "correction": Correction(id="w", verb="merge", chain="c", other="d", by="me", time=NOW),
     "dead_letter": dead("detect", "t/0@1", b"\x00\xff", "why", now_us=NOW_US, kept_bytes=100),
 }  # fmt: skip
 
