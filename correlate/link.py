@@ -158,7 +158,6 @@ class Linker:
         for knot in repeated:
             if knot not in change.touched:
                 self._told.later(knot)
-            knot.told_of = None  # its edges are looked for again when it is due
         return [*out, *self._told.notices()]
 
     def _due_at(self) -> int | None:

@@ -303,7 +303,6 @@ class Graph:
             and self.baseline.again(run.place, run.rule.id, run.first_us) == run.rarity
         ):
             return []
-        run.knot.told_of = None
         around = self.coincidences.around(run)
         self.baseline.unlearn(run.place, run.rule.id, run.noted_us, run.rarity)
         rarity = self.baseline.learn(run.place, run.rule.id, run.first_us)

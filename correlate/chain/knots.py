@@ -29,7 +29,6 @@ class Knot:
         names: ids under which it, or a knot it took in, was published.
         due_us: event time at which it must be published again; None when what is published is current.
         shown_runs, shown_alerts: sizes when it was last published.
-        told_of: version of the trust by which it was last told, while nothing else about it has changed since.
     """
 
     number: int
@@ -40,7 +39,6 @@ class Knot:
     due_us: int | None = None
     shown_runs: int = 0
     shown_alerts: int = 0
-    told_of: int | None = None
 
     @property
     def last_us(self) -> int:

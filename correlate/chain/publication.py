@@ -75,7 +75,6 @@ class Publication:
             touched |= self._return_names(knot)
         empty: list[str] = []
         for knot in touched:
-            knot.told_of = None
             self._changed.add(knot.number)
             if not knot.runs:
                 self._knots.pop(knot.number, None)
@@ -99,8 +98,6 @@ class Publication:
             if not knot.names and knot.last_us + self._gap_us > now_us:
                 self.later(knot)
                 continue
-            if knot.told_of == self._graph.trust.version:
-                continue  # nothing has changed since it was told
             change = Change({knot})
             self._graph.settle(knot, change)
             out.extend(self.settle(change, now_us, at_due=True))
@@ -115,7 +112,6 @@ class Publication:
 
         One that is no chain yet is looked at when its repetitions end.
         """
-        knot.told_of = None
         if knot.due_us is None:
             wait_us = self._refresh_us if knot.names else self._gap_us
             self._plan(knot, knot.last_us + wait_us)
@@ -159,9 +155,6 @@ class Publication:
         for one in sorted(knot.names - {own}):
             yield self.names.merge(one, own, chain)
         knot.names = {own}
-        # Of a run that grew the edges are still to be looked for again.
-        grown = any(run.grown for run in knot.runs)
-        knot.told_of = None if grown else self._graph.trust.version
         if not (at_due and now_us >= knot.last_us + self._lateness_us):
             self._plan(knot, knot.last_us + self._lateness_us)
 

@@ -33,8 +33,6 @@ class Trust:
     def __init__(self) -> None:
         self._results: dict[str, list[tuple[int, str]]] = {}
         self._changed: set[str] = set()
-        self.version = 0
-        """Grows with each result."""
 
     def learn(self, key: str, time_us: int, result: str) -> bool:
         """Note a result, `pass` or `fail`; others say nothing. Tell whether it was news. O(kept)."""
@@ -50,7 +48,6 @@ class Trust:
                 del results[place]
                 break
             place += 1
-        self.version += 1
         insort(results, (time_us, result))
         del results[:-MAX_RESULTS]
         self._changed.add(key)

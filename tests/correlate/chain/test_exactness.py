@@ -31,7 +31,7 @@ def test_a_restart_days_later_knows_what_was_known(seed: int) -> None:
     assert told(order, dice=random.Random(seed)) == told(order)  # noqa: S311  not for secrets
 
 
-@pytest.mark.parametrize("seed", [1, 5, 9, 14, 31])
+@pytest.mark.parametrize("seed", [1, 5, 11, 14, 31])
 def test_all_that_is_told_on_the_way_is_the_same_however_one_time_is_ordered_and_batched(
     seed: int,
 ) -> None:
