@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,8 @@ import click
 from console.engine_socket import ask
 from console.output import write_record
 from console.places import config_option, json_option, kafka_option, open_store, settings_of
-from contract.ids import derive_id
-from contract.records import Chain, Correction
-from contract.timestamps import to_datetime
+from contract.records import Chain
+from runtime import words
 from runtime.clock import now_us
 from runtime.settings import Settings
 from runtime.store import Store
@@ -103,11 +101,9 @@ class _Place:
             socket = self._settings.engine.data_dir / SOCKET_NAME
             _tell(ask(socket, "POST", f"/chains/{verb}", body), verb, as_json=as_json)
             return
-        now = now_us()
-        id = derive_id("correction", str(now), json.dumps(body, sort_keys=True))
-        word = Correction.model_validate({**body, "verb": verb, "id": id, "time": to_datetime(now)})
+        word = words.correction(verb, body, now_us())
         changed = [one.model_dump(mode="json") for one in self._desk.correct(word)]
-        _tell({"correction": id, "chains": changed}, verb, as_json=as_json)
+        _tell({"correction": word.id, "chains": changed}, verb, as_json=as_json)
 
 
 def _tell(answer: dict[str, Any], verb: str, *, as_json: bool) -> None:

@@ -13,9 +13,8 @@ from console.engine_socket import ask
 from console.output import write_record
 from console.places import config_option, json_option, kafka_option, open_store, settings_of
 from console.tables import moment, show
-from contract.ids import derive_id
-from contract.records import Command, Decision
-from contract.timestamps import to_datetime
+from contract.records import Decision
+from runtime import words
 from runtime.clock import now_us
 from runtime.settings import Settings
 from runtime.store import Store
@@ -112,18 +111,8 @@ def _say(settings: Settings, verb: str, decision: str, note: str) -> list[Decisi
         raise click.UsageError(
             f"no decision (or several) begins with {decision!r}; see `opsonin policy list --kafka`"
         )
-    now = now_us()
-    word = Command.model_validate(
-        {
-            "id": derive_id("command", verb, ids[0], str(now)),
-            "verb": verb,
-            "decision": ids[0],
-            "by": getpass.getuser(),
-            "note": note,
-            "time": to_datetime(now),
-        }
-    )
-    told: list[Decision] = desk.command(word)
+    said = {"by": getpass.getuser(), "note": note}
+    told: list[Decision] = desk.command(words.command(verb, ids[0], said, now_us()))
     return told
 
 

@@ -15,9 +15,8 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from contract.event import Notice
-from contract.ids import derive_id
-from contract.records import Chain, Command, Correction, Decision
-from contract.timestamps import to_datetime
+from contract.records import Chain, Decision
+from runtime import words
 from runtime.embedded import Embedded
 from runtime.metrics import CONTENT_TYPE, PrometheusMeter
 
@@ -67,29 +66,16 @@ def control_app(
             body = msgspec.json.decode(await request.read() or b"{}", type=dict[str, str])
         except msgspec.DecodeError as error:
             return web.json_response({"error": f"body: {error}"}, status=400)
-        now = clock()
-        word = Command(
-            id=derive_id("command", verb, decision, str(now)),
-            verb=verb,
-            decision=decision,
-            by=body.get("by", ""),
-            note=body.get("note", ""),
-            time=to_datetime(now),
-        )
-        changed: list[Decision] = await host.command(word)
+        changed: list[Decision] = await host.command(words.command(verb, decision, body, clock()))
         if not changed:
             reason = f"no decision {decision} can be {_past(verb)} now; see `opsonin policy list`"
             return web.json_response({"error": reason}, status=409)
         return web.json_response([one.model_dump(mode="json") for one in changed])
 
     async def correct(request: web.Request) -> web.Response:
-        now = clock()
         try:
             body = msgspec.json.decode(await request.read() or b"{}", type=dict[str, Any])
-            id = derive_id("correction", str(now), msgspec.json.encode(body, order="sorted"))
-            word = Correction.model_validate(
-                {**body, "verb": request.match_info["verb"], "id": id, "time": to_datetime(now)}
-            )
+            word = words.correction(request.match_info["verb"], body, clock())
         except (msgspec.DecodeError, ValidationError) as error:
             return web.json_response({"error": f"not a correction: {error}"}, status=400)
         told = await host.correct(word)
@@ -97,7 +83,7 @@ def control_app(
         changed = [one.model_dump(mode="json") for one in told if isinstance(one, Chain)]
         if refused and not changed:
             return web.json_response({"error": refused[0]}, status=409)
-        return web.json_response({"correction": id, "chains": changed})
+        return web.json_response({"correction": word.id, "chains": changed})
 
     async def status(_: web.Request) -> web.Response:
         ready = host.ready.is_set()
