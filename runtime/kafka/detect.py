@@ -13,9 +13,10 @@ import msgspec
 from contract.errors import StoreError
 from contract.event import Event, Notice
 from contract.topics import MATCHES, OBSERVATIONS, Topic
+from ingest.streams.kafka_batches import Record
 from runtime.enforcement import SOURCE as ANSWERS
 from runtime.engine import Pipeline
-from runtime.kafka.outlet import RULE_END, At, Outlet, Read, Sent, cause_of, partition_of
+from runtime.kafka.outlet import RULE_END, At, Outlet, Sent, cause_of, partition_of
 from runtime.kafka.state import State
 from runtime.kafka.task import HOST, MARK_EVERY_US
 from runtime.kafka.wire import PACE, Canary, Mark
@@ -114,7 +115,7 @@ class DetectTask:
             if source not in self._ended:
                 self._marks.open(source, now_us, self._reached.get(source, 0))
 
-    def take(self, read: Read, now_us: int) -> None:
+    def take(self, read: Record, now_us: int) -> None:
         """See the port."""
         item = self._outlet.item(read, now_us)
         match item:
@@ -178,7 +179,7 @@ class DetectTask:
 
     # -------------------------------------------------------------- inside
 
-    def _event(self, event: Event, read: Read, now_us: int) -> None:
+    def _event(self, event: Event, read: Record, now_us: int) -> None:
         # Answers bear the wall clock, which recorded logs do not follow.
         if event.time_us > self._newest.get(event.source, -1) and event.source != ANSWERS:
             self._newest[event.source] = event.time_us

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from runtime.kafka.wire import Headers, Item, Mark
+from ingest.streams.kafka_batches import Headers
+from runtime.kafka.wire import Item, Mark
 from runtime.stage_runner import NEVER
 
 

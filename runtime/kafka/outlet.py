@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 from zlib import crc32
 
 from kafka import TopicPartition
 
 from contract.errors import ParseError
 from contract.topics import DEAD_LETTERS, Topic
+from ingest.streams.kafka_batches import Headers, Record
 from runtime.kafka.order import Rank, Taken
 from runtime.kafka.settings import KafkaSettings
 from runtime.kafka.topics import name_of
-from runtime.kafka.wire import Headers, Item, dead, decode, encode
+from runtime.kafka.wire import Item, dead, decode, encode
 
 AT: Final = "at"
 """Header of what flows between stages: event time of the cause, rank and tie, e.g. `1772366400250000 1 002 000000 5f0c… 001`.
@@ -23,18 +24,6 @@ An event has it where its time alone does not say its place in its source; its t
 RULE_END: Final = "\x1f"
 """Ends the rule's id in a key of the stage `aggregate`."""
 _HEADERS_BYTES: Final = 512
-
-
-class Read(Protocol):
-    """A record as a client read it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 @dataclass(slots=True, frozen=True)
@@ -128,14 +117,14 @@ class Outlet:
         body, headers = encode(letter)
         return Sent(DEAD_LETTERS, 0, letter.id.encode(), body, headers)
 
-    def item(self, read: Read, now_us: int) -> Item | Sent:
+    def item(self, read: Record, now_us: int) -> Item | Sent:
         """Return what was read; or its dead letter, when it cannot be."""
         try:
             return decode(read.value, read.headers)
         except ParseError as error:
             return self.unreadable(read, error, now_us)
 
-    def taken(self, read: Read, now_us: int) -> Taken | Sent:
+    def taken(self, read: Record, now_us: int) -> Taken | Sent:
         """Return what was read, with its cause; or its dead letter, when it cannot be."""
         try:
             item = decode(read.value, read.headers)
@@ -147,7 +136,7 @@ class Outlet:
             read.value or b"", read.headers,
         )  # fmt: skip
 
-    def unreadable(self, read: Read, error: ValueError | ParseError, now_us: int) -> Sent:
+    def unreadable(self, read: Record, error: ValueError | ParseError, now_us: int) -> Sent:
         """Return the dead letter of a record that could not be read."""
         place = f"{read.topic}/{read.partition}@{read.offset}"
         return self.dead(place, read.value, str(error), now_us)

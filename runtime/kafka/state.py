@@ -15,8 +15,8 @@ from kafka import KafkaConsumer, TopicPartition
 
 from contract.errors import StoreError
 from contract.topics import Topic
+from ingest.streams.kafka_batches import Headers
 from runtime.kafka.outlet import Sent
-from runtime.kafka.wire import Headers
 from runtime.stage_runner import Changes
 
 log = structlog.get_logger()

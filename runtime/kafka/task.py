@@ -15,9 +15,10 @@ from contract.errors import ParseError, StoreError
 from contract.event import Event, Match, Notice, Observation
 from contract.records import Alert, Chain, Command, Correction, DeadLetter, Decision, Outcome
 from contract.topics import Topic
+from ingest.streams.kafka_batches import Record
 from runtime.engine import Engine, Output
 from runtime.kafka.order import Rank, Taken, Upstreams, Waiting
-from runtime.kafka.outlet import At, Outlet, Read, Sent
+from runtime.kafka.outlet import At, Outlet, Sent
 from runtime.kafka.state import State
 from runtime.kafka.wire import Canary, Item, Mark, decode, encode
 from runtime.stage_runner import NEVER, Changes
@@ -58,7 +59,7 @@ class Task(Protocol):
     def restore(self, state: State, now_us: int) -> None:
         """Go on from the changelog."""
 
-    def take(self, read: Read, now_us: int) -> None:
+    def take(self, read: Record, now_us: int) -> None:
         """Take one record."""
 
     def step(self, now_us: int, *, is_drained: bool) -> list[Sent]:
@@ -145,7 +146,7 @@ class StageTask:
             self.waiting.restore(_waiting(part))
         self.engine.restore(state, self.low_us)
 
-    def take(self, read: Read, now_us: int) -> None:
+    def take(self, read: Record, now_us: int) -> None:
         """See the port."""
         taken = self._outlet.taken(read, now_us)
         if isinstance(taken, Sent):

@@ -20,12 +20,12 @@ from contract.event import Event, Match, Observation
 from contract.ids import derive_id
 from contract.records import Alert, Chain, Command, Correction, DeadLetter, Decision, Outcome
 from contract.timestamps import from_datetime, to_datetime
+from ingest.streams.kafka_batches import Headers
 
 VERSION: Final = 1
 PACE: Final = "pace "
 """Before a member's name: `Mark.of` of a mark that says how far all recorded sources of an ingest are; ended: none is left."""
 
-Headers: TypeAlias = list[tuple[str, bytes]]
 Wired: TypeAlias = tuple[bytes, Headers]
 
 

@@ -11,30 +11,18 @@ from contract.event import Event
 from contract.meter import MemoryMeter
 from contract.records import Command, Correction
 from contract.topics import COMMANDS, EVENTS, Topic
+from ingest.streams.kafka_batches import Headers, Record
 from runtime.compose import Composition
 from runtime.kafka.order import Turns
 from runtime.kafka.outlet import Sent, turn
 from runtime.kafka.roles import ROLES, Role, Roles
 from runtime.kafka.state import Assembly, records_of
 from runtime.kafka.task import Task
-from runtime.kafka.wire import PACE, Headers, Item, Mark, decode, encode
+from runtime.kafka.wire import PACE, Item, Mark, decode, encode
 from runtime.settings import Settings
 
 CHUNK = 50
 MOST_TURNS = 200_000
-
-
-@dataclass(slots=True)
-class Stood:
-    """A record as it stands on a topic."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 @dataclass(slots=True)
@@ -64,7 +52,7 @@ class Drive:
         self._settings = settings
         self._rng = rng
         self._kills = kills / 100
-        self._logs: dict[tuple[str, int], list[Stood]] = defaultdict(list)
+        self._logs: dict[tuple[str, int], list[Record]] = defaultdict(list)
         self._now_us = 1_800_000_000_000_000
         roles = Roles(settings, rules, MemoryMeter())
         self._places = [
@@ -175,7 +163,7 @@ class Drive:
         log = self._logs[sent.topic.name, sent.partition]
         at_ms = sent.timestamp_ms or self._now_us // 1_000
         log.append(
-            Stood(
+            Record(
                 sent.topic.name, sent.partition, len(log), at_ms, sent.key, sent.value, sent.headers
             )
         )

@@ -23,6 +23,7 @@ from contract.topics import (
     POLICY,
     Topic,
 )
+from ingest.streams.kafka_batches import Headers
 from runtime import clock
 from runtime.compose import Composition, compose
 from runtime.flow import Seen
@@ -32,7 +33,7 @@ from runtime.kafka.order import Turns
 from runtime.kafka.outlet import turn
 from runtime.kafka.roles import ROLES, Roles
 from runtime.kafka.topics import bring_in_line, name_of, wanted
-from runtime.kafka.wire import PACE, Headers, Item, Mark, decode, encode
+from runtime.kafka.wire import PACE, Item, Mark, decode, encode
 from runtime.replay import Recording, replay
 from runtime.settings import Settings, resolve
 
