@@ -30,6 +30,7 @@ from runtime.settings import Settings
 from runtime.store import Epoch, Store
 from runtime.stored import dead_letters, records
 from runtime.watermark import Watermarks
+from runtime.writing import Writing
 
 log = structlog.get_logger()
 
@@ -93,7 +94,7 @@ class Embedded:
         self._queue: RecordQueue[_Input] = RecordQueue(engine.queue_records)
         self._reception = Reception(settings, meter, clock, self._queue, self._take)
         self._writer = ThreadPoolExecutor(1, "writer")
-        self._writing: asyncio.Task[None] | None = None
+        self._writing = Writing()
         self._sealed_us = 0
         self._stopping = False
         self.enforcement = Enforcement(settings, meter, clock, self._answered)
@@ -120,7 +121,7 @@ class Embedded:
             log.info("engine.started", sources=sources, points=points)
             await self._pump()
             await self._commit()
-            await self._written()
+            await self._writing.done()
         finally:
             self.ready.clear()
             await self._reception.close()
@@ -184,7 +185,8 @@ class Embedded:
             item = await self._queue.get(self._settings.engine.epoch.total_seconds())
             await self._dispatch(item)
             await self._reception.go_on()
-            self._raise_failures()
+            self._reception.raise_failures()
+            self._writing.raise_failure()
             now = self._clock()
             if self.flow.decisions or self._is_full() or now - self._sealed_us >= epoch_us:
                 if self._reception.has_taken() or self.flow.has_changed():
@@ -233,13 +235,13 @@ class Embedded:
             self.flow.respond(item.command)
             told = self.flow.decisions[before:]
         await self._commit()
-        await self._written()
+        await self._writing.done()
         if not item.answer.done():
             item.answer.set_result(told)
 
     async def _revive(self, item: _Revive) -> None:
         configs = {one.name: one for one in self._settings.sources}
-        await self._written()
+        await self._writing.done()
         read = dead = 0
         for letter in list(dead_letters(self._store)):
             config = configs.get(letter.source)
@@ -257,7 +259,7 @@ class Embedded:
             self.flow.revived(letter.id)
         self.flow.settle(self._clock(), is_idle=True)
         await self._commit()
-        await self._written()
+        await self._writing.done()
         item.answer.set_result((read, dead))
 
     def _close_loop(self, outcome: Outcome) -> None:
@@ -271,34 +273,17 @@ class Embedded:
     def _is_full(self) -> bool:
         return self.flow.pending() >= self._settings.engine.epoch_records
 
-    def _raise_failures(self) -> None:
-        self._reception.raise_failures()
-        task = self._writing
-        if (
-            task is not None
-            and task.done()
-            and not task.cancelled()
-            and (error := task.exception())
-        ):
-            raise error
-
     # -------------------------------------------------------------- epochs
 
     async def _commit(self) -> None:
-        await self._written()
+        await self._writing.done()
         decisions, self.flow.decisions = self.flow.decisions, []
         epoch = self.flow.seal(dict(self._reception.positions))
         epoch.arrived_us = self._clock()
-        self._writing = asyncio.create_task(
-            self._write(epoch, self._reception.taken()), name="write"
-        )
+        self._writing.begin(self._write(epoch, self._reception.taken()))
         # Not after it is durable: that costs milliseconds in which packets pass. Lost with the epoch, a decision is made
         # again with the same id, or its element, which has a timeout anyway, is removed by the next start's convergence.
         self.enforcement.submit(decisions)
-
-    async def _written(self) -> None:
-        if self._writing is not None:
-            await self._writing
 
     async def _write(self, epoch: Epoch, taken: dict[str, Any]) -> None:
         loop = asyncio.get_running_loop()

@@ -31,6 +31,7 @@ from runtime.kafka.wire import PACE, Canary, Item, Mark, dead, encode
 from runtime.reception import Ended, Read, Reception
 from runtime.record_queue import RecordQueue
 from runtime.settings import Settings, SourceConfig
+from runtime.writing import Writing
 
 log = structlog.get_logger()
 
@@ -69,7 +70,7 @@ class Ingest:
         )
         self._max_bytes = kafka.max_record_bytes - HEADERS_BYTES
         self._thread = ThreadPoolExecutor(1, "kafka-ingest")
-        self._writing: asyncio.Task[None] | None = None
+        self._writing = Writing()
         self._records: list[Sent] = []
         self._partitions = 1
         self._next_spread = 0
@@ -104,7 +105,7 @@ class Ingest:
             log.info("ingest.started", sources=len(self._settings.sources))
             await self._pump()
             await self._commit()
-            await self._written()
+            await self._writing.done()
         finally:
             self.ready.clear()
             await self._reception.close()
@@ -138,7 +139,8 @@ class Ingest:
                 await self._dispatch(item)
                 is_finished = engine.stop_at_end and not self._reception.open_count
             await self._reception.go_on()
-            self._raise_failures()
+            self._reception.raise_failures()
+            self._writing.raise_failure()
             now = self._clock()
             is_full = len(self._records) >= engine.epoch_records
             if is_full or now - sealed_us >= epoch_us:
@@ -224,22 +226,11 @@ class Ingest:
         segments = Segments(folder, self._settings.kafka.udp_queue_bytes)
         return Spooled(config.name, source, segments, self._meter)
 
-    def _raise_failures(self) -> None:
-        self._reception.raise_failures()
-        task = self._writing
-        if (
-            task is not None
-            and task.done()
-            and not task.cancelled()
-            and (error := task.exception())
-        ):
-            raise error
-
     # -------------------------------------------------------------- epochs
 
     async def _commit(self) -> None:
         """Hand over what has come; waits while the epoch before is being written."""
-        await self._written()
+        await self._writing.done()
         self._tell_time()
         reception = self._reception
         if not self._records and not reception.has_taken():
@@ -253,13 +244,7 @@ class Ingest:
             if one is not stored.get(name)
         }
         self._stored = dict(reception.positions)
-        self._writing = asyncio.create_task(
-            self._write(records, positions, taken), name="write to Kafka"
-        )
-
-    async def _written(self) -> None:
-        if self._writing is not None:
-            await self._writing
+        self._writing.begin(self._write(records, positions, taken))
 
     async def _write(
         self, records: list[Sent], positions: dict[str, Any], taken: dict[str, Any]
