@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
-from pydantic import ValidationError
 
 from console.chain_view import FORMATS, render
 from console.chain_words import merge, split, undo
-from console.places import config_option, json_option, open_store, settings_of
+from console.desks import Chains, desk_of
+from console.places import config_option, json_option, kafka_option, settings_of
+from console.replayed import Replayed
 from console.tables import moment, show
-from contract.errors import SettingsError
 from contract.records import Alert, Chain
-from contract.timestamps import from_datetime
 from correlate.chain.why import left_out
-from runtime.input_files import open_input, read_records
 from runtime.settings import Settings
-from runtime.stored import alerts_between, by_ids, find, records
-
-_NEAR = timedelta(hours=1)
-"""Around a chain: where alerts are looked for that were left out of it."""
-_MOST_NEAR = 2_000
 
 
 @dataclass(slots=True)
@@ -38,12 +29,12 @@ class _Found:
     others: list[Alert]
 
 
-def _records_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    text = "what `opsonin replay` printed (- for standard input), instead of the store"
-    option = click.option(
+def _place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    text = "what `opsonin replay` printed (- for standard input), instead of the engine's"
+    lines = click.option(
         "--records", "lines", type=click.Path(path_type=Path, allow_dash=True), help=text
     )
-    return option(command)
+    return config_option(kafka_option(lines(command)))
 
 
 @click.group()
@@ -55,20 +46,14 @@ def chains() -> None:
 
 
 @chains.command("list")
-@config_option
-@_records_option
+@_place_options
 @json_option
 @click.option("--limit", default=50, show_default=True, help="worst first, at most so many")
-def list_(config: Path | None, lines: Path | None, as_json: bool, limit: int) -> None:
+def list_(
+    config: Path | None, on_kafka: bool, lines: Path | None, as_json: bool, limit: int
+) -> None:
     """List chains, worst first: `opsonin chains list --limit 5`."""
-    if lines:
-        found: Iterable[Chain] = _read(lines)[0].values()
-    else:
-        found = (
-            one
-            for one in records(open_store(settings_of(config)), "chain")
-            if isinstance(one, Chain)
-        )
+    found = _place(settings_of(config), on_kafka, lines).chains()
     ranked = sorted((one for one in found if one.alerts), key=lambda one: (-one.score, one.id))
     columns = (
         ("id", lambda one: one.id[:8]),
@@ -89,29 +74,28 @@ def list_(config: Path | None, lines: Path | None, as_json: bool, limit: int) ->
 
 @chains.command("show")
 @click.argument("chain")
-@config_option
-@_records_option
+@_place_options
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-def show_(chain: str, config: Path | None, lines: Path | None, form: str) -> None:
+def show_(chain: str, config: Path | None, on_kafka: bool, lines: Path | None, form: str) -> None:
     """Show one chain: time line, tree, evidence, what was left out: `opsonin chains show 1f2e`."""
     settings = settings_of(config)
-    click.echo(_told(_find(settings, lines, chain), settings, form), nl=False)
+    found = _find(_place(settings, on_kafka, lines), chain)
+    click.echo(_told(found, settings, form), nl=False)
 
 
 @chains.command("export")
 @click.argument("chain")
-@config_option
-@_records_option
+@_place_options
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), default="attack-flow", show_default=True
 )
 @click.option("--out", type=click.Path(path_type=Path), help="file (default: standard output)")
 def export(
-    chain: str, config: Path | None, lines: Path | None, form: str, out: Path | None
+    chain: str, config: Path | None, on_kafka: bool, lines: Path | None, form: str, out: Path | None
 ) -> None:
     """Write one chain for other programs: `opsonin chains export 1f2e --format attack-flow --out flow.json`."""
     settings = settings_of(config)
-    told = _told(_find(settings, lines, chain), settings, form)
+    told = _told(_find(_place(settings, on_kafka, lines), chain), settings, form)
     if out is None:
         click.echo(told, nl=False)
     else:
@@ -132,46 +116,19 @@ def _main_entities(chain: Chain) -> list[str]:
     return list(dict.fromkeys(wanted))[:4]
 
 
-def _find(settings: Settings, lines: Path | None, id: str) -> _Found:
-    if lines:
-        known, alerts = _read(lines)
-        found = [one for one in known.values() if one.id.startswith(id)]
-        chain = found[0] if len(found) == 1 else None
-    else:
-        store = open_store(settings)
-        record = find(store, "chain", id)
-        chain = record if isinstance(record, Chain) else None
-        alerts = {}
-        if chain:
-            mine = by_ids(store, "alert", chain.alerts)
-            first, last = from_datetime(chain.first - _NEAR), from_datetime(chain.last + _NEAR)
-            near = alerts_between(store, first, last, _MOST_NEAR)
-            alerts = {one.id: one for one in (*mine, *near) if isinstance(one, Alert)}
+def _place(settings: Settings, on_kafka: bool, lines: Path | None) -> Chains:
+    if lines and on_kafka:
+        raise click.UsageError("--records and --kafka cannot stand together")
+    return Replayed(lines) if lines else desk_of(settings, on_kafka=on_kafka)
+
+
+def _find(place: Chains, id: str) -> _Found:
+    chain = place.chain(id)
     if chain is None:
         raise click.UsageError(
             f"no chain (or several) begins with {id!r}; see `opsonin chains list`"
         )
+    alerts = {one.id: one for one in place.alerts(chain)}
     inside = set(chain.alerts)
-    mine_by_id = {one: alerts[one] for one in chain.alerts if one in alerts}
-    return _Found(chain, mine_by_id, [one for one in alerts.values() if one.id not in inside])
-
-
-def _read(path: Path) -> tuple[dict[str, Chain], dict[str, Alert]]:
-    """Return the last revisions of chains and alerts in replay's output."""
-    chains: dict[str, Chain] = {}
-    alerts: dict[str, Alert] = {}
-    with open_input(None if str(path) == "-" else path) as file:
-        for number, line in enumerate(read_records(file), 1):
-            try:
-                kind = msgspec.json.decode(line, type=dict[str, Any]).get("kind") if line else None
-                if kind == "chain":
-                    chain = Chain.model_validate_json(line)
-                    chains[chain.id] = chain
-                elif kind == "alert":
-                    alert = Alert.model_validate_json(line)
-                    alerts[alert.id] = alert
-            except (msgspec.DecodeError, ValidationError) as error:
-                raise SettingsError(
-                    f"not a record of replay: {error}", file=str(path), line=number
-                ) from error
-    return chains, alerts
+    mine = {one: alerts[one] for one in chain.alerts if one in alerts}
+    return _Found(chain, mine, [one for one in alerts.values() if one.id not in inside])
