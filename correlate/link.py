@@ -22,10 +22,11 @@ from correlate.chain import state
 from correlate.chain.correct import correct
 from correlate.chain.edges import MINUTE_US
 from correlate.chain.graph import Graph
-from correlate.chain.knots import Change, Knot
+from correlate.chain.knots import Change
 from correlate.chain.moment import Moment
 from correlate.chain.patterns import Pattern
 from correlate.chain.publication import Publication
+from correlate.chain.runs import Knot
 from correlate.chain.settings import LinkSettings
 
 Input: TypeAlias = Alert | Observation | Correction

@@ -24,8 +24,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from contract.timestamps import microseconds
-from correlate.chain.baseline import EPISODE_US
 from correlate.chain.edges import COINCIDENCE, DAY_US, MINUTE_US, STRONG, Tie
+from correlate.chain.habits import EPISODE_US
 from correlate.chain.runs import Run
 from correlate.chain.settings import LinkSettings
 

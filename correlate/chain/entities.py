@@ -17,6 +17,20 @@ from typing import Any
 from contract.event import Fields
 from contract.records import Entity, EntityType, Role
 from correlate.chain import canonical
+from correlate.chain.entity_fields import (
+    ACTORS,
+    HASHES,
+    IPS,
+    LOGONS,
+    MACS,
+    NAMES,
+    PATHS,
+    PRINCIPALS,
+    PROCESSES,
+    SUPPORT,
+    THINGS,
+    USERS,
+)
 
 MAX_ENTITIES = 32
 """Entities taken of one document, in the order below; a document that names more is no evidence of a join."""
@@ -97,13 +111,13 @@ def process_of(fields: Fields, host: str, id_name: str, pid_name: str) -> str | 
 
 
 def _addresses(fields: Fields, host: str) -> Found:
-    for name, role in _IPS:
+    for name, role in IPS:
         if (value := fields.get(name)) is not None:
             for one in texts(value):
                 known = canonical.ip(one)
                 if known and not (name == "host.ip" and canonical.is_link_local(known)):
                     yield "ip", known, role
-    for name, role in _MACS:
+    for name, role in MACS:
         if (value := fields.get(name)) is not None:
             for one in texts(value):
                 if known := canonical.mac(one):
@@ -116,22 +130,22 @@ def _flows(fields: Fields, host: str) -> Found:
 
 
 def _users(fields: Fields, host: str) -> Found:
-    for name, domain, role in _USERS:
+    for name, domain, role in USERS:
         if (value := fields.get(name)) is not None:
             known = canonical.user(text(value), text(fields.get(domain)), host)
             if known:
                 yield "user", known, role
-    for name, role in _PRINCIPALS:
+    for name, role in PRINCIPALS:
         # The directory's own name of an account in the cloud (UPN); with the other it says that both are one.
         if (value := fields.get(name)) is not None and "@" in (one := text(value).strip().lower()):
             yield "user", canonical.bounded(one), role
-    for name, role in _LOGONS:
+    for name, role in LOGONS:
         if (value := fields.get(name)) is not None and (logon := canonical.logon(text(value))):
             yield "session", f"{host}|{logon}", role
 
 
 def _processes(fields: Fields, host: str) -> Found:
-    for id_name, pid_name, role in _PROCESSES:
+    for id_name, pid_name, role in PROCESSES:
         if id_name in fields or pid_name in fields:
             known = process_of(fields, host, id_name, pid_name)
             if known:
@@ -139,23 +153,23 @@ def _processes(fields: Fields, host: str) -> Found:
 
 
 def _files(fields: Fields, host: str) -> Found:
-    for name, role in _PATHS:
+    for name, role in PATHS:
         if host and (value := fields.get(name)) is not None:
             for one in texts(value):
                 if known := canonical.path(one):
                     yield "file", f"{host}|{known}", role
-    for name, role in _HASHES:
+    for name, role in HASHES:
         if (value := fields.get(name)) is not None and (digest := text(value).lower()):
             yield "hash", f"{name.rpartition('.')[2]}:{digest}", role
 
 
 def _things(fields: Fields, host: str) -> Found:
-    for name, kind in _THINGS:
+    for name, kind in THINGS:
         if host and (value := fields.get(name)) is not None:
             known = text(value).strip().lower()
             if known not in canonical.NOTHING:
                 yield kind, canonical.bounded(f"{host}|{known}"), "object"
-    for name, kind, role in _NAMES:
+    for name, kind, role in NAMES:
         if (value := fields.get(name)) is not None:
             for one in texts(value):
                 known = one.strip() if kind == "url" else one.strip().rstrip(".").lower()
@@ -163,106 +177,18 @@ def _things(fields: Fields, host: str) -> Found:
                     yield kind, canonical.bounded(known), role
 
 
-# ------------------------------------------------------------------ which fields, in which part
-
-_IPS: tuple[tuple[str, Role], ...] = (
-    ("source.ip", "source"), ("client.ip", "source"), ("source.nat.ip", "source"),
-    ("destination.ip", "target"), ("server.ip", "target"), ("destination.nat.ip", "target"),
-    ("host.ip", "subject"), ("observer.ip", "observer"),
-)  # fmt: skip
-_MACS: tuple[tuple[str, Role], ...] = (
-    ("source.mac", "source"), ("client.mac", "source"), ("destination.mac", "target"),
-    ("host.mac", "subject"),
-)  # fmt: skip
-_USERS: tuple[tuple[str, str, Role], ...] = (
-    ("user.name", "user.domain", "subject"),
-    ("user.target.name", "user.target.domain", "target"),
-    ("user.effective.name", "user.effective.domain", "target"),
-    ("user.changes.name", "user.domain", "target"),
-    ("source.user.name", "source.user.domain", "source"),
-    ("client.user.name", "client.user.domain", "source"),
-    ("destination.user.name", "destination.user.domain", "target"),
-    ("server.user.name", "server.user.domain", "target"),
-    ("winlog.event_data.SubjectUserName", "winlog.event_data.SubjectDomainName", "source"),
-    ("winlog.event_data.TargetUserName", "winlog.event_data.TargetDomainName", "target"),
-)  # fmt: skip
-_PRINCIPALS: tuple[tuple[str, Role], ...] = (
-    ("user.email", "subject"), ("user.target.email", "target"), ("source.user.email", "source"),
-)  # fmt: skip
-_LOGONS: tuple[tuple[str, Role], ...] = (
-    ("winlog.logon.id", "subject"), ("winlog.event_data.LogonId", "subject"),
-    ("winlog.event_data.SubjectLogonId", "source"), ("winlog.event_data.TargetLogonId", "target"),
-    ("auditd.session", "subject"),
-)  # fmt: skip
-_PROCESSES: tuple[tuple[str, str, Role], ...] = (
-    ("process.entity_id", "process.pid", "subject"),
-    ("process.parent.entity_id", "process.parent.pid", "source"),
-    ("winlog.event_data.SourceProcessGUID", "winlog.event_data.SourceProcessId", "subject"),
-    ("winlog.event_data.SourceProcessGuid", "winlog.event_data.SourceProcessId", "subject"),
-    ("winlog.event_data.TargetProcessGUID", "winlog.event_data.TargetProcessId", "target"),
-    ("winlog.event_data.TargetProcessGuid", "winlog.event_data.TargetProcessId", "target"),
-)  # fmt: skip
-_PATHS: tuple[tuple[str, Role], ...] = (
-    ("process.executable", "subject"), ("process.parent.executable", "source"),
-    ("file.path", "object"), ("dll.path", "object"), ("file.target_path", "object"),
-)  # fmt: skip
-_HASHES: tuple[tuple[str, Role], ...] = (
-    ("process.hash.sha256", "subject"), ("process.hash.sha1", "subject"),
-    ("process.hash.md5", "subject"),
-    ("file.hash.sha256", "object"), ("file.hash.sha1", "object"), ("file.hash.md5", "object"),
-    ("dll.hash.sha256", "object"), ("dll.hash.sha1", "object"), ("dll.hash.md5", "object"),
-)  # fmt: skip
-_THINGS: tuple[tuple[str, EntityType], ...] = (
-    ("service.name", "service"), ("winlog.event_data.ServiceName", "service"),
-    ("winlog.event_data.TaskName", "task"), ("registry.path", "registry"),
-)  # fmt: skip
-_NAMES: tuple[tuple[str, EntityType, Role], ...] = (
-    ("dns.question.name", "domain", "object"), ("url.domain", "domain", "target"),
-    ("destination.domain", "domain", "target"), ("source.domain", "domain", "source"),
-    ("tls.client.server_name", "domain", "target"), ("url.full", "url", "object"),
-    ("container.id", "workload", "subject"), ("kubernetes.pod.uid", "workload", "subject"),
-    ("opsonin.attestation.attester", "key", "subject"),
-)  # fmt: skip
-
 _Reader = Callable[[Fields, str], Found]
 _READERS: tuple[tuple[_Reader, frozenset[str]], ...] = (
-    (_addresses, frozenset(name for name, _ in (*_IPS, *_MACS))),
-    (_users, frozenset(name for name, *_ in (*_USERS, *_PRINCIPALS, *_LOGONS))),
-    (_processes, frozenset(name for both in _PROCESSES for name in both[:2])),
-    (_files, frozenset(name for name, _ in (*_PATHS, *_HASHES))),
+    (_addresses, frozenset(name for name, _ in (*IPS, *MACS))),
+    (_users, frozenset(name for name, *_ in (*USERS, *PRINCIPALS, *LOGONS))),
+    (_processes, frozenset(name for both in PROCESSES for name in both[:2])),
+    (_files, frozenset(name for name, _ in (*PATHS, *HASHES))),
     (_flows, frozenset({"network.community_id", "destination.port"})),
-    (_things, frozenset(row[0] for row in (*_THINGS, *_NAMES))),
+    (_things, frozenset(row[0] for row in (*THINGS, *NAMES))),
 )
 
-JOIN_FIELDS: frozenset[str] = frozenset().union(*(read for _, read in _READERS)) | {
-    "user.domain", "user.target.domain", "user.effective.domain", "source.user.domain",
-    "client.user.domain", "destination.user.domain", "server.user.domain", "user.id", "user.email",
-    "winlog.event_data.SubjectDomainName", "winlog.event_data.TargetDomainName",
-    "host.name", "host.hostname", "host.id", "host.type", "winlog.computer_name",
-    "observer.name", "observer.type", "observer.hostname",
-    "source.port", "destination.port", "network.transport", "network.iana_number",
-    "network.direction", "source.nat.port", "destination.nat.port",
-    "process.name", "process.start", "process.parent.start", "process.parent.name",
-    "event.kind", "event.category", "event.type", "event.action", "event.outcome", "event.code",
-    "event.module", "event.provider", "event.dataset", "winlog.logon.type",
-    "winlog.event_data.LogonType", "winlog.event_data.ImagePath", "winlog.event_data.ServiceFileName",
-    "winlog.event_data.LogonGuid", "winlog.logon.guid",
-    "registry.data.strings", "zeek.session_id", "zeek.uid", "zeek.connection.uid",
-    "dhcp.assigned_ip", "agent.id", "rule.id", "rule.name",
-    "opsonin.attestation.attester",
-    "opsonin.attestation.verifier",
-    "opsonin.attestation.evidence",
-    "opsonin.attestation.result",
-    "opsonin.attestation.level",
-    "opsonin.attestation.reason",
-    "rule.category",
-}  # fmt: skip
+JOIN_FIELDS: frozenset[str] = frozenset().union(*(read for _, read in _READERS)) | SUPPORT
 """Names of the fields that joins read: what an observation, and an alert's agreed fields, should keep."""
-
-_ACTORS: tuple[tuple[str, Role], ...] = (
-    ("observer.name", "observer"),
-    ("observer.hostname", "observer"),
-)
 
 
 def entities_of(fields: Fields) -> tuple[Entity, ...]:
@@ -275,7 +201,7 @@ def entities_of(fields: Fields) -> tuple[Entity, ...]:
     host = host_of(fields)
     if host:
         found["host", host, "subject"] = None
-    for name, role in _ACTORS:
+    for name, role in ACTORS:
         if (value := fields.get(name)) and (known := canonical.host(text(value))):
             found["host", known, role] = None
     names = fields.keys()

@@ -19,13 +19,14 @@ from correlate.chain.edges import DAY_US, HOUR_US, Tie, strongest
 from correlate.chain.entities import entities_of
 from correlate.chain.hubs import Hubs
 from correlate.chain.identity import Identity
-from correlate.chain.knots import Change, Knot, Weave
+from correlate.chain.knots import Change, Weave
 from correlate.chain.postings import Postings
 from correlate.chain.reach import reach_of
 from correlate.chain.regain import Regain, concerned
 from correlate.chain.relations import Relations
-from correlate.chain.runs import LEVEL_OF, Member, Reach, Run, facts_of, member_of, sign
+from correlate.chain.runs import LEVEL_OF, Knot, Member, Reach, Run
 from correlate.chain.settings import LinkSettings
+from correlate.chain.signature import facts_of, member_of, sign
 from correlate.chain.stages import ATTESTATION_RESULT
 from correlate.chain.trust import Trust
 from correlate.chain.words import Word, Words

@@ -1,4 +1,4 @@
-"""Knots: sets of runs that edges hold together; what becomes a chain.
+"""How edges make knots: sets of runs that hold together, and so become chains.
 
 Two knots become one by one strong edge or two independent medium ones. The rule is monotone, so the outcome is the
 same in whatever order edges are found. Taking a run or an edge away dissolves the knot and ties it again, which may split it.
@@ -11,44 +11,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from correlate.chain.edges import MEDIUM, STRONG, Tie
-from correlate.chain.runs import Run
+from correlate.chain.runs import Knot, Run
 
 Find: TypeAlias = Callable[[Run], dict[Run, tuple[Tie, ...]]]
 Sides: TypeAlias = Callable[[Run], dict[str, int]]
-
-
-@dataclass(slots=True, eq=False)
-class Knot:
-    """One chain in the making; compared by identity.
-
-    Attributes:
-        number: names its part of the snapshot; says nothing else.
-        runs: its nodes.
-        bans: sides on which its runs stand in splits that a person made, by the split.
-        half: knots it would join if one more independent edge came, with the groups of those it has.
-        names: ids under which it, or a knot it took in, was published.
-        due_us: event time at which it must be published again; None when what is published is current.
-        shown_runs, shown_alerts: sizes when it was last published.
-    """
-
-    number: int
-    runs: set[Run] = field(default_factory=set)
-    bans: dict[str, int] = field(default_factory=dict)
-    half: dict[Knot, set[str]] = field(default_factory=dict)
-    names: set[str] = field(default_factory=set)
-    due_us: int | None = None
-    shown_runs: int = 0
-    shown_alerts: int = 0
-
-    @property
-    def last_us(self) -> int:
-        """Time of its last alert."""
-        return max(run.last_us for run in self.runs)
-
-    @property
-    def first(self) -> Run:
-        """The run with its earliest alert."""
-        return min(self.runs)
 
 
 @dataclass(slots=True)

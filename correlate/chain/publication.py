@@ -13,10 +13,10 @@ from contract.records import Chain
 from contract.timestamps import microseconds
 from correlate.chain import state
 from correlate.chain.graph import Graph
-from correlate.chain.knots import Change, Knot
+from correlate.chain.knots import Change
 from correlate.chain.names import Name, Names
 from correlate.chain.patterns import Pattern
-from correlate.chain.runs import LEVEL_OF, Run
+from correlate.chain.runs import LEVEL_OF, Knot, Run
 from correlate.chain.settings import LinkSettings
 from correlate.chain.story import chain_id, tell
 

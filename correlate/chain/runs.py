@@ -1,38 +1,20 @@
-"""Runs: the nodes of the graph. Alerts of one rule about the same things, close in time, are one run.
+"""Runs, the nodes of the graph, and knots, the sets of them that edges hold together.
 
-A chain with a port scan's ten thousand alerts has one step for them, not ten thousand. What a run holds is a
+Alerts of one rule about the same things, close in time, are one run. A chain with a port scan's ten thousand alerts has one step for them, not ten thousand. What a run holds is a
 function of the set of its alerts, never of their order of arrival.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from contract.records import LEVELS, Alert, Entity, Rule
-from contract.timestamps import from_datetime
-from correlate.chain.entities import entities_of
-
-if TYPE_CHECKING:
-    from correlate.chain.baseline import Rarity
-    from correlate.chain.edges import Tie
-    from correlate.chain.knots import Knot
-
-_SIGNING: Final = frozenset(
-    {"ip", "host", "user", "process", "service", "task", "registry", "domain", "key", "workload"}
-)
-"""Types that tell two runs of a rule apart; flows, sessions, files and hashes may differ within one."""
+from contract.records import LEVELS, Entity, Rule
+from correlate.chain.edges import Tie
+from correlate.chain.habits import Rarity
 
 MAX_FLOATING: Final = 32
 """Entities outside `_SIGNING` that one run keeps; they join, so they are bounded. The first by alert order stay."""
-
-FACTS: Final = (
-    "opsonin.attestation.result", "opsonin.attestation.level", "opsonin.attestation.evidence",
-    "opsonin.attestation.reason", "rule.category", "event.dataset", "event.provider",
-)  # fmt: skip
-"""Fields of the first alert that a run keeps: trust, patterns and reports read them."""
-
-_FACTS: Final = frozenset(FACTS)
 
 LEVEL_OF: Final = {level: number for number, level in enumerate(LEVELS)}
 
@@ -209,6 +191,40 @@ class Run:
         self.last_us = max(self.last_us, last_us) if self.folded else last_us
 
 
+@dataclass(slots=True, eq=False)
+class Knot:
+    """One chain in the making; compared by identity.
+
+    Attributes:
+        number: names its part of the snapshot; says nothing else.
+        runs: its nodes.
+        bans: sides on which its runs stand in splits that a person made, by the split.
+        half: knots it would join if one more independent edge came, with the groups of those it has.
+        names: ids under which it, or a knot it took in, was published.
+        due_us: event time at which it must be published again; None when what is published is current.
+        shown_runs, shown_alerts: sizes when it was last published.
+    """
+
+    number: int
+    runs: set[Run] = field(default_factory=set)
+    bans: dict[str, int] = field(default_factory=dict)
+    half: dict[Knot, set[str]] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    due_us: int | None = None
+    shown_runs: int = 0
+    shown_alerts: int = 0
+
+    @property
+    def last_us(self) -> int:
+        """Time of its last alert."""
+        return max(run.last_us for run in self.runs)
+
+    @property
+    def first(self) -> Run:
+        """The run with its earliest alert."""
+        return min(self.runs)
+
+
 def _host(signing: tuple[Entity, ...]) -> str:
     for side in ("subject", "target", "source"):
         for kind in ("host", "ip"):
@@ -220,42 +236,3 @@ def _host(signing: tuple[Entity, ...]) -> str:
 
 def _by_time(member: Member) -> tuple[int, str]:
     return member.time_us, member.id
-
-
-def member_of(alert: Alert) -> Member:
-    """Return what a run keeps of an alert, without its floating entities."""
-    time, last = alert.time, alert.last
-    time_us = from_datetime(time)
-    last_us = time_us if last is time else from_datetime(last)
-    return Member(alert.id, alert.revision, time_us, last_us, alert.event_count)
-
-
-def sign(alert: Alert) -> tuple[str, tuple[Entity, ...], tuple[Entity, ...]]:
-    """Return signature, signing and floating entities of an alert, in a fixed order.
-
-    An alert that lists no entities is asked for those that its agreed fields name.
-    """
-    signing: dict[str, Entity] = {}
-    floating: list[Entity] = []
-    fields = alert.fields
-    for one in alert.entities or entities_of(fields):
-        role, kind = one.role, one.type
-        if role == "observer":
-            continue
-        if kind in _SIGNING:
-            signing[f"{kind}|{role}|{one.value}"] = one
-        else:
-            floating.append(one)
-    marks = sorted(signing) if len(signing) > 1 else signing
-    rule = alert.rule
-    signature = "\n".join((rule.id, rule.level, *marks))
-    if fields and not _FACTS.isdisjoint(fields):
-        facts = "\n".join(f"{name}={fields[name]}" for name in FACTS if name in fields)
-        signature = f"{signature}\n{facts}"
-    return signature, tuple([signing[mark] for mark in marks]), tuple(floating)
-
-
-def facts_of(alert: Alert) -> dict[str, Any]:
-    """Return the fields of an alert that its run keeps."""
-    fields = alert.fields
-    return {name: fields[name] for name in FACTS if name in fields} if fields else {}

@@ -12,12 +12,11 @@ import msgspec
 
 from contract.errors import StoreError
 from contract.records import Rule
-from correlate.chain.baseline import Rarity
 from correlate.chain.edges import CODE_OF, EDGE_OF, Tie
 from correlate.chain.entities import entity
 from correlate.chain.graph import Graph
-from correlate.chain.knots import Knot
-from correlate.chain.runs import Member, Reach, Run
+from correlate.chain.habits import Rarity
+from correlate.chain.runs import Knot, Member, Reach, Run
 
 VERSION: Final = 1
 

@@ -13,8 +13,9 @@ from correlate.chain.identity import Identity
 from correlate.chain.postings import Postings
 from correlate.chain.reach import reach_of
 from correlate.chain.relations import Relations
-from correlate.chain.runs import Run, facts_of, member_of, sign
+from correlate.chain.runs import Run
 from correlate.chain.settings import LinkSettings
+from correlate.chain.signature import facts_of, member_of, sign
 from correlate.chain.stages import ANY_TIME, RANK
 
 MAX_LEFT_OUT: Final = 50
