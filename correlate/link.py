@@ -48,7 +48,7 @@ class Linker:
         self._now_us = 0
         self._swept_us = 0
         self._saved = set(parts)
-        self._saved_base = self._graph.baseline.meta()
+        self._saved_base = self._graph.weighing.baseline.meta()
         self._lifetime_us = microseconds(settings.lifetime)
         if parts:
             self._restore(parts)
@@ -95,7 +95,7 @@ class Linker:
             self._now_us = max(self._now_us, wake_us)
             out.extend(self._ripen())
         self._now_us = max(self._now_us, now_us)
-        self._graph.baseline.absorb(now_us)
+        self._graph.weighing.baseline.absorb(now_us)
         if now_us >= self._swept_us + _SWEEP_US:
             self._swept_us = now_us
             self._forget()
@@ -118,7 +118,7 @@ class Linker:
         for part in [one for one, data in parts.items() if data is None]:
             if part not in self._saved:
                 del parts[part]  # it came and went between two snapshots
-        base = self._graph.baseline.meta()
+        base = self._graph.weighing.baseline.meta()
         if parts or base != self._saved_base:
             self._saved_base = base
             parts["meta"] = state.encode(
@@ -126,7 +126,7 @@ class Linker:
                     "now": self._now_us,
                     "swept": self._swept_us,
                     "moment": self._moment.at_us,
-                    "next_run": self._graph.next_run,
+                    "next_run": self._graph.held.next_number,
                     "next_knot": self._graph.weave.next_number,
                     "base": base,
                 }
@@ -137,7 +137,7 @@ class Linker:
 
     def is_empty(self) -> bool:
         """Tell whether nothing was ever taken: what is usual for a host is remembered when all chains are over."""
-        return self._graph.baseline.since_us is None and not self._moment
+        return self._graph.weighing.baseline.since_us is None and not self._moment
 
     # -------------------------------------------------------------- inside
 
@@ -183,18 +183,16 @@ class Linker:
         """Drop what is older than a lifetime and held by nothing."""
         old_us = self._now_us - self._lifetime_us
         self._told.forget_names(old_us)
-        self._graph.forget_retractions(old_us)
-        self._graph.forget_words(old_us)
-        self._graph.forget(self._now_us)
+        self._graph.forget(self._now_us, old_us)
 
     def _restore(self, parts: Mapping[str, bytes]) -> None:
         meta = state.decode("meta", parts["meta"])
         self._now_us, self._swept_us = meta["now"], meta["swept"]
         self._moment.at_us = meta.get("moment", 0)
-        self._graph.next_run = meta["next_run"]
+        self._graph.held.next_number = meta["next_run"]
         self._graph.weave.next_number = meta["next_knot"]
-        self._graph.baseline.restore_meta(meta["base"])
-        self._saved_base = self._graph.baseline.meta()
+        self._graph.weighing.baseline.restore_meta(meta["base"])
+        self._saved_base = self._graph.weighing.baseline.meta()
         state.restore(self._graph, parts)
         self._told.restore(parts)
         if "moment" in parts:

@@ -31,15 +31,29 @@ def correct(
         if correction.verb == "undo":
             if correction.other not in graph.words.by_id:
                 raise RefusedError(f"no correction {correction.other} is in force")  # noqa: TRY301
-            graph.unsay(correction.other, change)
+            graph.weave.retie(_about(graph, graph.words.remove(correction.other)), change)
             return None
         if len(graph.words.by_id) >= MAX_WORDS:
             raise RefusedError(f"{MAX_WORDS} corrections are in force; undo some")  # noqa: TRY301
-        graph.say(_word(graph, correction, find), change)
+        _say(graph, _word(graph, correction, find), change)
     except RefusedError as error:
         text = f"{correction.verb} by {correction.by}: {error}"
         return Notice("link_corrections_refused", 1, correction.verb, text)
     return None
+
+
+def _say(graph: Graph, word: Word, change: Change) -> None:
+    """Let a word hold; earlier ones that it contradicts hold no more."""
+    runs: set[Run] = set()
+    for id in graph.words.overruled(word):
+        runs |= _about(graph, graph.words.remove(id))
+    graph.words.add(word)
+    graph.weave.retie(runs | _about(graph, word), change)
+
+
+def _about(graph: Graph, word: Word) -> set[Run]:
+    by_alert = graph.held.by_alert
+    return {by_alert[one] for one in word.alerts if one in by_alert}
 
 
 def _word(graph: Graph, correction: Correction, find: Callable[[str], Run | None]) -> Word:
@@ -73,7 +87,7 @@ def _leaving(graph: Graph, correction: Correction, first: Run) -> set[Run]:
     """Return the steps of the alerts that leave; repetitions of one step go together."""
     leaving: set[Run] = set()
     for alert in correction.alerts:
-        run = graph.by_alert.get(alert)
+        run = graph.held.by_alert.get(alert)
         if run is None or run.knot is not first.knot:
             raise RefusedError(f"alert {alert} is not in chain {correction.chain}")
         leaving.add(run)

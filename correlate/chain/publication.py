@@ -129,7 +129,7 @@ class Publication:
             yield from map(self.names.withdraw, sorted(knot.names))
             knot.names = set()
             if len(knot.runs) == 1:
-                self._graph.loosen(knot.first)
+                self._graph.held.loosen(knot.first)
             return
         if not at_due and not self._is_material(knot):
             self.later(knot)
@@ -204,13 +204,18 @@ class Publication:
     def notices(self) -> list[Output]:
         """Return what passed a bound since the last call."""
         graph = self._graph
-        if not (graph.lost or graph.relations.lost or graph.identity.lost or graph.baseline.lost):
+        if not (
+            graph.lost
+            or graph.around.relations.lost
+            or graph.around.identity.lost
+            or graph.weighing.baseline.lost
+        ):
             return []
         lost, graph.lost = graph.lost, Counter()
         for name, part in (
-            ("relations", graph.relations),
-            ("addresses", graph.identity),
-            ("habits", graph.baseline),
+            ("relations", graph.around.relations),
+            ("addresses", graph.around.identity),
+            ("habits", graph.weighing.baseline),
         ):
             if part.lost:
                 lost[name] += part.lost
@@ -226,7 +231,7 @@ class Publication:
         """Give each id of a knot to the knot that now holds its first alert."""
         moved: set[Knot] = set()
         for one in sorted(knot.names):
-            run = self._graph.by_alert.get(self.names[one].anchor)
+            run = self._graph.held.by_alert.get(self.names[one].anchor)
             if run is not None and run.knot is not knot:
                 knot.names.discard(one)
                 run.knot.names.add(one)
@@ -239,7 +244,7 @@ class Publication:
         if found is None:
             return None
         goes_on, name = found
-        run = self._graph.by_alert.get(name.anchor)
+        run = self._graph.held.by_alert.get(name.anchor)
         return run if run is not None and goes_on in run.knot.names else None
 
     # -------------------------------------------------------------- forgetting, state
@@ -271,7 +276,7 @@ class Publication:
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Go on from the parts, after the graph did."""
-        for run in self._graph.runs.values():
+        for run in self._graph.held.runs.values():
             knot = self._knots[run.knot.number] = run.knot
             if run.grown and len(knot.runs) == 1 and not knot.names:
                 knot.due_us = run.last_us + self._gap_us
@@ -289,7 +294,7 @@ class Publication:
         for number in sorted(self._knots):
             knot = self._knots[number]
             if len(knot.runs) == 1 and not knot.names:
-                self._graph.loosen(knot.first)
+                self._graph.held.loosen(knot.first)
 
 
 def _digest(chain: Chain) -> str:

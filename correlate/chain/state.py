@@ -52,34 +52,34 @@ def changed(graph: Graph) -> dict[str, bytes | None]:
     """Return the parts of the runs and of what is known that changed since the last call."""
     parts: dict[str, bytes | None] = {}
     for run in graph.weave.retied:
-        if run.number in graph.runs:
-            graph.changed_runs[run.number] = run
+        if run.number in graph.held.runs:
+            graph.held.changed[run.number] = run
     graph.weave.retied.clear()
-    for number, kept in sorted(graph.changed_runs.items()):
+    for number, kept in sorted(graph.held.changed.items()):
         parts[f"run/{number}"] = None if kept is None else _run(kept)
-    graph.changed_runs.clear()
+    graph.held.changed.clear()
     for key, rows in graph.trust.changed().items():
         parts[f"trust/{key}"] = None if rows is None else encode({"rows": rows})
     for alert in sorted(graph.changed_gone):
         row = graph.gone.get(alert)
         parts[f"gone/{alert}"] = None if row is None else encode({"row": row})
     graph.changed_gone.clear()
-    for name in sorted(graph.baseline.changed):
-        part = graph.baseline.part(name)
+    for name in sorted(graph.weighing.baseline.changed):
+        part = graph.weighing.baseline.part(name)
         parts[f"base/{name}"] = None if part is None else encode(part)
-    graph.baseline.changed.clear()
-    for number in sorted(graph.relations.changed):
-        ups = graph.relations.part(number)
+    graph.weighing.baseline.changed.clear()
+    for number in sorted(graph.around.relations.changed):
+        ups = graph.around.relations.part(number)
         parts[f"seen/{number}"] = None if ups is None else encode({"rows": ups})
-    graph.relations.changed.clear()
+    graph.around.relations.changed.clear()
     for id in sorted(graph.words.changed):
         word = graph.words.part(id)
         parts[f"word/{id}"] = None if word is None else encode({"row": word})
     graph.words.changed.clear()
-    for ip in sorted(graph.identity.changed):
-        bindings = graph.identity.part(ip)
+    for ip in sorted(graph.around.identity.changed):
+        bindings = graph.around.identity.part(ip)
         parts[f"address/{ip}"] = None if bindings is None else encode({"rows": bindings})
-    graph.identity.changed.clear()
+    graph.around.identity.changed.clear()
     return parts
 
 
@@ -159,19 +159,19 @@ def restore(graph: Graph, parts: Mapping[str, bytes]) -> None:
             graph.hold(_read(number, stored[number]))
         for number, part in stored.items():
             partner = part["partner"]
-            graph.runs[number].partner = graph.runs.get(partner)
+            graph.held.runs[number].partner = graph.held.runs.get(partner)
         for number in sorted(knots):
             _tie_up(graph, number, knots[number])
-        for run in graph.runs.values():
+        for run in graph.held.runs.values():
             if not hasattr(run.knot, "runs"):
                 graph.weave.knot(run)  # it stands alone: no part says otherwise
         for number in sorted(stored):
-            run = graph.runs[number]
+            run = graph.held.runs[number]
             for other, ties in stored[number]["ties"]:
-                graph.weave.restore(run, graph.runs[other], _ties(ties))
+                graph.weave.restore(run, graph.held.runs[other], _ties(ties))
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"chain state: parts do not fit together: {error!r}") from error
-    graph.changed_runs.clear()
+    graph.held.changed.clear()
 
 
 def _know(graph: Graph, parts: Mapping[str, bytes]) -> None:
@@ -183,12 +183,12 @@ def _know(graph: Graph, parts: Mapping[str, bytes]) -> None:
         graph.gone[rest] = (revision, time_us)
     chunks = {int(rest): part["rows"] for rest, part in _of_kind("seen", parts)}
     for chunk in sorted(chunks):
-        graph.relations.restore(chunk, chunks[chunk])
+        graph.around.relations.restore(chunk, chunks[chunk])
     for rest, part in _of_kind("address", parts):
-        graph.identity.restore(rest, part["rows"])
+        graph.around.identity.restore(rest, part["rows"])
     graph.words.restore({rest: part["row"] for rest, part in _of_kind("word", parts)})
     for rest, part in _of_kind("base", parts):
-        graph.baseline.restore(rest, part)
+        graph.weighing.baseline.restore(rest, part)
 
 
 def _of_kind(kind: str, parts: Mapping[str, bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -198,7 +198,7 @@ def _of_kind(kind: str, parts: Mapping[str, bytes]) -> Iterator[tuple[str, dict[
 
 
 def _tie_up(graph: Graph, number: int, part: dict[str, Any]) -> None:
-    knot = Knot(number, {graph.runs[one] for one in part["runs"]}, names=set(part["names"]))
+    knot = Knot(number, {graph.held.runs[one] for one in part["runs"]}, names=set(part["names"]))
     knot.due_us = part["due"]
     _, knot.shown_runs, knot.shown_alerts = part["shown"]
     for run in knot.runs:

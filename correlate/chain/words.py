@@ -7,7 +7,7 @@ a merge takes back the splits that stand between its two sides, a split the merg
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -144,6 +144,12 @@ class Words:
             if known.is_split != word.is_split
             and any((a in one and b in two) or (a in two and b in one) for a, b in _pairs(known))
         ]
+
+    def forget(self, before_us: int, held: Container[str]) -> None:
+        """Drop the words of whose alerts none is held and all are older."""
+        for word in list(self.by_id.values()):
+            if word.last_us < before_us and not any(one in held for one in word.alerts):
+                self.remove(word.id)
 
     def part(self, id: str) -> list[Any] | None:
         """Return a word as a row of the state; None when it holds no more."""

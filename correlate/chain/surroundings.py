@@ -1,0 +1,77 @@
+"""What is known around runs: what lies up from things, who addresses were; and which runs something new concerns."""
+
+from __future__ import annotations
+
+from contract.event import Fields, Observation
+from contract.timestamps import microseconds
+from correlate.chain.edges import DAY_US, HOUR_US
+from correlate.chain.hubs import Hubs
+from correlate.chain.identity import Identity
+from correlate.chain.reach import reach_of
+from correlate.chain.relations import Relations
+from correlate.chain.runs import Reach, Run
+from correlate.chain.settings import LinkSettings
+
+
+class Surroundings:
+    """Relations and bindings of one site.
+
+    Attributes:
+        hubs: what makes no join.
+        relations: what lies up from things.
+        identity: who addresses were.
+    """
+
+    def __init__(self, settings: LinkSettings) -> None:
+        self.hubs = Hubs(settings.hubs)
+        self.relations = Relations(settings.max_relations)
+        self.identity = Identity()
+        self._by_ip: dict[str, dict[Run, None]] = {}
+        self._lifetime_us = microseconds(settings.lifetime)
+        self._lateness_us = microseconds(settings.lateness)
+
+    def learn(self, seen: Observation) -> list[str]:
+        """Take what an event tells of causes; return the keys from which something new can be reached."""
+        return self.relations.learn(seen)
+
+    def rename(self, fields: Fields, time_us: int) -> set[Run]:
+        """Learn who addresses are; return the runs that this may concern."""
+        runs: set[Run] = set()
+        for ip in self.identity.learn(fields, time_us):
+            runs.update(self._by_ip.get(ip, ()))
+        return runs
+
+    def reach(self, run: Run) -> tuple[Reach, ...]:
+        """Return through what a run can be joined, and keep in mind whose addresses that depends on."""
+        asked: set[str] = set()
+        found = reach_of(run, self.relations, self.identity, self.hubs, self._lifetime_us, asked)
+        if asked != run.asked:
+            self.leave(run)
+            run.asked = frozenset(asked)
+            for ip in run.asked:
+                self._by_ip.setdefault(ip, {})[run] = None
+        return found
+
+    def leave(self, run: Run) -> None:
+        """Keep a run in mind no more."""
+        for ip in run.asked:
+            named = self._by_ip.get(ip)
+            if named is not None:
+                named.pop(run, None)
+                if not named:
+                    del self._by_ip[ip]
+        run.asked = frozenset()
+
+    def forget_before(self, now_us: int, oldest_us: int) -> int:
+        """Let go of what no run can ask for any more, one that is late or still open included; return the time.
+
+        Args:
+            now_us: event time.
+            oldest_us: beginning of the oldest run that is open.
+        """
+        before_us = (
+            min(oldest_us, now_us - self._lateness_us) - max(self._lifetime_us, DAY_US) - HOUR_US
+        )
+        self.relations.forget(before_us)
+        self.identity.forget(before_us)
+        return before_us
