@@ -19,6 +19,7 @@ from contract.ports import UNCHANGED, Logic, Parts, Stage
 from contract.records import Alert, Chain, Correction
 from contract.timestamps import microseconds
 from correlate.chain import state
+from correlate.chain.bounds import notices
 from correlate.chain.correct import correct
 from correlate.chain.edges import MINUTE_US
 from correlate.chain.graph import Graph
@@ -55,7 +56,7 @@ class Linker:
 
     def renew(self, patterns: Sequence[Pattern]) -> None:
         """Go on with other patterns: a chain bears their names from its next change on."""
-        self._told.patterns = patterns
+        self._told.telling.patterns = patterns
 
     # -------------------------------------------------------------- Logic
 
@@ -67,7 +68,7 @@ class Linker:
             refused = correct(self._graph, item, self._told.anchor, change)
             if refused is not None:
                 return [*out, refused]
-            return [*out, *self._told.settle(change), *self._told.notices()]
+            return [*out, *self._told.settle(change), *notices(self._graph)]
         moment = self._moment
         if moment.is_full:
             out = self._end_moment()
@@ -99,7 +100,7 @@ class Linker:
         if now_us >= self._swept_us + _SWEEP_US:
             self._swept_us = now_us
             self._forget()
-        return [*out, *self._told.notices()] if out or self._graph.lost else out
+        return [*out, *notices(self._graph)] if out or self._graph.lost else out
 
     def wake_at(self) -> int | None:
         """Return when something is due or ends; what is held is told at the next watermark at the latest."""
@@ -159,7 +160,7 @@ class Linker:
         for knot in repeated:
             if knot not in change.touched:
                 self._told.later(knot)
-        return [*out, *self._told.notices()]
+        return [*out, *notices(self._graph)]
 
     def _due_at(self) -> int | None:
         due_us, ends_us = self._told.wake_at(), self._graph.wake_at()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import blake2b
 from heapq import heapify, heappop, heappush
 from typing import Any, Final, TypeAlias
 
@@ -18,23 +16,13 @@ from correlate.chain.names import Name, Names
 from correlate.chain.patterns import Pattern
 from correlate.chain.runs import LEVEL_OF, Knot, Run
 from correlate.chain.settings import LinkSettings
-from correlate.chain.story import chain_id, tell
+from correlate.chain.story import chain_id
+from correlate.chain.telling import Telling, digest
 
 Output: TypeAlias = Chain | Notice
 
 _AT_ONCE: Final = 32
 """Runs of a chain up to which each new one is published at once; a longer one when it grew by a sixteenth."""
-
-_WORDS: Final = {
-    "runs": "graph is full: alerts that joined nothing, then the oldest chains, were closed early",
-    "run_alerts": "more alerts of one kind than a run keeps; the latest are counted, not listed",
-    "chain_runs": "chain is full: an edge was found and the chains were not joined",
-    "names": "more chain ids than are remembered; the oldest cannot come back to life",
-    "relations": "more processes, connections and files than are remembered; the oldest went",
-    "addresses": "more addresses than are remembered; the one longest unbound went",
-    "habits": "more hosts, or rules on one host, than habits are learnt of; they count as never seen",
-    "crowd": "one rule against one target from many sources; these alerts make no chain of their own",
-}
 
 
 class Publication:
@@ -48,7 +36,7 @@ class Publication:
 
     def __init__(self, graph: Graph, settings: LinkSettings, patterns: Sequence[Pattern]) -> None:
         self.names = Names()
-        self.patterns = patterns
+        self.telling = Telling(graph, patterns)
         self._graph = graph
         self._settings = settings
         self._knots: dict[int, Knot] = {}
@@ -137,16 +125,8 @@ class Publication:
         own = chain_id(knot.runs)
         known = self.names.get(own)
         revision = known.revision + 1 if known else 1
-        chain = tell(
-            knot.runs,
-            revision,
-            self._rarity,
-            self._trust,
-            patterns=self._shapes(knot),
-            corrections=self._said(knot),
-            trusted=self._graph.regain.trusted(knot.runs),
-        )
-        shown = _digest(chain)
+        chain = self.telling.chain(knot, revision)
+        shown = digest(chain)
         if known is None or shown != known.shown or own not in knot.names:
             yield chain
             self.names.put(own, Name(knot.first.head, chain.revision, knot.last_us, shown=shown))
@@ -160,7 +140,7 @@ class Publication:
 
     def _is_worth(self, knot: Knot) -> bool:
         """Tell whether a knot is a chain: two rules joined, or one alert that is grave enough by itself."""
-        if len({run.rule.id for run in knot.runs}) > 1 or self._said(knot):
+        if len({run.rule.id for run in knot.runs}) > 1 or self.telling.said(knot):
             return True
         run = knot.first
         # What names no peer and no process gives nothing to act on: alone it must be graver.
@@ -176,54 +156,6 @@ class Publication:
         if size <= _AT_ONCE or knot.names != {chain_id(knot.runs)}:
             return True
         return abs(size - knot.shown_runs) * 16 >= size
-
-    def _said(self, knot: Knot) -> tuple[str, ...]:
-        """Return the ids of the corrections about a knot."""
-        if not self._graph.words:
-            return ()
-        return self._graph.words.of(one for run in knot.runs for one in run.members)
-
-    def _shapes(self, knot: Knot) -> tuple[str, ...]:
-        """Return the names of the patterns that a knot satisfies."""
-        if not self.patterns or len(knot.runs) == 1:
-            return ()
-        runs = sorted(knot.runs)
-        return tuple(one.pattern for one in self.patterns if one.find(runs) is not None)
-
-    def _rarity(self, run: Run) -> float:
-        return run.rarity.factor
-
-    def _trust(self, run: Run) -> float:
-        keys = tuple(
-            f"{one.type}|{one.value}"
-            for one in run.signing
-            if one.role in ("subject", "target") and one.type in ("host", "ip", "key")
-        )
-        return self._graph.trust.at(keys, run.last_us)
-
-    def notices(self) -> list[Output]:
-        """Return what passed a bound since the last call."""
-        graph = self._graph
-        if not (
-            graph.lost
-            or graph.around.relations.lost
-            or graph.around.identity.lost
-            or graph.weighing.baseline.lost
-        ):
-            return []
-        lost, graph.lost = graph.lost, Counter()
-        for name, part in (
-            ("relations", graph.around.relations),
-            ("addresses", graph.around.identity),
-            ("habits", graph.weighing.baseline),
-        ):
-            if part.lost:
-                lost[name] += part.lost
-                part.lost = 0
-        return [
-            Notice("link_left_out", amount, label, _WORDS[label])
-            for label, amount in sorted(lost.items())
-        ]
 
     # -------------------------------------------------------------- under which ids
 
@@ -295,9 +227,3 @@ class Publication:
             knot = self._knots[number]
             if len(knot.runs) == 1 and not knot.names:
                 self._graph.held.loosen(knot.first)
-
-
-def _digest(chain: Chain) -> str:
-    """Return a digest of what a chain says, its revision left out."""
-    data = chain.model_dump_json(exclude={"revision"}).encode()
-    return blake2b(data, digest_size=8).hexdigest()
