@@ -112,8 +112,9 @@ impl Scan {
     }
 
     fn mac(&mut self, raw: &[u8], at: usize) -> Option<usize> {
-        // The middle of a longer row of octets is none.
-        if !is_mac(raw, at) || (at > 1 && raw[at - 1] == b':' && raw[at - 2].is_ascii_hexdigit()) {
+        // The middle of a longer row of octets is none; of zeros alone it says "nobody", as `::` does.
+        let is_inner = at > 1 && raw[at - 1] == b':' && raw[at - 2].is_ascii_hexdigit();
+        if !is_mac(raw, at) || is_inner || raw[at..at + 17] == *NOBODY {
             return None;
         }
         let end = at + 17;
@@ -193,6 +194,8 @@ impl Scan {
         )
     }
 }
+
+const NOBODY: &[u8; 17] = b"00:00:00:00:00:00";
 
 fn is_mac(raw: &[u8], at: usize) -> bool {
     raw.len() >= at + 17

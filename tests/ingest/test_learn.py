@@ -379,6 +379,19 @@ def test_a_name_that_says_none_is_not_taken_for_another() -> None:
     assert one.take(raw, context()) == other.take(raw, context())
 
 
+def test_the_hardware_address_of_nobody_is_not_taken_for_another() -> None:
+    asks = (
+        b'{"timestamp":"2026-06-15T11:00:0%d.000000+0000","event_type":"arp","arp":{"hw_type":"ethernet","opcode":"request",'
+        b'"src_mac":"02:00:00:aa:bb:c%d","src_ip":"192.0.2.7","dest_mac":"%s","dest_ip":"192.0.2.9"}}'
+    )
+    nobody, anybody = b"00:00:00:00:00:00", b"02:00:00:11:22:33"
+    one = normalizer("suricata.eve")
+    for number in range(5):
+        one.take(asks % (number, number, anybody), context())
+    raw = asks % (7, 7, nobody)
+    assert one.take(raw, context()) == plain("suricata.eve").take(raw, context())
+
+
 def test_a_fault_of_the_native_module_costs_a_line_no_more_than_its_short_way() -> None:
     one = taught()
     templates = one._templates
