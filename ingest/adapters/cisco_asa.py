@@ -97,10 +97,16 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
             finish(fields, icmp(fields))
             return [fields]
     guess(fields, cut)
+    if "authentication" in fields["event.category"] and _FAILED(cut):
+        fields["event.outcome"] = "failure"
     finish(fields)
     return [fields]
 
 
+_FAILED = re.compile(
+    r"\b(?:fail|denied|reject|unable|invalid|refused|incorrect|can't|cannot|must authenticate)",
+    re.IGNORECASE,
+).search
 _VPN_TEXT = re.compile(r"(?:TunnelGroup <[^>]*> GroupPolicy|Group) <").search
 _AUDIT = re.compile(
     r"(?:^|[:\s])([^\s@:,]{1,128})@([0-9A-Fa-f.:]{3,39}), ([^,].*), ([^,]+)$"

@@ -24,10 +24,11 @@ from ingest.tables.protocols import transport_fields
 
 _OWN = table.PREFIX
 _HEAD = re.compile(
-    r"%(?:\$VDC-\d{1,3}%\$\s?%)?([A-Z][A-Z0-9_]{0,63}(?:-[A-Za-z][A-Za-z0-9_]{0,63})?)-(?:(?:SW|SP|RP|STBY|DFC)\d{0,2}-)?"
+    r"%(?:\$VDC-\d{1,3}%\$\s?%)?([A-Z][A-Z0-9_]{0,63}\+?(?:-[A-Za-z][A-Za-z0-9_]{0,63})?)-(?:(?:SW|SP|RP|STBY|DFC)\d{0,2}-)?"
     r"([0-7])-([A-Z0-9_]{1,96})\s?:\s?"
 ).search
 _MOST_TEXT = 2048
+_INNER_WITHIN = 256
 _DEVICES = {
     product: Device(
         {
@@ -71,12 +72,16 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         raise ParseError("expected %FACILITY-severity-MNEMONIC:, came none")
     facility, level, mnemonic = head.groups()
     fields = _start(text[: head.start()], text[: head.start(1)], context)
+    message = text[head.end() :].rstrip()
     fields |= _constants(facility.upper(), level, mnemonic)
     fields["event.provider"] = facility
-    message = text[head.end() :].rstrip()
     if message:
         fields["message"] = message
     cut = message[:_MOST_TEXT]
+    # The data plane of IOS XE hands its own messages on, whole, inside %IOSXE-6-PLATFORM.
+    if facility == "IOSXE" and (inner := _HEAD(cut, 0, _INNER_WITHIN)) is not None:
+        fields |= _constants(inner[1].upper(), level, inner[3]) | {"event.code": mnemonic}
+        mnemonic = inner[3]
     search = _PATTERNS.get(mnemonic)
     found = search(cut) if search is not None else None
     if found is not None:
@@ -157,6 +162,10 @@ def _sides(fields: Fields) -> None:
 def _flow(fields: Fields) -> tuple[int, int] | None:
     said = fields.pop("network.transport")
     fields.update(transport_fields(said) or {"network.transport": said.lower()})
+    if fields["network.transport"] in ("icmp", "ipv6-icmp"):
+        for port in ("source.port", "destination.port"):
+            if fields.get(port) == 0:  # written for every protocol; ICMP has none
+                del fields[port]
     add_totals(fields)
     kind = fields.get(_OWN + "icmp_type")
     return None if kind is None else (int(kind), int(fields.get(_OWN + "icmp_code") or 0))
@@ -165,7 +174,7 @@ def _flow(fields: Fields) -> tuple[int, int] | None:
 def _judge(fields: Fields) -> None:
     """Turn a verdict, or the begin or end of a session, into ECS's types."""
     action = fields.get("event.action", "")
-    verdict = {"permit": "permitted", "deny": "denied"}.get(action, action)
+    verdict = {"permit": "permitted", "deny": "denied"}.get(action.lower(), action)
     if verdict in ("permitted", "denied"):
         fields["event.action"] = verdict
         fields["event.category"] = ["network"]

@@ -15,11 +15,12 @@ from ingest.tables.protocols import transport_fields
 
 _ADDRESS = re.compile(
     r"(?<![\w.:])(?:([A-Za-z][\w.\-]{0,63}):)?((?:\d{1,3}\.){3}\d{1,3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})"
-    r"(?:/(\d{1,5}))?(?![\w.])"
+    r"(?:/(\d{1,5}))?(?!\w|\.\w)"
 )
 _ACCOUNT = re.compile(
     r"\b(?:[Uu]ser(?:name)?|Uname)\s?[=:]?\s?[<'\"]([^>'\"\s]{1,128})[>'\"]|\b(?:[Uu]ser(?:name)?|Uname)\s?[=:]\s?([^\s,;()]{1,128})"
-    r"|\b[Uu]ser ([^\s,;()]{1,128}), (?:IP|TunnelGroup)\b"
+    r"|\b[Uu]ser ([^\s,;()]{1,128}), (?:Assigned )?(?:IP|TunnelGroup)\b"
+    r"|\b(?:for|of|by) (?:(?:admin|network|the) )?[Uu]ser(?:name)? ([^\s,;:()<>'\"]{1,128}?)(?=[,;:.]?(?:\s|$))"
 ).search
 _WORD = re.compile(r"\b(TCP|UDP|ICMP|ICMPv6|GRE|ESP|AH|SCTP|OSPF|EIGRP)\b", re.IGNORECASE).search
 _MOST_ADDRESSES = 2
@@ -31,7 +32,8 @@ _TO = re.compile(
 _NO_INTERFACE = re.compile(
     r"(?i:(?:.*[_.\-])?(?:ip|addr|address|host|server|client|peer|local|remote|src|dst|dest|source|destination|nbr|neighbor))$"
 ).match
-_ON_INTERFACE = re.compile(r"\bon (?:the )?interface (\S{1,64}?)(?=[.,;]?(?:\s|$))").search
+_ON_INTERFACE = re.compile(r"\bon (?:the )?interface (\S{1,64}?)(?=[.,;:]?(?:\s|$))").search
+_MASK = "255."
 _BEFORE = 24
 """Characters before an address in which a word may say that it is a destination."""
 
@@ -42,7 +44,7 @@ def guess(fields: Fields, message: str) -> None:
     if on := _ON_INTERFACE(message):
         fields.setdefault("observer.ingress.interface.name", on[1])
     if who := _ACCOUNT(message):
-        fields["user.name"] = who[1] or who[2] or who[3]
+        fields["user.name"] = who[1] or who[2] or who[3] or who[4]
         place_people(fields)
     if found == _MOST_ADDRESSES and (word := _WORD(message)):
         fields.update(transport_fields(word[1]))
@@ -50,10 +52,14 @@ def guess(fields: Fields, message: str) -> None:
 
 def _guess_ends(fields: Fields, message: str) -> int:
     """Place the first two addresses, with what stands about them; return how many there are."""
-    found = 0
+    found, end = 0, len(message)
     for match in _ADDRESS.finditer(message):
         interface, address, port = match.groups()
-        if canonical_ip(address) is None:
+        if canonical_ip(address) is None or address.startswith(_MASK):
+            continue
+        mapped = message[end : match.start()].strip() == "("
+        end = match.end()
+        if mapped:  # `192.0.2.1/443 (198.51.100.1/443)`: the first end again, as it is mapped
             continue
         side, way = ("source", "ingress") if found == 0 else ("destination", "egress")
         if found == 0 and _TO(message, max(match.start() - _BEFORE, 0), match.start()):

@@ -27,7 +27,7 @@ _ADDRESS = r"([^\s/(),;<>]+?)"
 _PORT = r"(?:/([\w.\-]+))?"
 _USER = r"(?:\s?\(([^(),]*)(?:, ?\d[^()]*)?\))?"
 _MAPPED = r"(?:\s?\(([^\s/()]+)/(\d+)\))?"
-_INTERFACE = r"([^\s:/()]+):\s?"
+_INTERFACE = r"([^\s:/()]+)(?:\([^\s()]*\))?:\s?"  # `outside(acl-name):` in translations by policy
 _END = r"(?=[\s,;:.)(]|$)"
 
 

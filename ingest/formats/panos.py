@@ -205,6 +205,7 @@ _MESSAGE = tuple(
     re.compile(pattern).search
     for pattern in (
         r"(?:for user|User|user|by) '?(?P<user>[^\s',]+)'?(?: logged|[.,']|\s*$| from)",
+        r"User name: (?P<user>[^\s,]+)",
         r"(?:[Ff]rom:? |initiated by:? )(?P<source>[0-9A-Fa-f:.]*[0-9A-Fa-f])",
         r"(?:server address '|address: |to server |with WildFire Cloud |Public Cloud |Update server: )(?P<destination>[\w.\-]*\w)(?:'?(?:,| port: |:)\s?(?P<port>\d{1,5}))?",
         r"interface (?P<interface>[\w/.]+), ip (?P<source>[0-9A-Fa-f:.]+)",

@@ -54,6 +54,7 @@ PLACES: Final = {
 
 _ACL = r"""by access-group "?{acl*}"?(?: \[.*)?$"""
 _GROUP = r"Group <?{group*}>?,? User <?{user*}>? IP <?{sip}>? "
+_GROUP_ONLY = r"Group <{group*}>,? User <{user*}> {reason*}$"
 _IKE = r"(?:Group = {group*}, )?(?:Username = {who*}, )?(?:IP = {sip}?, )?"
 _LIST = (
     r"{proto} traffic from {S},? to {D},?,? (?:source|destination) {malicious*} resolved from "
@@ -107,8 +108,10 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "113004": r"AAA user {aaa_type} Successful ?: server = +{dip} ?[,:] [Uu]ser = {user*}$",
     "113005": r"AAA user {aaa_type} Rejected ?: reason = {reason*} ?: server = {dip} ?[,:] [Uu]ser = {user*}(?: ?[,:] user IP = {sip})?$",
     "113006": r"User {user'} locked out on exceeding '?{#attempts}'? successive failed authentication attempts",
+    "113007": r"User {user'} unlocked by {unlocked_by'}",
     "113008": r"AAA transaction status {aaa_status} ?: user = {user*}$",
     "113009": r"AAA retrieved default group policy \(?{group*}\)? for user =? ?{user*}$",
+    "113011": r"AAA retrieved user specific group policy \(?{group*}\)? for user =? ?{user*}$",
     "113012": r"AAA user {aaa_type} Successful ?: local database ?: user = {user*}$",
     "113013": r"AAA unable to complete the request Error ?: reason = {reason*} ?: user = {user*}$",
     "113014": r"AAA {aaa_type} server not accessible ?: server = {dip} ?: user = {user*}$",
@@ -117,6 +120,8 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "113017": r"AAA credentials rejected ?: reason = {reason*} ?: local database ?: user = {user*}(?: ?: user IP = {sip})?$",
     "113019": r"Group = {group*}, Username = {user*}, IP = {sip}, Session disconnected\. Session Type: {session_type*}, Duration: {duration*}, Bytes xmt: {#received}, Bytes rcv: {#sent}, Reason: {reason*}$",
     "113021": r"Attempted console login failed\.? [Uu]ser {user'} did NOT have appropriate Admin Rights",
+    "113024": r"Group {group*}: Authenticating {application} connection from {s} with username, ?{user*}, from client certificate",
+    "113025": r"Group {group*}: {user*} Failed to authenticate {application} connection from {s}",
     "113040": r"Terminating the VPN connection attempt from {group*}\. Reason: {reason*}$",
     "113042": r"CoA: Non-HTTP connection from {S} to {D} for user {who*} at \S+ denied",
     "110004": r"Egress interface changed from {old_interface} to {new_interface} on {proto} connection {connection_id} for {S} to {D}",
@@ -124,9 +129,9 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "201010": r"(?:Per-client )?(?:[Ee]mbryonic )?[Cc]onnection limit exceeded {embryonic} for {way} packet from {s} to {d} on interface {in}",
     "209003": r"{reason*}: src = {s}, dest = {d}, proto = {proto}, id = {fragment}",
     "302010": r"{#connections} in use, {#connections_most} most used",
-    "302013": r"Built {direction} {proto} connection {connection_id} for {S} to {D}",
+    "302013": r"Built {direction} (?:Probe )?{proto}(?: state-bypass)? connection {connection_id} (?:for|from) {S} to {D}",
     "302014": (
-        r"Teardown {proto}(?: state-bypass)? connection {connection_id} (?:for|from) {S} to {D} duration {duration} bytes {#bytes}{tail+}",
+        r"Teardown (?:Probe )?{proto}(?: state-bypass)? connection {connection_id} (?:for|from) {S} to {D} duration {duration} bytes {#bytes}{tail+}",
         r"Teardown {proto} connection {connection_id} (?:faddr|for) {s} gaddr {mapped1} laddr {d}(?: duration {duration} bytes {#bytes})?(?: {reason*})?$",
     ),
     "302016": r"Teardown {proto} connection {connection_id} for {S} to {D} duration {duration} bytes {#bytes}{tail+}",
@@ -138,7 +143,7 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "302021": r"Teardown {proto} connection for faddr {D0} ?gaddr {mapped1}/\d+ laddr {S0}(?: ?type {#icmp_type} code {#icmp_code})?",
     "302022": _STUB,
     "302023": _STUB_END,
-    "302303": r"Built {proto} state-bypass connection {connection_id} from {S} to {D}",
+    "302303": r"Built (?:\w+bound )?{proto} state-bypass connection {connection_id} from {S} to {D}",
     "303002": r"FTP connection from {S} to {D}, user {who'} {ftp_action} (?:file )?{file*}$",
     "303004": r"FTP {ftp_command} command unsupported - failed strict inspection, terminating connection from {S} to {D}",
     "303005": r"Strict FTP inspection matched {reason*} from {S} to {D}",
@@ -151,20 +156,24 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "305011": r"Built {translation} {proto} translation from {S} to {D}",
     "305012": r"Teardown {translation} {proto} translation from {S} to {D} duration {duration}",
     "305013": r"Asymmetric NAT rules matched for forward and reverse flows; Connection for {proto} src {S} dst {D}(?: \(type {#icmp_type}, code {#icmp_code}\))? {reason*}$",
-    "308001": r"PIX console enable password incorrect for {#attempts} tries \(from {s}\)",
+    "308001": r"(?:PIX )?console enable password incorrect for {#attempts} tries \(from {s}\)",
     "313001": r"Denied {proto} type={#icmp_type}, code={#icmp_code} from {s} on interface {in}",
     "313004": r"Denied {proto} type={#icmp_type}, from (?:laddr )?{s} on interface {in} to {d}: ?{reason*}$",
     "313005": r"No matching connection for ICMP error message: {proto} src {S} dst {D} \(type {#icmp_type}, code {#icmp_code}\) on {in} interface\. +Original IP payload: {payload*}\.?$",
     "313008": r"Denied {proto} type={#icmp_type}, code={#icmp_code} from {s} on interface {in}",
     "313009": r"Denied invalid {proto} code {#icmp_code}, for {S} to {D}",
-    "315011": r"SSH session from {s} on interface {in} for user {who'} (?:disconnected by|terminated).*?reason: {reason*}$",
+    "315009": r"SSH: connection timed out: username {who'}, IP {sip}$",
+    "315011": r"SSH session from {s} on interface {in} for user {who'} (?:disconnected by|terminated)(?:.*?reason: {reason*}$)?",
     "315013": r"SSH session from {s} on interface {in} for user {who'} rekeyed successfully",
     "321001": r"Resource '?{resource*}'? limit of {#limit} reached",
+    "322002": r"ARP inspection check failed for arp {arp_kind} received from host {smac} on interface {in}\. This host is advertising MAC Address \S+ for IP Address {sip}, which is",
     "322001": r"Deny MAC address {smac}, possible spoof attempt on interface {in}",
     "338001": _DYNAMIC,
     "338301": r"Intercepted DNS reply for (?:domain|name) {queried*} from {S} to {D}, matched {matched*}$",
     "400000": r"IDS:{signature} {title*} from {s} to {d} on interface {in}",
     "336010": r"EIGRP-[^:]+:(?:PDM)?\([^)\s]+ [^)\s]+(?:\)|:)? ?(?:\d+: )?Neighbor {sip} \({in}\) is {state*}(?:: {reason*})?$",
+    "401002": r"Shun added: {s} {d} {#sport} {#dport}",
+    "401003": r"Shun deleted: {s}$",
     "401004": r"Shunned packet: {s} ==?> {d} on interface {in}",
     "402114": r"IPSEC: Received an {proto} packet \(SPI= ?{spi}, sequence number= ?{sequence}\) from {s}(?: \(user= ?{user*}\))? to {d}",
     "405001": r"Received ARP {arp_kind} collision from {sip}/{smac} on interface {in}",
@@ -201,7 +210,7 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "611103": r"User logged out: Uname: {who*}$",
     "710001": r"{proto} (?:access requested|access permitted|access denied by ACL|connection limit exceeded|request discarded) from {s} to {D1}",
     "713049": _IKE + r"{reason*}$",
-    "716001": _GROUP + r"{reason*}$",
+    "716001": (_GROUP + r"{reason*}$", _GROUP_ONLY),
     "716058": _GROUP + r"AnyConnect session {session_state*} connection\.?$",
     "722022": (
         _GROUP + r"{reason*}$",
@@ -217,8 +226,12 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     "725012": r"Device chooses cipher:? {cipher} for (?:the )?SSL session with " + _TLS,
     "725014": r"SSL lib error\. Function: {ssl_function} Reason: {reason*}$",
     "725016": r"Device selects trust-point {trustpoint} for " + _TLS,
-    "733102": r"Threat-detection adds host {s} to shun list",
+    "733101": (r"(?:Host|Subnet) {s} is attacking\.", r"Object {d} \([^)]*\) is targeted\.", r"(?:Host|Subnet) {d} is targeted\."),
+    "733102": r"Threat-detection (?:adds|removes) host {s} (?:to|from) shun list",
+    "734002": r"DAP: User {who*}, Addr {sip}: {reason*}$",
     "734001": r"DAP: User {who*}, Addr {sip}, Connection {vpn_client*}: The following DAP records were selected for this connection: {dap_records*}$",
+    "772002": r"PASSWORD: {application*} (?:session )?login: user {who'}, (?:IP {sip}, )?{reason*}$",
+    "772005": r"REAUTH: user {who'} {reason*} authentication",
     "746014": r"user-identity: \[FQDN\] {domain} (?:address|resolved) {d}",
     "746012": r"user-identity: (?:Add|Delete) IP-User mapping {sip} - {who} {result*}$",
     "750001": r"Local: ?{L} Remote: ?{R} Username: ?{who*} (?:IKEv2 )?{reason*}$",
@@ -230,7 +243,8 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
 SAME: Final = {
     "106026": "106025", "199019": "199018", "199020": "199018", "199021": "199018",
     "201011": "201010", "201012": "201010", "201013": "201010", "209004": "209003", "209005": "209003",
-    "336011": "336010", "746015": "746014",
+    "322003": "322002", "336011": "336010", "746015": "746014", "733103": "733102", "734003": "734002",
+    "772003": "772002", "772004": "772002", "772006": "772005",
     "106103": "106102", "302015": "302013", "302304": "302014", "302036": "302016",
     "302035": "302013", "302024": "302022", "302026": "302022", "302025": "302023", "302027": "302023",
     "111001": "111007", "111005": "111004", "109010": "109007", "202010": "305006",
@@ -358,6 +372,9 @@ CLASSES: Final[dict[str, tuple[str, str, str]]] = {
     "710": (_FLOW, "connection denied", "flow-denied"),
     "710001": (_FLOW, "connection", "access-requested"),
     "710002": (_FLOW, "connection allowed", "access-permitted"),
+    "710007": (_FLOW, "info", "keepalive"),
+    "772": ("authentication", "start", "login"),
+    "772003": ("authentication", "info", "login"),
     "716": ("network session", "info", "vpn-session"),
     "716001": ("network session", "connection start", "vpn-connected"),
     "716002": ("network session", "connection end", "vpn-disconnected"),
@@ -374,9 +391,9 @@ ALERTS: Final = frozenset(("400", "733", "338"))
 """Families in which the firewall itself says that something is malicious."""
 
 FAILED: Final = frozenset(
-    ("109006", "109008", "113001", "113005", "113006", "113013", "113014", "113015", "113016", "113017", "113021",
+    ("109002", "109003", "109006", "109008", "109024", "109025", "109031", "109033", "109034", "113001", "113005", "113006", "113013", "113014", "113015", "113016", "113017", "113021", "113025",
      "113029", "113030", "113032", "113033", "113040", "605004", "611102", "716023", "716039", "713902", "713903", "713904", "713905",
-     "725006", "750003", "752010", "752012", "752015", "308001")
+     "725006", "750003", "772004", "772006", "752010", "752012", "752015", "308001")
 )  # fmt: skip
 
 FTD_NAMES: Final = {

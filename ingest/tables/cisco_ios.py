@@ -48,6 +48,8 @@ FIELDS: Final = {
     "cipher": "cisco.ios.cipher",
     "zone_pair": "cisco.ios.zone_pair",
     "class": "cisco.ios.class",
+    "zone": "cisco.ios.zone_pair",
+    "zone_class": "cisco.ios.class",
     "description": "cisco.ios.interface_description",
 }
 
@@ -76,19 +78,19 @@ PATTERNS: Final[dict[str, str]] = {
     "ACLLOG_FLOW_INTERVAL ACLLOG_NEW_FLOW ACLLOG_THRESHOLD": (
         rf"S(?:rc|ource) IP: (?P<sip>{IP}), D(?:st|estination) IP: (?P<dip>{IP}), S(?:rc|ource) Port: (?P<sport>\d+), "
         r"D(?:st|estination) Port: (?P<dport>\d+), S(?:rc|ource) Int(?:f|erface): (?P<interface>[^,]+), "
-        r'Protocol: "?(?P<proto>\w+)"?(?:\(\d+\))?(?:.*?[Hh]it-count ?= ?(?P<packets>\d+))?'
+        r'Protocol: "?(?P<proto>\w+)"?(?:\(\d+\))?(?:, ACL Name: (?P<acl>[^,]+), ACE Action: (?P<verdict>[^,]+))?(?:.*?[Hh]it-count ?= ?(?P<packets>\d+))?'
     ),
     # zone-based firewall, intrusion prevention
     "SIGNATURE": (
-        rf"Sig:(?P<rule>\d+) Subsig:\d+ Sev:\d+ (?P<signature>.*?)\[(?P<sip>{IP}):(?P<sport>\d+) -> (?P<dip>{IP}):(?P<dport>\d+)\]"
+        rf"Sig:(?P<rule>\d+) Subsig:\d+ Sev:\d+ (?P<signature>.*?) ?\[(?P<sip>{IP}):(?P<sport>\d+) -> (?P<dip>{IP}):(?P<dport>\d+)\]"
     ),
     "BADAUTH": (
         rf"(?P<reason>(?:No|Invalid|Unexpected) \S+ digest) from (?P<sip>{IP})\((?P<sport>\d+)\) to (?P<dip>{IP})\((?P<dport>\d+)\)"
     ),
     "RECVD_PKT_NOT_IPSEC": rf"dest_addr= ?/?(?P<dip>{IP}), src_addr= ?(?P<sip>{IP}), prot= ?(?P<proto>\d+)",
-    "DROP_PKT": (
-        rf"Dropping (?P<proto>\S+) (?:session|pkt)(?: from \S+)? (?P<sip>{IP}):(?P<sport>\d+) (?:=> )?(?P<dip>{IP}):(?P<dport>\d+)"
-        r"(?: on zone-pair (?P<zone_pair>\S+) class (?P<class>\S+))?(?:.*?due to +(?P<reason>.+?)(?: with ip ident.*)?$)?"
+    "DROP_PKT PASS_PKT": (
+        rf"(?:Dropping|Passing) (?P<proto>\S+) (?:session|pkt)(?: from (?P<interface>\S+))? (?P<sip>{IP}):(?P<sport>\d+) (?:=> )?(?P<dip>{IP}):(?P<dport>\d+)"
+        r"(?:\(target:class\)-\((?P<zone>[^():]+):(?P<zone_class>[^()]+)\))?(?: on zone-pair (?P<zone_pair>\S+) class (?P<class>\S+))?(?:.*?due to +(?P<reason>.+?)(?: with ip ident.*)?$)?"
     ),
     "SESS_AUDIT_TRAIL SESS_AUDIT_TRAIL_START": (
         rf"(?P<verdict>Start|Stop) (?P<proto>\S+) session: initiator \((?P<sip>{IP}):(?P<sport>\d+)\)(?: sent (?P<sent>\d+) bytes)?"
@@ -117,6 +119,7 @@ PATTERNS: Final[dict[str, str]] = {
     "LOGGINGHOST_FAIL LOGGINGHOST_STARTSTOP": rf"[Ll]ogging to host (?P<dip>{IP})(?: [Pp]ort (?P<dport>\d+))?",
     # links and layer 2
     "UPDOWN CHANGED": r"[Ii]nterface (?P<interface>[^,\s]+), changed state to (?P<state>.+)",
+    "DHCP_SNOOPING_DENY ACL_DENY": rf" on (?P<interface>\S+), vlan (?P<vlan>\d+)\.\(\[(?P<smac>{MAC})/(?P<sip>{IP})/{MAC}/(?P<dip>{IP})/",
     "MACFLAP_NOTIF": rf"Host (?P<smac>{MAC}) in vlan (?P<vlan>\d+) is flapping between port (?P<interface>\S+) and port (?P<egress>\S+)",
     "DHCP_SNOOPING_MATCH_MAC_FAIL": rf"chaddr: (?P<dmac>{MAC}), MAC sa: (?P<smac>{MAC})",
     "RECVD_PKT_INV_SPI": rf"destaddr=(?P<dip>{IP}), prot=(?P<proto>\d+).*?srcaddr=(?P<sip>{IP})",
@@ -138,6 +141,7 @@ FINDERS: Final[tuple[tuple[str, str], ...]] = (
     (".", rf"(?:client \(|MAC sa: |[Mm][Aa][Cc] address |bridge |[Hh]ost |sourced by |received from )(?P<smac>{MAC})\b"),
     ("lan", r"(?:[Vv]lan|VLAN) ?(?P<vlan>\d{1,4})\b"),
     ("VLAN", r"VLAN ?(?P<vlan>\d{1,4})\b"),
+    ("user added", r"[Nn]ew user added with user(?:name|id) (?P<user>\S+)"),
     ("ser", r"(?:\b[Uu]ser(?:name)?[:=]? ?['\"\[]?(?P<user>[A-Za-z0-9_.\-\\@$]{1,64})['\"\]]?)(?= (?:session|on|from|has|in|at|authentication|authenticated|failed|logged|blocked|locked|unlocked)|['\",\].]|$)"),
     (" by ", r" by (?P<user>[A-Za-z0-9_.\-\\@$]{1,64}) on "),
     ("'http", r"'(?P<url>https?://[^'\s]+)'"),

@@ -192,7 +192,7 @@ LEVELS: Final = {
 
 OUTCOMES: Final = {
     "success": "success", "succeeded": "success", "ok": "success", "failure": "failure", "failed": "failure",
-    "fail": "failure", "error": "failure", "denied": "failure",
+    "fail": "failure", "error": "failure", "denied": "failure", "logon": "success", "logoff": "success", "logout": "success",
 }  # fmt: skip
 
 DENIED: Final = frozenset(
