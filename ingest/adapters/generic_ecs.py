@@ -93,4 +93,23 @@ def _time(fields: Fields, context: Context) -> None:
             return
 
 
-ADAPTER = Adapter("generic.ecs", parse)
+_SIDES: Final = ("source", "destination", "client", "server")
+_LEARNT: Final = {  # in nested objects a field goes by the last part of its name
+    "port": ("port", *(f"{side}.{name}" for side in _SIDES for name in ("port", "nat.port"))),
+    "count": (
+        *(f"{side}.{name}" for side in (*_SIDES, "network") for name in ("bytes", "packets")),
+        *("event.sequence", "event.duration", "log.offset", "file.size"),
+        *("process.pid", "process.parent.pid", "process.thread.id"),
+        *("bytes", "packets", "sequence", "duration", "offset", "size", "pid"),
+    ),
+    "text": (
+        *("message", "event.original", "process.command_line", "process.parent.command_line"),
+        *("user_agent.original", "url.original", "url.full", "url.path", "url.query"),
+        *("network.community_id", "log.syslog.procid"),
+        *("command_line", "original", "query", "community_id", "procid"),
+    ),
+    "name": ("dns.question.name", "url.domain", "agent.ephemeral_id", "ephemeral_id"),
+}
+_HOLES: Final = {kind: [f'{name}":' for name in names] for kind, names in _LEARNT.items()}
+
+ADAPTER = Adapter("generic.ecs", parse, holes=_HOLES)

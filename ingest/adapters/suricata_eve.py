@@ -230,7 +230,7 @@ _NAMES: Final = {
     "port": "src_port dest_port http_port dynamic_port",
     "long": "flow_id parent_id",
     "count": "pcap_cnt tx_id bytes_toserver bytes_toclient pkts_toserver pkts_toclient tcp_seq "
-    "tcp_ack xid size length bytes pkts age spi stream_size",
+    "tcp_ack xid id size length bytes pkts age spi stream_size",
     "name": "hostname rrname rdata sni",
     "text": "community_id http_user_agent http_refer md5 sha1 sha256 hash",
     "url": "url filename",
