@@ -44,7 +44,7 @@ def text(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
         f"chain {chain.id}  revision {chain.revision}  score {chain.score:g}",
         (
             f"{_moment(chain.first)} to {_moment(chain.last)}, "
-            f"{len(chain.alerts)} alerts, {len(_steps(chain))} links"
+            f"{len(chain.alerts)} alerts, {len(steps(chain))} links"
         ),
     ]
     if chain.merged_into:
@@ -56,7 +56,8 @@ def text(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
     if chain.trusted:
         lines.append(f"trusted again: {_trusted(chain)}")
     lines += ["", "Stages", *_stages(chain, alerts)]
-    lines += ["", "Time line", *_time_line(chain, alerts)]
+    lines += ["", "Time line"]
+    lines += [f"{_INDENT}{line}" for _, line in time_line(chain, alerts)]
     lines += ["", "Tree", *_tree(chain, alerts)]
     lines += ["", "Links, and what falls apart without each", *_links(chain, alerts)]
     lines += ["", "Expected next", f"{_INDENT}{', '.join(expected(chain)) or 'nothing usual'}"]
@@ -92,7 +93,7 @@ def markdown(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
         "|---|---|---|---|",
         *(
             f"| {one.tactic} | {one.technique} {_cell(name_of(one.technique) if one.technique else '')} "
-            f"| {_moment(one.time)} | {_cell(_rule(one.alert, alerts))} |"
+            f"| {_moment(one.time)} | {_cell(rule_name(one.alert, alerts))} |"
             for one in chain.stages
         ),
         *(
@@ -105,14 +106,14 @@ def markdown(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
         "| From | To | Edge | Weight | Evidence | Without it |",
         "|---|---|---|---|---|---|",
         *(
-            f"| {_cell(_rule(one.from_, alerts))} | {_cell(_rule(one.to, alerts))} | {one.edge} "
-            f"| {one.weight:.2f} | {_cell(one.evidence)} | {_cell(_loss(chain, one))} |"
-            for one in _steps(chain)
+            f"| {_cell(rule_name(one.from_, alerts))} | {_cell(rule_name(one.to, alerts))} | {one.edge} "
+            f"| {one.weight:.2f} | {_cell(one.evidence)} | {_cell(loss(chain, one))} |"
+            for one in steps(chain)
         ),
         "",
         "## Time line",
         "",
-        *(f"- {_cell(line.strip())}" for line in _time_line(chain, alerts)),
+        *(f"- {_cell(line)}" for _, line in time_line(chain, alerts)),
         "",
         "## Entities",
         "",
@@ -132,7 +133,7 @@ def markdown(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
 def _stages(chain: Chain, alerts: Alerts) -> list[str]:
     lines = [
         f"{_INDENT}{one.tactic:<22}{one.technique:<11}{name_of(one.technique) if one.technique else '':<40.40}"
-        f" {_moment(one.time)}  {_rule(one.alert, alerts)}"
+        f" {_moment(one.time)}  {rule_name(one.alert, alerts)}"
         for one in chain.stages
     ]
     lines += [
@@ -142,7 +143,8 @@ def _stages(chain: Chain, alerts: Alerts) -> list[str]:
     return lines or [f"{_INDENT}none: no alert names a technique"]
 
 
-def _time_line(chain: Chain, alerts: Alerts) -> list[str]:
+def time_line(chain: Chain, alerts: Alerts) -> list[tuple[str, str]]:
+    """Return each alert but repetitions, which are counted in the first's: its id and a line on it, in order of time."""
     repeated = {one.to for one in chain.links if one.edge == "repeat"}
     counts: dict[str, int] = {}
     for one in chain.links:
@@ -153,7 +155,7 @@ def _time_line(chain: Chain, alerts: Alerts) -> list[str]:
         if alert in repeated:
             continue
         more = f" (and {counts[alert]} more)" if alert in counts else ""
-        lines.append(f"{_INDENT}{_label(alert, alerts)}{more}")
+        lines.append((alert, f"{_label(alert, alerts)}{more}"))
     return lines
 
 
@@ -163,7 +165,7 @@ def _tree(chain: Chain, alerts: Alerts) -> list[str]:
     hung: set[str] = set()
     place = {alert: number for number, alert in enumerate(chain.alerts)}
     owner = _owners(chain)
-    for link in _steps(chain):
+    for link in steps(chain):
         late = owner[link.to]
         if late not in hung and owner[link.from_] != late:
             hung.add(late)
@@ -177,7 +179,7 @@ def _tree(chain: Chain, alerts: Alerts) -> list[str]:
         alert, depth, edge = waiting.pop()
         lead = f"{_INDENT * (depth + 1)}{'└ ' if depth else ''}"
         lines.append(
-            f"{lead}{f'[{edge}] ' if edge else ''}{_rule(alert, alerts)}{_where(alert, alerts)}"
+            f"{lead}{f'[{edge}] ' if edge else ''}{rule_name(alert, alerts)}{_where(alert, alerts)}"
         )
         waiting.extend(
             (owner[link.to], depth + 1, link.edge) for link in reversed(below.get(alert, []))
@@ -200,17 +202,18 @@ def _owners(chain: Chain) -> dict[str, str]:
 
 def _links(chain: Chain, alerts: Alerts) -> list[str]:
     lines = []
-    for link in _steps(chain):
+    for link in steps(chain):
         lines.append(
-            f"{_INDENT}{_rule(link.from_, alerts)} -> {_rule(link.to, alerts)}"
+            f"{_INDENT}{rule_name(link.from_, alerts)} -> {rule_name(link.to, alerts)}"
             f"  [{link.edge} {link.weight:.2f}]"
         )
         lines.append(f"{_INDENT * 2}{link.evidence}")
-        lines.append(f"{_INDENT * 2}without it: {_loss(chain, link)}")
+        lines.append(f"{_INDENT * 2}without it: {loss(chain, link)}")
     return lines or [f"{_INDENT}none: one alert, grave enough by itself"]
 
 
-def _loss(chain: Chain, link: Link) -> str:
+def loss(chain: Chain, link: Link) -> str:
+    """Return in words what a chain is without one link."""
     parts = without(chain, link)
     if len(parts) == 1:
         return "the chain holds by other links"
@@ -219,7 +222,8 @@ def _loss(chain: Chain, link: Link) -> str:
     )
 
 
-def _steps(chain: Chain) -> list[Link]:
+def steps(chain: Chain) -> list[Link]:
+    """Return the links between steps, without those between repetitions of one."""
     return [one for one in chain.links if one.edge != "repeat"]
 
 
@@ -232,7 +236,8 @@ def _label(alert: str, alerts: Alerts) -> str:
     return f"{_moment(known.time)}  {known.rule.level:<13} {known.rule.name}{times}{_where(alert, alerts)}"
 
 
-def _rule(alert: str, alerts: Alerts) -> str:
+def rule_name(alert: str, alerts: Alerts) -> str:
+    """Return the name of an alert's rule, or its id where it is not at hand."""
     known = alerts.get(alert)
     return known.rule.name if known is not None else alert
 

@@ -31,6 +31,7 @@ _COMMANDS = {
     ),
     "chains": ("console.chains", "chains", "list, show, export what was linked"),
     "policy": ("console.policy", "policy", "list, show, approve, reject, revert decisions"),
+    "console": ("console.serve", "console", "the web pages of an engine that runs elsewhere"),
     "search": ("console.search", "search", "events, alerts, chains and decisions by a query (KQL)"),
     "index": ("console.index", "index", "set up and check the templates of Elasticsearch"),
     "dead-letters": (

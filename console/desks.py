@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, closing
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from console.engine_socket import ask
 from console.places import open_store
@@ -13,12 +14,14 @@ from contract.records import Alert, Chain, Decision, Outcome
 from contract.timestamps import from_datetime
 from runtime.clock import now_us
 from runtime.settings import Settings
+from runtime.store import Store
 from runtime.stored import alerts_between, by_ids, decision_history, find, records
 from runtime.web import SOCKET_NAME
 
 NEAR: Final = timedelta(hours=1)
 """Around a chain: where alerts are looked for that were left out of it."""
 MOST_NEAR: Final = 2_000
+Kind = TypeVar("Kind", Chain, Decision, Outcome)
 
 
 class Chains(Protocol):
@@ -34,6 +37,14 @@ class Chains(Protocol):
 
     def alerts(self, chain: Chain) -> list[Alert]:
         """Return the newest revisions of a chain's alerts that are still kept, and of others of its time."""
+        ...
+
+
+class Alerts(Protocol):
+    """Alerts, one by one."""
+
+    def alert(self, id: str) -> Alert | None:
+        """Return the newest revision of the only alert whose id begins so; None when none or several do."""
         ...
 
 
@@ -99,37 +110,41 @@ class StoreDesk:
 
     def chains(self) -> Iterable[Chain]:
         """See `Chains`."""
-        found = records(open_store(self._settings), "chain")
-        return (one for one in found if isinstance(one, Chain))
+        return self._all("chain", Chain)
 
     def chain(self, id: str) -> Chain | None:
         """See `Chains`."""
-        found = find(open_store(self._settings), "chain", id)
+        with self._store() as store:
+            found = find(store, "chain", id)
         return found if isinstance(found, Chain) else None
 
     def alerts(self, chain: Chain) -> list[Alert]:
         """See `Chains`."""
-        store = open_store(self._settings)
         first, last = from_datetime(chain.first - NEAR), from_datetime(chain.last + NEAR)
-        mine = by_ids(store, "alert", chain.alerts)
-        near = alerts_between(store, first, last, MOST_NEAR)
-        return list({one.id: one for one in (*mine, *near) if isinstance(one, Alert)}.values())
+        with self._store() as store:
+            mine = by_ids(store, "alert", chain.alerts)
+            near = alerts_between(store, first, last, MOST_NEAR)
+            return list({one.id: one for one in (*mine, *near) if isinstance(one, Alert)}.values())
+
+    def alert(self, id: str) -> Alert | None:
+        """See `Alerts`."""
+        with self._store() as store:
+            found = find(store, "alert", id)
+        return found if isinstance(found, Alert) else None
 
     def decisions(self) -> Iterable[Decision]:
         """See `Policy`."""
-        found = records(open_store(self._settings), "decision")
-        return (one for one in found if isinstance(one, Decision))
+        return self._all("decision", Decision)
 
     def revisions(self, id: str) -> list[Decision]:
         """See `Policy`."""
-        store = open_store(self._settings)
-        found = find(store, "decision", id)
-        return decision_history(store, found.id) if found else []
+        with self._store() as store:
+            found = find(store, "decision", id)
+            return decision_history(store, found.id) if found else []
 
     def outcomes(self, decision: str) -> list[Outcome]:
         """See `Policy`."""
-        found = records(open_store(self._settings), "outcome")
-        return [one for one in found if isinstance(one, Outcome) and one.decision == decision]
+        return [one for one in self._all("outcome", Outcome) if one.decision == decision]
 
     def command(self, verb: str, decision: str, said: Mapping[str, str]) -> list[Decision]:
         """See `Engine`."""
@@ -140,6 +155,13 @@ class StoreDesk:
         """See `Engine`."""
         told = self._ask(f"/chains/{verb}", said)
         return told["correction"], [Chain.model_validate(one) for one in told["chains"]]
+
+    def _store(self) -> AbstractContextManager[Store]:
+        return closing(open_store(self._settings))
+
+    def _all(self, kind: str, type: type[Kind]) -> list[Kind]:
+        with self._store() as store:
+            return [one for one in records(store, kind) if isinstance(one, type)]
 
     def _ask(self, path: str, said: Mapping[str, Any]) -> Any:
         return ask(self._settings.engine.data_dir / SOCKET_NAME, "POST", path, said)

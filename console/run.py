@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import structlog
 from rich.console import Console
 
+from console.desks import StoreDesk
+from console.pages import Pages
 from console.places import config_option, open_store, settings_of
 from console.play import Line, read_lines, send
 from console.view import View
+from console.web import add_pages
 from contract.errors import OpsoninError, SettingsError
 from runtime import clock, log
 from runtime.compose import Composition, compose, engine_cache
@@ -24,12 +26,10 @@ from runtime.reload import Reloader
 from runtime.settings import Settings
 from runtime.store import Store
 from runtime.surroundings import detect
-from runtime.web import SOCKET_NAME, Faces, control_app, observe_app
+from runtime.web import SOCKET_NAME, Faces, control_app, told_app
 
 if TYPE_CHECKING:
     from runtime.elastic.follow import Follower
-
-logger = structlog.get_logger()
 
 _STOP_LIMIT_S = 20
 _DRAIN_S = 5
@@ -119,10 +119,9 @@ async def _run(
             control_app(host, meter, clock.now_us, reloader.status),
             settings.engine.data_dir / SOCKET_NAME,
         )
-        port = await faces.listen_tcp(
-            observe_app(host, meter), settings.web.host, settings.web.port
-        )
-        logger.info("web.listening", host=settings.web.host, port=port)
+        shown = told_app(meter, lambda: (host.ready.is_set(), {"ready": host.ready.is_set()}))
+        add_pages(shown, Pages(StoreDesk(settings), settings.link))
+        await faces.listen_tcp(shown, settings.web, meter)
         ready = asyncio.create_task(host.ready.wait(), name="ready")
         await asyncio.wait({engine, ready}, return_when=asyncio.FIRST_COMPLETED)
         side.append(ready)
@@ -166,6 +165,7 @@ def _notes(settings: Settings, config: Path | None) -> list[str]:
     return [
         f"mode {settings.policy.mode}; store {settings.engine.data_dir}. Point your own sensors at:",
         *listening,
+        f"Look at http{'s' if settings.web.tls else ''}://{settings.web.host}:{settings.web.port}/",
         f"Your firewall: a [[point]] of type nftables and policy.mode in the settings; then opsonin policy list{option}. Ctrl-C ends.",
     ]
 

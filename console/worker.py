@@ -6,9 +6,9 @@ import asyncio
 import logging
 import signal
 from pathlib import Path
+from typing import Any
 
 import click
-import structlog
 from aiohttp import web
 
 from console.places import config_option, settings_of
@@ -16,13 +16,11 @@ from contract.errors import OpsoninError, SettingsError
 from runtime import clock, log
 from runtime.compose import Composition, compose, engine_cache
 from runtime.kafka.worker import WORKER_ROLES, Worker
-from runtime.metrics import CONTENT_TYPE, PrometheusMeter
+from runtime.metrics import PrometheusMeter
 from runtime.reload import Reloader
 from runtime.settings import Settings
 from runtime.surroundings import detect
-from runtime.web import Faces
-
-logger = structlog.get_logger()
+from runtime.web import Faces, told_app
 
 
 @click.command(epilog="Example: opsonin worker detect aggregate --config /etc/opsonin/opsonin.toml")
@@ -67,10 +65,7 @@ async def _run(
     faces = Faces()
     watching = asyncio.create_task(reloader.run(), name="rules") if running.loops else None
     try:
-        port = await faces.listen_tcp(
-            _observe_app(running, meter), settings.web.host, settings.web.port
-        )
-        logger.info("web.listening", host=settings.web.host, port=port)
+        await faces.listen_tcp(_told_app(running, meter), settings.web, meter)
         await running.run()
     finally:
         if watching is not None:
@@ -79,26 +74,20 @@ async def _run(
         await faces.close()
 
 
-def _observe_app(running: Worker, meter: PrometheusMeter) -> web.Application:
+def _told_app(running: Worker, meter: PrometheusMeter) -> web.Application:
     """Return the application for `/metrics`, `/healthz` (names the roles that are not healthy) and `/views`."""
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=meter.text(), headers={"Content-Type": CONTENT_TYPE})
-
-    async def health(_: web.Request) -> web.Response:
+    def health() -> tuple[bool, dict[str, Any]]:
         wrong = running.unhealthy()
-        body = {"ready": not wrong, "unhealthy": wrong}
-        return web.json_response(body, status=503 if wrong else 200)
+        return not wrong, {"ready": not wrong, "unhealthy": wrong}
 
     async def views(_: web.Request) -> web.Response:
         if running.views is None:
             return web.json_response({"error": "this worker has not the role views"}, status=404)
         return web.json_response(running.views.row())
 
-    app = web.Application()
+    app = told_app(meter, health)
     app.router.add_get("/views", views)
-    app.router.add_get("/metrics", metrics)
-    app.router.add_get("/healthz", health)
     return app
 
 

@@ -116,4 +116,6 @@ HELP: Final[dict[str, str]] = {
     "view_records_seen": "Records that the live view has taken.",
     "order_forced": "Records taken out of order because more waited than kafka.max_waiting, by stage.",
     "topic_dead_letters": "Records on topics that became dead letters, by the stage that met them.",
+    # ------------------------------------------------------------ faces
+    "web_refused_total": "Requests to the web face without the token, or on loopback by another name.",
 }

@@ -39,8 +39,8 @@ from runtime.settings_file import (
     LogSettings,
     PointEntry,
     SourceEntry,
-    WebSettings,
 )
+from runtime.web_access import WebSettings
 
 
 @dataclass(slots=True, frozen=True)
@@ -151,6 +151,7 @@ def resolve(
             "normalize": _rooted(file.normalize, folder),
             "kafka": _rooted(file.kafka, folder),
             "elastic": _rooted(file.elastic, folder),
+            "web": _rooted(file.web, folder),
         }
     )
     engine = file.engine.model_copy(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -22,6 +22,7 @@ from respond.verdict import DecideSettings
 from runtime.elastic.settings import ElasticSettings
 from runtime.kafka.settings import KafkaSettings
 from runtime.log import Format, LogLevel
+from runtime.web_access import WebSettings
 
 
 def _zone(name: str) -> str:
@@ -97,18 +98,6 @@ class LogSettings(Part):
 
     level: LogLevel = "info"
     format: Format = "auto"
-
-
-class WebSettings(Part):
-    """Metrics and health over HTTP. Only loopback: nothing here is authenticated.
-
-    Attributes:
-        host: a loopback address.
-        port: 0 takes a free one, said in the log.
-    """
-
-    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 9464
 
 
 class RouteEntry(Part):

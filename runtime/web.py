@@ -1,6 +1,6 @@
-"""Two small HTTP faces of a running engine: metrics and health on loopback, commands on a unix socket.
+"""Two HTTP faces of a running engine: what only shows (metrics, health, pages) on TCP, commands on a unix socket.
 
-The socket lies in the data folder with mode 0600: who may open it may command. Metrics and health change nothing.
+The socket lies in the data folder with mode 0600: who may open it may command.
 """
 
 from __future__ import annotations
@@ -11,33 +11,45 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 from aiohttp import web
 from pydantic import ValidationError
 
 from contract.event import Notice
+from contract.ports import Meter
 from contract.records import Chain, Decision
 from runtime import words
 from runtime.embedded import Embedded
 from runtime.metrics import CONTENT_TYPE, PrometheusMeter
+from runtime.web_access import HEALTH, WebSettings, context_of, gate
+
+log = structlog.get_logger()
 
 SOCKET_NAME = "control.sock"
 _VERBS = ("approve", "reject", "revert")
 _MAX_BODY_BYTES = 65_536
 
 
-def observe_app(host: Embedded, meter: PrometheusMeter) -> web.Application:
-    """Return the application for `/metrics` and `/healthz`."""
+def told_app(
+    meter: PrometheusMeter, health: Callable[[], tuple[bool, dict[str, Any]]]
+) -> web.Application:
+    """Return the application for `/metrics` and `/healthz`.
+
+    Args:
+        meter: its counts.
+        health: says whether all is well, and the answer's body.
+    """
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=meter.text(), headers={"Content-Type": CONTENT_TYPE})
 
-    async def health(_: web.Request) -> web.Response:
-        status = 200 if host.ready.is_set() else 503
-        return web.json_response({"ready": host.ready.is_set()}, status=status)
+    async def healthy(_: web.Request) -> web.Response:
+        is_well, body = health()
+        return web.json_response(body, status=200 if is_well else 503)
 
     app = web.Application()
     app.router.add_get("/metrics", metrics)
-    app.router.add_get("/healthz", health)
+    app.router.add_get(HEALTH, healthy)
     return app
 
 
@@ -108,22 +120,27 @@ def _past(verb: str) -> str:
 
 
 class Faces:
-    """Both applications, listening."""
+    """Applications, listening."""
 
     def __init__(self) -> None:
         self._runners: list[web.AppRunner] = []
 
-    async def listen_tcp(self, app: web.Application, host: str, port: int) -> int:
-        """Listen on TCP; return the port.
+    async def listen_tcp(self, app: web.Application, settings: WebSettings, meter: Meter) -> int:
+        """Listen on TCP, for those whom the settings let in; return the port.
 
         Raises:
             OSError: the address is in use.
+            SettingsError: a file of the settings cannot be read, or holds something else.
         """
+        app.middlewares.append(gate(settings, meter))
+        context = context_of(settings)
         runner = await self._runner(app)
-        site = web.TCPSite(runner, host, port)
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
         await site.start()
         server: Any = site._server  # noqa: SLF001 - the port taken for 0 is not public in aiohttp 3.14
-        return int(server.sockets[0].getsockname()[1])
+        port = int(server.sockets[0].getsockname()[1])
+        log.info("web.listening", host=settings.host, port=port, tls=context is not None)
+        return port
 
     async def listen_unix(self, app: web.Application, path: Path) -> None:
         """Listen on a socket file that only this user may open; one left by a killed engine is replaced."""

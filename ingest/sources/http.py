@@ -106,8 +106,8 @@ class HttpSource:
         self._settings = settings
         self._meter = meter
         self._now_us = now_us
-        self._token = read_token(name, settings.token_file, settings.token_env)
-        self._tls = None if settings.tls is None else server_context(settings.tls, name)
+        self._token = read_token(f"source {name}", settings.token_file, settings.token_env)
+        self._tls = None if settings.tls is None else server_context(settings.tls, f"source {name}")
         self._socket = _listen(name, settings)
         self._senders = Senders(settings.senders, settings.max_per_sender_per_s)
         self._posts: asyncio.Queue[Batch | None] = asyncio.Queue()

@@ -22,11 +22,11 @@ _MAX_CREDENTIAL: Final = 8192
 """Longer ones are compared as they stand, not unpacked."""
 
 
-def read_token(name: str, file: Path | None, variable: str | None) -> bytes | None:
+def read_token(owner: str, file: Path | None, variable: str | None) -> bytes | None:
     """Return the secret of a file or else of an environment variable; None where neither is named.
 
     Args:
-        name: of the source, for the error.
+        owner: whose secret it is, for the error: `source edge`, `web`.
         file: blanks around the secret are cut.
         variable: likewise.
 
@@ -37,13 +37,13 @@ def read_token(name: str, file: Path | None, variable: str | None) -> bytes | No
         try:
             token = file.read_bytes().strip()
         except OSError as error:
-            raise SettingsError(f"source {name}: token_file: {error}") from error
+            raise SettingsError(f"{owner}: token_file: {error}") from error
     elif variable is not None:
         token = os.environb.get(variable.encode(), b"").strip()
     else:
         return None
     if not token:
-        raise SettingsError(f"source {name}: the token is empty; expected a secret")
+        raise SettingsError(f"{owner}: the token is empty; expected a secret")
     return token
 
 

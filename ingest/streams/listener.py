@@ -91,7 +91,7 @@ class Listener:
         self._settings = settings
         self._meter = meter
         self._name = name
-        self._tls = None if settings.tls is None else server_context(settings.tls, name)
+        self._tls = None if settings.tls is None else server_context(settings.tls, f"source {name}")
         self._proxies = Senders(settings.proxies, None)
         self._socket = listen(name, settings.host, settings.port)
         self._inbox = Inbox(settings.buffer_bytes)

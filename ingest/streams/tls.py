@@ -1,4 +1,4 @@
-"""TLS for sources that listen: files named in the settings, TLS 1.2 or newer, client certificates by choice.
+"""TLS for what listens: files named in the settings, TLS 1.2 or newer, client certificates by choice.
 
 Source: RFC 5425 (TLS transport for syslog), with RFC 9662's newer cipher policy as OpenSSL's defaults have it.
 """
@@ -40,8 +40,12 @@ class TlsSettings(BaseModel):
         return self
 
 
-def server_context(settings: TlsSettings, source: str) -> ssl.SSLContext:
-    """Make the context of a listening source.
+def server_context(settings: TlsSettings, owner: str) -> ssl.SSLContext:
+    """Make the context of what listens.
+
+    Args:
+        settings: the files.
+        owner: for the error: `source edge`, `web`.
 
     Raises:
         SettingsError: a file cannot be read, or holds something else.
@@ -54,7 +58,7 @@ def server_context(settings: TlsSettings, source: str) -> ssl.SSLContext:
             context.load_verify_locations(settings.client_ca)
             context.verify_mode = ssl.CERT_REQUIRED
     except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"source {source}: tls: {error}") from error
+        raise SettingsError(f"{owner}: tls: {error}") from error
     return context
 
 

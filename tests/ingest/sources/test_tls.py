@@ -157,14 +157,14 @@ def test_tls_begins_behind_the_proxy_s_header(folder: Path) -> None:
 
 
 def test_versions_before_1_2_are_refused(folder: Path) -> None:
-    context = server_context(TlsSettings(certificate=folder / "server.pem"), "gw")
+    context = server_context(TlsSettings(certificate=folder / "server.pem"), "source gw")
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
 def test_a_missing_or_wrong_file_is_a_settings_error(folder: Path) -> None:
     for wrong in (folder / "none.pem", folder):
         with pytest.raises(SettingsError, match="source gw: tls"):
-            server_context(TlsSettings(certificate=wrong), "gw")
+            server_context(TlsSettings(certificate=wrong), "source gw")
 
 
 async def _posted(tls: TlsSettings, context: ssl.SSLContext) -> tuple[int, MemoryMeter]:
