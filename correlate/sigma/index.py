@@ -1,4 +1,4 @@
-"""Indexes: from one value of a field, or from the event's JSON, to the rules worth evaluating.
+"""Indexes: from one value of a field to the rules worth evaluating.
 
 An index answers with a superset of the rules whose witness holds: exact texts by one dictionary
 lookup, literals by one pass over the folded text, the rest one by one. What a value answered is
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from correlate.sigma.evaluate import ValueTest, value_test
+from correlate.sigma.needle import BY_PLACE, encoded, needle_of, needles_of
 from correlate.sigma.node import Leaf
-from correlate.sigma.pattern import required_literals
 from correlate.sigma.residual import TextTest
 from correlate.sigma.scan import LayeredScanner, Scanner, scanner
 from correlate.sigma.text import LONG, elements, fold, fold_long, text_of
@@ -156,8 +156,8 @@ class FieldIndex:
         else:
             needle = needle_of(leaf)
             if needle:
-                test = None if leaf.op in _BY_PLACE and not leaf.cased else value_test(leaf)
-                place = leaf.op if leaf.op in _BY_PLACE and not leaf.cased else "infix"
+                test = None if leaf.op in BY_PLACE and not leaf.cased else value_test(leaf)
+                place = leaf.op if leaf.op in BY_PLACE and not leaf.cased else "infix"
                 self._needles.setdefault(needle, []).append((needle, place, test, rules))
                 if test is not None:
                     self._also.setdefault(needle, set()).add(needles_of(leaf))
@@ -291,125 +291,3 @@ class FieldIndex:
 
 def _nothing(_: str) -> Numbers:
     return ()
-
-
-def encoded(needles: Iterable[str]) -> list[bytes]:
-    """Return folded texts as the scanner sees them."""
-    return [needle.encode("utf-8", "surrogatepass") for needle in needles]
-
-
-_BY_PLACE = frozenset({"prefix", "suffix", "infix"})
-
-
-def needle_of(leaf: Leaf) -> str:
-    """Return a folded text that a value must hold for the leaf to be true; empty: none known."""
-    return max(needles_of(leaf), key=len, default="")
-
-
-def needles_of(leaf: Leaf) -> tuple[str, ...]:
-    """Return folded texts that a value must all hold for the leaf to be true."""
-    if leaf.op in _BY_PLACE:
-        return (fold(leaf.value),)
-    if leaf.op == "glob":
-        return tuple(fold(part) for part in leaf.value if isinstance(part, str))
-    if leaf.op == "dashes":
-        texts = [part for part in leaf.value if isinstance(part, str)]
-        return tuple(fold(run) for text in texts for run in text.split("-"))
-    if leaf.op == "re":
-        return required_literals(*leaf.value)
-    return ()
-
-
-# ------------------------------------------------------------------ keywords in the raw JSON
-
-_PLAIN_JSON = frozenset(map(chr, range(0x20, 0x7F))) - frozenset('"\\/')
-_NUMERIC = frozenset("0123456789.e+-")
-FOLDS_TO_ASCII = tuple(
-    character
-    for character in map(chr, (*range(0x80, 0x250), *range(0x1E00, 0x2200), *range(0xFB00, 0xFB07)))
-    if any(part.isascii() for part in fold(character))
-)
-"""Characters that fold to something with an ASCII letter in it: long s, sharp s, Kelvin, ligatures."""
-
-
-class KeywordIndex:
-    r"""The keyword leaves of a class of events, looked for in the encoded JSON at once.
-
-    A hit is checked exactly by the rule itself. JSON may write a character in several ways: pieces of
-    keywords that can only be written one way are looked for; a `\u` escape, or a character that folds
-    to ASCII, anywhere in the event makes every keyword rule a candidate.
-    """
-
-    def __init__(self, wanted: Mapping[Leaf, Iterable[int]], *, plain: bool = False) -> None:
-        pieces: dict[bytes, set[int]] = {}
-        always: set[int] = set()
-        for leaf, rules in wanted.items():
-            piece = piece_of(leaf)
-            if piece:
-                pieces.setdefault(piece, set()).update(rules)
-            else:
-                always.update(rules)
-        self.always: Numbers = tuple(always)
-        self.pieces = tuple(pieces)
-        self._every = tuple({*always, *(rule for rules in pieces.values() for rule in rules)})
-        self._rules = [tuple(rules) for rules in pieces.values()]
-        self._scan: Callable[[bytes], list[int]] | None = None
-        if pieces:
-            self._scan = scanner([b"\\u", *pieces], ascii_caseless=True, plain=plain).scan
-            self._guard = scanner([one.encode() for one in FOLDS_TO_ASCII], plain=plain).scan
-
-    def of(self, json: bytes) -> Numbers:
-        """Return the rules to evaluate for an event's JSON."""
-        if self._scan is None:
-            return self.always
-        if not json.isascii() and self._guard(json):
-            return self._every
-        hits = self._scan(json)
-        if not hits:
-            return self.always
-        found = set(self.always)
-        for number in hits:
-            if number:
-                found.update(self._rules[number - 1])
-            elif _has_escape(json):
-                return self._every
-        return tuple(found)
-
-    def every(self) -> Numbers:
-        """Return all rules of the index, for an event without JSON."""
-        return self._every
-
-
-def _has_escape(json: bytes) -> bool:
-    r"""Tell whether a `\u` in JSON is an escape: the backslashes before it are odd in number."""
-    at = json.find(b"\\u")
-    while at >= 0:
-        start = at
-        while start and json[start - 1] == 0x5C:  # noqa: PLR2004  # backslash
-            start -= 1
-        if (at - start) % 2 == 0:
-            return True
-        at = json.find(b"\\u", at + 2)
-    return False
-
-
-def piece_of(leaf: Leaf) -> bytes:
-    """Return the longest part of a keyword that JSON writes one way only; empty: there is none."""
-    best = ""
-    for text in (leaf.value,) if leaf.op in _BY_PLACE | {"equal"} else _texts(leaf):
-        if not set(text) - _NUMERIC:
-            continue  # 1e3 is written otherwise in JSON than in its canonical text
-        run = ""
-        for character in fold(text):
-            run = run + character if character in _PLAIN_JSON else ""
-            best = max(best, run, key=len)
-    return best.encode() if best and set(best) - _NUMERIC else b""
-
-
-def _texts(leaf: Leaf) -> list[str]:
-    if leaf.op == "glob":
-        return [part for part in leaf.value if isinstance(part, str)]
-    if leaf.op in ("dashes", "re"):
-        needle = needle_of(leaf)
-        return [needle] if needle else []
-    return []

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 from correlate.sigma.catalogue import fields_of
 from correlate.sigma.evaluate import Test
-from correlate.sigma.index import Budget, FieldIndex, KeywordIndex, Numbers
+from correlate.sigma.index import Budget, FieldIndex, Numbers
+from correlate.sigma.keyword_index import KeywordIndex
 from correlate.sigma.node import TRUE, And, Leaf, Node, Not
 from correlate.sigma.reading import Reading, can_read
 from correlate.sigma.residual import TextTest, compiled, compiled_text

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol, cast
 
 from contract.native import load
-from correlate.sigma.index import FOLDS_TO_ASCII, MEMO_VALUE_LENGTH, FieldIndex
+from correlate.sigma.index import MEMO_VALUE_LENGTH, FieldIndex
+from correlate.sigma.keyword_index import FOLDS_TO_ASCII
 from correlate.sigma.rule_class import Plan, RuleClass
 
 LOOK, SAMPLE, UNKNOWN = 1, 2, 3
