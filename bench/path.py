@@ -1,11 +1,12 @@
 """What each stage costs on Kafka, beside the bare client that reads and writes the same records in the same transactions.
 
-    python bench/path.py --events 100000 [--input netfilter|eve|ecs] [--passes 3] [--forward] [--rules DIR]
+    python bench/path.py --events 100000 [--input netfilter|eve|ecs|windows] [--passes 3] [--forward] [--rules DIR]
 
 One after another on a broker of its own, each alone in this process: ingest, detect, aggregate, link, decide. Rates are per CPU
 second of this process, the client's threads included, so that what else the machine does hardly counts. What is read:
 `netfilter`, the firewall's lines of the recorded intrusion, and `eve`, made Suricata lines, both repeated at later times; `ecs`, the
-recorded intrusion as ECS documents, which every stage has work with. `--rules` names the rules; without it there
+recorded intrusion as ECS documents, which every stage has work with; `windows`, recorded Windows events of `--file` (again and
+again as they are; by default those of `bench/detect.py`), for public rules: `--input windows --rules ../shared/data/sigmahq/rules/windows …`. `--rules` names the rules; without it there
 are none, and detection passes everything by; with `--forward` one rule holds for every line of the firewall, so that each goes on to Kafka. Prints
 one JSON object as its last line; per stage, the median of the passes:
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
 import json
 import logging
 import os
@@ -28,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, timedelta
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +60,13 @@ from runtime.settings import Reading, Settings, resolve  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "webshop"
 LOGS = {"eve.json": "suricata.eve", "netfilter.log": "linux.netfilter", "auth.log": "linux.auth"}
-ADAPTERS = {"ecs": "generic.ecs", "eve": "suricata.eve", "netfilter": "linux.netfilter"}
+ADAPTERS = {
+    "ecs": "generic.ecs",
+    "eve": "suricata.eve",
+    "netfilter": "linux.netfilter",
+    "windows": "windows.eventlog",
+}
+WINDOWS = ROOT / "../shared/data/bench/windows_events.jsonl.gz"
 EVERY = """
 title: every line of the firewall
 id: 1d2f6b2e-6a52-4d3c-9d3f-0c8f1c5f7a11
@@ -95,9 +104,13 @@ def write_events(path: Path, count: int, meter: MemoryMeter, settings: Settings)
     return written
 
 
-def write_lines(path: Path, kind: str, count: int) -> int:
-    """Write so many raw lines of a kind, a millisecond apart, up to now; return how many."""
-    if kind == "eve":
+def write_lines(path: Path, kind: str, count: int, file: Path) -> int:
+    """Write so many raw lines of a kind, a millisecond apart, up to now, or those of the file; return how many."""
+    if kind == "windows":
+        with gzip.open(file, "rt", encoding="utf-8") as recorded:
+            lines = [line.rstrip("\n") for line in recorded]
+        lines = list(islice(cycle(lines), count))
+    elif kind == "eve":
         lines = runpy.run_path(str(ROOT / "bench" / "embedded.py"))["eve_lines"](count, 1)
     else:
         known = [one for one in (EXAMPLE / "netfilter.log").read_text().splitlines() if one]
@@ -281,7 +294,7 @@ def passes(given: argparse.Namespace, broker: Broker, folder: Path) -> list[dict
         if not lines and given.input == "ecs":
             lines = write_events(path, given.events, MemoryMeter(), settings)
         elif not lines:
-            lines = write_lines(path, given.input, given.events)
+            lines = write_lines(path, given.input, given.events, given.file)
         found.append(measure(settings, rules, lines))
     return found
 
@@ -312,6 +325,7 @@ def main() -> None:
     )
     options.add_argument("--events", type=int, default=100_000)
     options.add_argument("--input", choices=sorted(ADAPTERS), default="netfilter")
+    options.add_argument("--file", type=Path, default=WINDOWS)
     options.add_argument("--passes", type=int, default=3)
     options.add_argument(
         "--forward", action="store_true", help="one rule holds for every line of the firewall"

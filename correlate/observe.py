@@ -11,10 +11,11 @@ Source: ECS 9.4 categorization fields (`event.category`, `event.type`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from contract.event import Event, Fields, Observation
 from correlate.chain.entities import keep
+from correlate.sigma.node import Leaf
 
 _AUTOSTARTS = (
     "\\currentversion\\run", "\\services\\", "\\image file execution options\\",
@@ -86,6 +87,35 @@ _CHECKS: dict[str, Callable[[Fields], bool]] = {
 }
 
 
+def _category(*names: str) -> tuple[Leaf, ...]:
+    return tuple(Leaf("equal", "event.category", one) for one in names)
+
+
+def _type(*names: str) -> tuple[Leaf, ...]:
+    return tuple(Leaf("equal", "event.type", one) for one in names)
+
+
+def _there(*names: str) -> tuple[Leaf, ...]:
+    return tuple(Leaf("exists", one, True) for one in names)
+
+
+WATCHED: Final = (
+    (*_category("process"), *_type("start", "creation")),
+    (*_category("network"), *_there("destination.ip", "process.pid")),
+    (*_category("network"), *_there("destination.ip", "process.entity_id")),
+    (*_category("network"), *_there("source.nat.ip")),
+    (*_category("network"), *_there("destination.nat.ip")),
+    (*_category("network"), Leaf("equal", "network.protocol", "dhcp")),
+    (*_category("authentication", "session"), *_there("user.name")),
+    (*_category("file"), *_type("creation", "change"), *_there("file.path")),
+    (*_category("registry"), *(Leaf("infix", "registry.path", one) for one in _AUTOSTARTS)),
+    (*_category("configuration"), *_there("service.name")),
+    (*_category("configuration"), *_there("winlog.event_data.TaskName")),
+    (*_category("host"), *_there("opsonin.attestation.result")),
+)
+"""An event that `observe` picks has, of one of these, each field with one of its texts; for who looks for them in JSON."""
+
+
 def observe(event: Event) -> Observation | None:
     """Return what joins may need of the event, or None when it tells nothing of that kind.
 
@@ -99,11 +129,13 @@ def observe(event: Event) -> Observation | None:
         check = _CHECKS.get(category)
         if check is None or not check(fields):
             return None
-    else:
+    elif isinstance(category, list):
         for one in category:
-            check = _CHECKS.get(one)
+            check = _CHECKS.get(one) if type(one) is str else None
             if check is not None and check(fields):
                 break
         else:
             return None
+    else:
+        return None  # no category: others may write events too
     return Observation(event.id, event.time_us, keep(fields))

@@ -12,7 +12,6 @@ from contract.errors import InputError
 from correlate.aggregate import aggregate
 from correlate.detect import Detector
 from correlate.link import link
-from correlate.observe import observe
 from correlate.sigma.changes import Changes
 from correlate.window.library import library
 from respond.decide import decide
@@ -112,8 +111,7 @@ def _composition(
 
     def fresh() -> Pipeline:
         return Pipeline(
-            match=detector.match,
-            observe=observe,
+            detector=detector,
             aggregate=aggregate(sigma, settings.correlate, reset),
             link=link(tuple(rulebook.patterns.values()), settings.link),
             decide=decide(rulebook.playbooks, Guard(settings.guard), points, settings.policy),

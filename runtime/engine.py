@@ -8,7 +8,7 @@ Source: design, section 3 "Stages are state machines"; both hosts run these same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -17,6 +17,7 @@ from contract.ids import derive_id
 from contract.ports import Stage
 from contract.records import Alert, Chain, Command, Correction, Decision, Outcome
 from correlate.aggregate import SILENT
+from correlate.detect import Detector
 from runtime.stage_runner import NEVER, Changes, StageRunner
 
 _RESTLESS_US: Final = 100_000
@@ -32,12 +33,10 @@ class Pipeline:
     """The engine's parts, compiled from rules and settings.
 
     Attributes:
-        match: rules that hold for an event; stateless.
-        observe: what an event tells about entities, if anything.
+        detector: tells what one event tells; stateless.
     """
 
-    match: Callable[[Event], list[Match]]
-    observe: Callable[[Event], Observation | None]
+    detector: Detector
     aggregate: Stage[Match | Alert, Alert | Notice]
     link: Stage[Alert | Observation | Correction, Chain | Notice]
     decide: Stage[Chain | Outcome | Command, Decision | Notice]
@@ -57,8 +56,7 @@ class Engine:
 
     def __init__(self, pipeline: Pipeline, *, tells_inner: bool = False) -> None:
         self._tells_inner = tells_inner
-        self._match = pipeline.match
-        self._observe = pipeline.observe
+        self._detect = pipeline.detector.detect
         self.aggregate = StageRunner(pipeline.aggregate)
         self.link = StageRunner(pipeline.link)
         self.decide = StageRunner(pipeline.decide)
@@ -67,8 +65,7 @@ class Engine:
 
     def replace(self, pipeline: Pipeline) -> dict[str, int]:
         """Go on with a pipeline of other rules, at rest (right after `changes`); return by stage how many keys lost state."""
-        self._match = pipeline.match
-        self._observe = pipeline.observe
+        self._detect = pipeline.detector.detect
         stages: tuple[Stage[Any, Any], ...] = (pipeline.aggregate, pipeline.link, pipeline.decide)
         return {
             stage.name: runner.replace(stage)
@@ -82,10 +79,10 @@ class Engine:
 
     def take(self, event: Event) -> Iterator[Output]:
         """Run one event through all stages; yield each record as it comes to be."""
-        seen = self._observe(event)
+        seen, matches = self._detect(event)
         if seen is not None:
             yield from self.observed(seen)
-        for match in self._match(event):
+        for match in matches:
             yield match
             yield from self.matched(match)
 

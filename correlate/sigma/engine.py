@@ -15,6 +15,7 @@ from correlate.sigma.index import Budget, Numbers
 from correlate.sigma.route import Route, Router
 from correlate.sigma.rule_class import RuleClass
 from correlate.sigma.rules import Detection
+from correlate.sigma.sieve import SAMPLE, UNKNOWN, UNSERVED, Sieve
 from correlate.sigma.view import dotted
 
 MAX_CLASSES = 1024
@@ -31,6 +32,7 @@ class Engine:
         router: tells log sources.
         nested: events may hold objects; rules with dotted names look into them.
         plain: use no native code; gives the same hits.
+        sieve: is told what the classes wait for; whoever has it asks it before `match`.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class Engine:
         *,
         nested: bool = False,
         plain: bool = False,
+        sieve: Sieve | None = None,
     ) -> None:
         self._nested = nested
         self.rules = tuple(rules)
         self.budget = Budget()
         self._router = router or Router()
         self._plain = plain
+        self._sieve = sieve
         self._catalogue = Catalogue(self.rules)
         self._by_key: dict[Any, RuleClass] = {}
         self.class_of = self._by_key.get
@@ -55,13 +59,14 @@ class Engine:
         self._routes: dict[Route, Routed] = {}
 
     def match(  # noqa: C901, PLR0912  # in the path of every event: one frame
-        self, event: dict[str, Any], json: bytes | None = None
+        self, event: dict[str, Any], json: bytes | None = None, answer: int = UNSERVED
     ) -> list[Detection]:
-        """Return the rules that hold, in order of the set.
+        """Return the rules that hold, in order of the set; tell the sieve what it did not know.
 
         Args:
             event: flat.
             json: the same event encoded, for keyword rules; None: they look through the values.
+            answer: of the sieve, to `json`.
         """
         get = event.get
         channel = get("Channel")
@@ -104,11 +109,19 @@ class Engine:
             found = keywords.every() if json is None else keywords.of(json)
             if found:
                 candidates = candidates + found if candidates else found
-        if chosen.samples is not None and chosen.is_due():
-            hits = self.evaluate(chosen, event, candidates)
+        hits = self.evaluate(chosen, event, candidates) if candidates else []
+        if chosen.samples is not None and (
+            chosen.is_due() if answer >= UNKNOWN else answer == SAMPLE
+        ):
             chosen.learn(event)
-            return hits
-        return self.evaluate(chosen, event, candidates) if candidates else []
+        if answer != UNSERVED and self._sieve is not None and json is not None:
+            if answer == UNKNOWN:
+                self._sieve.know(chosen, json)
+            else:
+                self._sieve.refresh(chosen)
+                if not candidates:
+                    self._sieve.clean(chosen, [get(name) for name, *_ in chosen.plan])
+        return hits
 
     def evaluate(
         self, chosen: RuleClass, event: Mapping[str, Any], candidates: Numbers
@@ -168,6 +181,8 @@ class Engine:
         for memo in self.budget.memos:
             memo.clear()
         self.budget.used = 0
+        if self._sieve is not None:
+            self._sieve.forget_values()
 
     def _forget(self) -> None:
         self._classes.clear()

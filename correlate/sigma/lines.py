@@ -20,6 +20,7 @@ from correlate.sigma.engine import Engine
 from correlate.sigma.reading import Reading, values_of
 from correlate.sigma.route import Router
 from correlate.sigma.rules import Detection
+from correlate.sigma.sieve import SAMPLE, UNKNOWN, UNSERVED
 from correlate.sigma.taxonomy import Source
 from correlate.sigma.view import flat
 
@@ -87,11 +88,11 @@ class LineMatcher:
         plain: bool = False,
         native: bool = True,
     ) -> None:
-        self.engine = Engine(rules, Router(stated), nested=True, plain=plain)
-        self._plain = plain
-        self._readings: dict[bytes, Reading] = {}
         self._sieve = sieve.made() if native and not plain else None
         self._ask = None if self._sieve is None else self._sieve.ask
+        self.engine = Engine(rules, Router(stated), nested=True, plain=plain, sieve=self._sieve)
+        self._plain = plain
+        self._readings: dict[bytes, Reading] = {}
 
     def match(self, line: bytes) -> list[Detection]:  # noqa: C901, PLR0912  # in the path of every line: one frame
         """Return the rules that hold for a line.
@@ -99,19 +100,15 @@ class LineMatcher:
         Raises:
             ParseError: not a JSON object.
         """
-        is_due = None
-        if self._ask is not None:
-            answer = self._ask(line)
-            if not answer:
-                return []
-            if answer != sieve.UNKNOWN:
-                is_due = answer == sieve.SAMPLE
+        answer = UNSERVED if self._ask is None else self._ask(line, 0)
+        if not answer:
+            return []
         at = line.find(_HINT)
         # What follows the name suggests a class; the fields that are then read decide whether it is.
         hint = line[at : at + _HINT_LENGTH] if at >= 0 else b""
         reading = self._readings.get(hint)
         if reading is None or not (line.isascii() or _is_utf8(line)):
-            return self._whole(line, hint)
+            return self._whole(line, hint, answer)
         engine = self.engine
         try:
             values = values_of(reading.decode(line))
@@ -120,13 +117,13 @@ class LineMatcher:
                 (channel, code, code.__class__, source is not _UNSET and provider is _UNSET)
             )
         except (*_FAULTS, TypeError):  # TypeError: a list or an object as channel or code
-            return self._whole(line, hint)
+            return self._whole(line, hint, answer)
         if chosen is None or chosen.reading is not reading or data is not _UNSET or not channel:
-            return self._whole(line, hint)
+            return self._whole(line, hint, answer)
         if reading.parents is not None and any(
             one is not _UNSET for one in reading.parents(values)
         ):
-            return self._whole(line, hint)
+            return self._whole(line, hint, answer)
         candidates: Any = chosen.always
         for (_, remembered, of, absent), value in zip(chosen.plan, values, strict=False):
             if value.__class__ is str:
@@ -143,7 +140,9 @@ class LineMatcher:
             found = chosen.keywords.of(line)
             if found:
                 candidates = candidates + found if candidates else found
-        if chosen.samples is not None and (chosen.is_due() if is_due is None else is_due):
+        if chosen.samples is not None and (
+            chosen.is_due() if answer >= UNKNOWN else answer == SAMPLE
+        ):
             event = decode(line)
             hits = engine.evaluate(chosen, event, candidates)
             chosen.learn(event)
@@ -152,6 +151,8 @@ class LineMatcher:
         else:
             hits = []
         if self._sieve is not None:
+            if answer == UNKNOWN:
+                self._sieve.know(chosen, line)
             self._sieve.refresh(chosen)
             if not candidates:
                 self._sieve.clean(chosen, values)
@@ -165,23 +166,19 @@ class LineMatcher:
     def forget_values(self) -> None:
         """Drop what is remembered of values; classes and what was learnt stay."""
         self.engine.forget_values()
-        if self._sieve is not None:
-            self._sieve.forget_values()
 
-    def _whole(self, line: bytes, hint: bytes) -> list[Detection]:
+    def _whole(self, line: bytes, hint: bytes, answer: int) -> list[Detection]:
         """Match a line decoded whole; remember how to read the next one like it."""
         event = decode(line)
         channel: Any = event.get("Channel")
         code: Any = event.get("EventID")
         # With a channel at the top, what may be nested matters to rules with dotted names alone.
         if "Channel" not in event or "EventData" in event:
-            return self.engine.match(flat(event), line)
-        hits = self.engine.match(event, line)
+            return self.engine.match(flat(event), line, answer)
+        hits = self.engine.match(event, line, answer)
         if hint and not self._plain and type(channel) is str and type(code) in (str, int):
             is_nxlog = "SourceName" in event and "Provider_Name" not in event
             chosen = self.engine.class_of((channel, code, type(code), is_nxlog))
-            if chosen is not None and self._sieve is not None:
-                self._sieve.know(chosen, channel, code, is_nxlog=is_nxlog)
             reading = chosen.read() if chosen is not None else None
             if reading is not None:
                 if len(self._readings) >= MAX_HINTS:

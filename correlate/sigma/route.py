@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from typing_extensions import override
 
@@ -33,6 +33,30 @@ _OF_CHANNEL = frozenset({"Channel", "EventID"})
 _OF_CODE = frozenset({"EventID"})
 _OF_WINLOG = frozenset(_WINLOG_FIELDS)
 _OF_ECS = frozenset(_ECS_FIELDS)
+
+
+class Shape(NamedTuple):
+    """Events whose route the same fields decide.
+
+    Attributes:
+        gate: the text field that they have and that those of the shapes before have not; empty: any event.
+        values: fields whose values decide.
+        presence: fields that decide by being there.
+        texts: fields with the only texts of each that decide; all others are alike.
+    """
+
+    gate: str
+    values: tuple[str, ...]
+    presence: tuple[str, ...] = ()
+    texts: Mapping[str, frozenset[str]] = {}
+
+
+SHAPES: Final = (
+    Shape("Channel", ("Channel", "EventID"), ("SourceName", "Provider_Name")),
+    Shape("winlog.channel", _WINLOG_FIELDS),
+    Shape("", _ECS_FIELDS, texts={_PROCESS: _PROCESSES}),
+)
+"""Of flat events with a channel, or without channel and `EventID`: the first whose gate is there. What `Router.key` tells apart, these do."""
 Sources: TypeAlias = list[tuple[Source, Names]]
 _PLAIN = Names({})
 _NXLOG = Names(taxonomy.NXLOG)

@@ -56,12 +56,12 @@ extern "C" {
     fn PyLong_FromLongLong(value: i64) -> *mut PyObject;
     fn PyTuple_New(length: isize) -> *mut PyObject;
     fn PyTuple_SetItem(tuple: *mut PyObject, at: isize, item: *mut PyObject) -> c_int;
-    pub(crate) fn PyCapsule_New(
+    fn PyCapsule_New(
         pointer: *mut c_void,
         name: *const c_char,
         free: Option<unsafe extern "C" fn(*mut PyObject)>,
     ) -> *mut PyObject;
-    pub(crate) fn PyCapsule_GetPointer(capsule: *mut PyObject, name: *const c_char) -> *mut c_void;
+    fn PyCapsule_GetPointer(capsule: *mut PyObject, name: *const c_char) -> *mut c_void;
     fn PyErr_SetString(kind: *mut PyObject, text: *const c_char);
     fn PyErr_Occurred() -> *mut PyObject;
     fn Py_IncRef(object: *mut PyObject);
@@ -74,8 +74,6 @@ extern "C" {
 
 const FAST_CALL: c_int = 0x80;
 const ABI_VERSION: c_int = 3;
-const CAPSULE: &CStr = c"opsonin_native.engine";
-
 /// A Python exception is set, or is to be set.
 pub(crate) enum Fault {
     Raised,
@@ -133,12 +131,40 @@ pub(crate) unsafe fn integer(object: *mut PyObject) -> Result<i64, Fault> {
     Ok(value)
 }
 
-unsafe fn engine<'a>(capsule: *mut PyObject) -> Result<&'a mut Engine, Fault> {
-    let pointer = unsafe { PyCapsule_GetPointer(capsule, CAPSULE.as_ptr()) };
+/// What Python keeps of ours, in a capsule of this name.
+pub(crate) trait Kept {
+    const NAME: &'static CStr;
+}
+
+impl Kept for Engine {
+    const NAME: &'static CStr = c"opsonin_native.engine";
+}
+
+/// What a capsule keeps; it is nobody else's until the call ends.
+pub(crate) unsafe fn kept<'a, T: Kept>(capsule: *mut PyObject) -> Result<&'a mut T, Fault> {
+    let pointer = unsafe { PyCapsule_GetPointer(capsule, T::NAME.as_ptr()) };
     if pointer.is_null() {
         return Err(Fault::Raised);
     }
-    Ok(unsafe { &mut *(pointer as *mut Engine) })
+    Ok(unsafe { &mut *(pointer as *mut T) })
+}
+
+unsafe extern "C" fn free<T: Kept>(capsule: *mut PyObject) {
+    let pointer = unsafe { PyCapsule_GetPointer(capsule, T::NAME.as_ptr()) };
+    if !pointer.is_null() {
+        drop(unsafe { Box::from_raw(pointer as *mut T) });
+    }
+}
+
+/// A capsule that keeps a value.
+pub(crate) fn keep<T: Kept>(value: T) -> Answer {
+    let pointer = Box::into_raw(Box::new(value));
+    let capsule =
+        unsafe { PyCapsule_New(pointer as *mut c_void, T::NAME.as_ptr(), Some(free::<T>)) };
+    if capsule.is_null() {
+        drop(unsafe { Box::from_raw(pointer) });
+    }
+    made(capsule)
 }
 
 pub(crate) fn made(object: *mut PyObject) -> Answer {
@@ -176,13 +202,6 @@ fn tuple<const N: usize>(items: [Answer; N]) -> Answer {
     Ok(whole)
 }
 
-unsafe extern "C" fn free_engine(capsule: *mut PyObject) {
-    let pointer = unsafe { PyCapsule_GetPointer(capsule, CAPSULE.as_ptr()) };
-    if !pointer.is_null() {
-        drop(unsafe { Box::from_raw(pointer as *mut Engine) });
-    }
-}
-
 unsafe extern "C" fn make(
     _: *mut PyObject,
     items: *const *mut PyObject,
@@ -192,13 +211,7 @@ unsafe extern "C" fn make(
         let given = unsafe { arguments(items, count, 2) }?;
         let (spec, name) = unsafe { (bytes(given[0])?, bytes(given[1])?) };
         let engine = Engine::new(spec, name).ok_or(Fault::Value(c"malformed table of holes"))?;
-        let pointer = Box::into_raw(Box::new(engine));
-        let capsule =
-            unsafe { PyCapsule_New(pointer as *mut c_void, CAPSULE.as_ptr(), Some(free_engine)) };
-        if capsule.is_null() {
-            drop(unsafe { Box::from_raw(pointer) });
-        }
-        made(capsule)
+        keep(engine)
     })
 }
 
@@ -210,7 +223,7 @@ unsafe extern "C" fn take(
     answer(|| {
         let given = unsafe { arguments(items, count, 3) }?;
         let (raw, received_us) = unsafe { (bytes(given[1])?, integer(given[2])?) };
-        let engine = unsafe { engine(given[0]) }?;
+        let engine = unsafe { kept::<Engine>(given[0]) }?;
         match engine.take(raw, received_us) {
             None => Ok(none()),
             Some(time_us) => tuple([
@@ -229,7 +242,7 @@ unsafe extern "C" fn scan(
 ) -> *mut PyObject {
     answer(|| {
         let given = unsafe { arguments(items, count, 2) }?;
-        let engine = unsafe { engine(given[0]) }?;
+        let engine = unsafe { kept::<Engine>(given[0]) }?;
         let raw = unsafe { bytes(given[1]) }?;
         let Some(scan) = engine.scan(raw) else {
             return Ok(none());
@@ -252,7 +265,7 @@ unsafe extern "C" fn learn(
 ) -> *mut PyObject {
     answer(|| {
         let given = unsafe { arguments(items, count, 3) }?;
-        let engine = unsafe { engine(given[0]) }?;
+        let engine = unsafe { kept::<Engine>(given[0]) }?;
         let (raw, plan) = unsafe { (bytes(given[1])?, bytes(given[2])?) };
         if engine.learn(raw, plan) {
             Ok(none())
@@ -269,7 +282,7 @@ unsafe extern "C" fn wants(
 ) -> *mut PyObject {
     answer(|| {
         let given = unsafe { arguments(items, count, 1) }?;
-        new_integer(i64::from(unsafe { engine(given[0]) }?.wants()))
+        new_integer(i64::from(unsafe { kept::<Engine>(given[0]) }?.wants()))
     })
 }
 
@@ -280,7 +293,7 @@ unsafe extern "C" fn missing(
 ) -> *mut PyObject {
     answer(|| {
         let given = unsafe { arguments(items, count, 1) }?;
-        new_bytes(&unsafe { engine(given[0]) }?.missing)
+        new_bytes(&unsafe { kept::<Engine>(given[0]) }?.missing)
     })
 }
 
@@ -293,7 +306,7 @@ unsafe extern "C" fn inform(
         let given = unsafe { arguments(items, count, 4) }?;
         let (name, json) = unsafe { (bytes(given[1])?, bytes(given[3])?) };
         let is_own = unsafe { integer(given[2]) }? != 0;
-        let engine = unsafe { engine(given[0]) }?;
+        let engine = unsafe { kept::<Engine>(given[0]) }?;
         if name.is_empty() {
             engine.site.forget();
         } else {
@@ -347,12 +360,12 @@ static mut METHODS: [Method; 11] = [
     method(
         c"sieve",
         crate::sieve_ffi::make,
-        c"sieve(guard: bytes) -> sieve; the characters that fold to letters of ASCII, in UTF-8",
+        c"sieve(guard: bytes, shapes: bytes) -> sieve; the characters that fold to letters of ASCII, in UTF-8; what decides a class",
     ),
     method(
         c"ask",
         crate::sieve_ffi::ask,
-        c"ask(sieve, line: bytes) -> 0: no rule holds, 1: look, 2: look and sample, 3: not known here",
+        c"ask(sieve, line: bytes, time_us: int) -> 0: no rule holds, 1: look, 2: look and sample, 3: tell its class, 4: not served",
     ),
     method(
         c"tell",

@@ -3,7 +3,10 @@
 //! A line that is accepted here is JSON to any decoder: valid UTF-8, no lone surrogates, no numbers near a bound, little
 //! nesting, and no known field stated twice.
 
+use std::collections::hash_map::RandomState;
 use std::collections::HashMap;
+
+use crate::quick_hash::Seeded;
 
 /// What stands as a field's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub enum Kind {
     Integer,
     Truth,
     Null,
+    /// A list that holds no list and no object.
+    List,
     Other,
 }
 
@@ -34,15 +39,22 @@ const MAX_DIGITS: usize = 250;
 const PLAIN_DIGITS: usize = 18;
 
 /// The known fields and what the last line says of them.
-#[derive(Default)]
 pub struct Flat {
-    names: HashMap<Box<[u8]>, u32>,
+    names: HashMap<Box<[u8]>, u32, Seeded>,
     /// By length of a name and its last byte: whether any known one is like it.
     likely: Vec<u64>,
     values: Vec<Value>,
     line: u32,
-    /// Whether the last line has an escape by number, `\u`.
-    pub has_code: bool,
+    pub seen: Seen,
+}
+
+/// What stood somewhere in the last line.
+#[derive(Default)]
+pub struct Seen {
+    /// An escape by number, `\u`.
+    pub code: bool,
+    /// A value that is an object, or a list with one or with a list in it.
+    pub nesting: bool,
 }
 
 const ABSENT: Value = Value {
@@ -53,11 +65,18 @@ const ABSENT: Value = Value {
 };
 
 impl Flat {
+    pub fn new() -> Flat {
+        Flat {
+            names: HashMap::with_hasher(Seeded::new(&RandomState::new())),
+            likely: vec![0; 256],
+            values: Vec::new(),
+            line: 0,
+            seen: Seen::default(),
+        }
+    }
+
     /// The number of a field, which from now on is read.
     pub fn know(&mut self, name: &[u8]) -> u32 {
-        if self.likely.is_empty() {
-            self.likely = vec![0; 256];
-        }
         let number = self.names.len() as u32;
         let found = *self.names.entry(name.into()).or_insert(number);
         if found == number {
@@ -78,7 +97,7 @@ impl Flat {
 
     /// Read a line; false: not surely a plain one.
     pub fn read(&mut self, line: &[u8]) -> bool {
-        if line.len() > MAX_LINE || self.likely.is_empty() {
+        if line.len() > MAX_LINE {
             return false;
         }
         if !line.is_ascii() && std::str::from_utf8(line).is_err() {
@@ -89,7 +108,7 @@ impl Flat {
             self.values.fill(ABSENT);
             self.line = 1;
         }
-        self.has_code = false;
+        self.seen = Seen::default();
         self.object(line).is_some()
     }
 
@@ -102,7 +121,7 @@ impl Flat {
         }
         loop {
             expect(line, at, b'"')?;
-            let (name_end, is_escaped) = self.text(line, at + 1)?;
+            let (name_end, is_escaped) = self.seen.text(line, at + 1)?;
             if is_escaped {
                 return None;
             }
@@ -110,7 +129,7 @@ impl Flat {
             at = blanks(line, name_end + 1);
             expect(line, at, b':')?;
             at = blanks(line, at + 1);
-            let (kind, start, end, after) = self.any(line, at, 0)?;
+            let (kind, start, end, after) = self.seen.any(line, at, 0)?;
             let last = name.last().map_or(0, |&byte| byte as usize);
             if self.likely[last] >> (name.len() & 63) & 1 != 0 {
                 if let Some(&field) = self.names.get(name) {
@@ -134,7 +153,9 @@ impl Flat {
             }
         }
     }
+}
 
+impl Seen {
     /// A value: its kind, where its content begins and ends, where what follows begins.
     fn any(&mut self, line: &[u8], at: usize, depth: u32) -> Option<(Kind, usize, usize, usize)> {
         match byte(line, at)? {
@@ -152,8 +173,16 @@ impl Flat {
             b'f' => constant(line, at, b"false", Kind::Truth),
             b'n' => constant(line, at, b"null", Kind::Null),
             b'{' | b'[' => {
+                let is_object = line[at] == b'{';
+                let before = std::mem::replace(&mut self.nesting, is_object || depth > 0);
                 let end = self.nested(line, at, depth)?;
-                Some((Kind::Other, at, end, end))
+                let kind = if self.nesting {
+                    Kind::Other
+                } else {
+                    Kind::List
+                };
+                self.nesting |= before;
+                Some((kind, at, end, end))
             }
             _ => None,
         }
@@ -207,7 +236,7 @@ impl Flat {
         match byte(line, at + 1)? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
             b'u' => {
-                self.has_code = true;
+                self.code = true;
                 let digits = line.get(at + 2..at + 6)?;
                 let is_surrogate = matches!(digits[0], b'd' | b'D') && digits[1] >= b'8';
                 (digits.iter().all(u8::is_ascii_hexdigit) && !is_surrogate).then_some(6)
@@ -215,6 +244,25 @@ impl Flat {
             _ => None,
         }
     }
+}
+
+/// Whether a condition holds for each element of a list, given with its kind.
+pub fn each(line: &[u8], list: Value, mut holds: impl FnMut(Kind, &[u8]) -> bool) -> bool {
+    let mut seen = Seen::default();
+    let mut at = blanks(line, list.start as usize + 1);
+    while byte(line, at).is_some_and(|next| next != b']') {
+        let Some((kind, start, end, after)) = seen.any(line, at, 1) else {
+            return false;
+        };
+        if !holds(kind, &line[start..end]) {
+            return false;
+        }
+        at = blanks(line, after);
+        if byte(line, at) == Some(b',') {
+            at = blanks(line, at + 1);
+        }
+    }
+    true
 }
 
 fn byte(line: &[u8], at: usize) -> Option<u8> {
@@ -329,7 +377,7 @@ mod tests {
     use super::*;
 
     fn read(line: &[u8]) -> bool {
-        let mut flat = Flat::default();
+        let mut flat = Flat::new();
         flat.know(b"a");
         flat.read(line)
     }
@@ -369,6 +417,38 @@ mod tests {
         ] {
             assert!(!read(odd), "{}", String::from_utf8_lossy(odd));
         }
+    }
+
+    #[test]
+    fn lists_are_told_from_what_nests() {
+        let kinds = |line: &[u8]| {
+            let mut flat = Flat::new();
+            let name = flat.know(b"a");
+            assert!(flat.read(line));
+            (flat.value(name).kind, flat.seen.nesting)
+        };
+        let is = |line: &[u8], kind: Kind, nesting: bool| kinds(line) == (kind, nesting);
+        assert!(is(b"{\"a\":[1,\"x\",null],\"b\":1}", Kind::List, false));
+        assert!(is(b"{\"a\":[]}", Kind::List, false));
+        assert!(is(b"{\"a\":[1],\"b\":{}}", Kind::List, true));
+        assert!(is(b"{\"b\":[[]],\"a\":[1]}", Kind::List, true));
+        assert!(is(b"{\"a\":[{}]}", Kind::Other, true));
+        assert!(is(b"{\"a\":[1,[2]]}", Kind::Other, true));
+    }
+
+    #[test]
+    fn each_element_of_a_list_is_told() {
+        let mut flat = Flat::new();
+        let name = flat.know(b"a");
+        let line = b"{\"a\": [ 1 , \"x\",null,true] }";
+        assert!(flat.read(line));
+        let mut texts = Vec::new();
+        assert!(each(line, flat.value(name), |_, text| {
+            texts.push(text.to_vec());
+            true
+        }));
+        assert_eq!(texts, [&b"1"[..], b"x", b"null", b"true"]);
+        assert!(!each(line, flat.value(name), |kind, _| kind != Kind::Null));
     }
 
     #[test]

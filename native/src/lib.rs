@@ -17,6 +17,7 @@ mod literals;
 mod plan;
 mod quick_hash;
 mod scan;
+mod shape;
 mod sieve;
 #[allow(unsafe_code)]
 mod sieve_ffi;

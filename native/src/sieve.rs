@@ -6,9 +6,10 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 
-use crate::flat::{unescape, Flat, Kind};
+use crate::flat::{each, unescape, Flat, Kind, Value};
 use crate::literals::{Literal, Literals, Place};
 use crate::quick_hash::Seeded;
+use crate::shape::Shapes;
 
 /// What is answered of a line.
 pub mod answer {
@@ -16,8 +17,10 @@ pub mod answer {
     pub const LOOK: i64 = 1;
     /// Look, and take the event into the sample of its class.
     pub const SAMPLE: i64 = 2;
-    /// The line or its class is none that is served here.
+    /// The line's class is to be told.
     pub const UNKNOWN: i64 = 3;
+    /// The line or its class is none that is served here.
+    pub const UNSERVED: i64 = 4;
 }
 
 /// Of all remembered values of one sieve, overhead counted; then all are forgotten.
@@ -25,7 +28,7 @@ const MEMO_BYTES: usize = 24 << 20;
 const OVERHEAD: usize = 48;
 /// Longer values are looked through each time: they hardly repeat.
 const MEMO_VALUE: usize = 2048;
-/// Combinations of channel and code; when there are more, all are forgotten.
+/// Combinations of what decides a class; when there are more, all are forgotten.
 const MAX_ROUTES: usize = 65_536;
 
 /// What rules wait for in one field.
@@ -51,8 +54,8 @@ type Filed = Vec<Literal>;
 #[derive(Default)]
 struct Class {
     fields: Vec<Field>,
-    /// Objects that dotted names look into.
-    parents: Vec<u32>,
+    /// What else makes a line worth a look: all fields of one of these.
+    watched: Vec<Vec<Field>>,
     keywords: Option<Literals>,
     /// Zero: no sample is taken.
     stride: u32,
@@ -62,10 +65,10 @@ struct Class {
 /// See the module.
 pub struct Sieve {
     flat: Flat,
-    head: [u32; 5],
+    shapes: Shapes,
     guard: HashSet<char>,
     classes: Vec<Option<Class>>,
-    routes: HashMap<Box<[u8]>, u32>,
+    routes: HashMap<Box<[u8]>, u32, Seeded>,
     used: usize,
     seed: Seeded,
     key: Vec<u8>,
@@ -73,73 +76,56 @@ pub struct Sieve {
     folded: Vec<u8>,
 }
 
-const HEAD: [&[u8]; 5] = [
-    b"Channel",
-    b"EventID",
-    b"SourceName",
-    b"Provider_Name",
-    b"EventData",
-];
-
 impl Sieve {
-    /// `guard`: characters that fold to something with a letter of ASCII in it.
-    pub fn new(guard: &str) -> Sieve {
-        let mut flat = Flat::default();
-        Sieve {
-            head: HEAD.map(|name| flat.know(name)),
-            flat,
+    /// `guard`: characters that fold to something with a letter of ASCII in it; `shapes`: see `Shapes`. None: malformed.
+    pub fn new(guard: &str, mut shapes: &[u8]) -> Option<Sieve> {
+        let seed = Seeded::new(&RandomState::new());
+        let mut made = Sieve {
+            flat: Flat::new(),
+            shapes: Shapes::default(),
             guard: guard.chars().collect(),
             classes: Vec::new(),
-            routes: HashMap::new(),
+            routes: HashMap::with_hasher(seed.clone()),
             used: 0,
-            seed: Seeded::new(&RandomState::new()),
+            seed,
             key: Vec::new(),
             text: Vec::new(),
             folded: Vec::new(),
+        };
+        while !shapes.is_empty() {
+            let (tag, text, rest) = item(shapes)?;
+            if !made.shapes.take(tag, text, &mut made.flat) {
+                return None;
+            }
+            shapes = rest;
         }
+        Some(made)
     }
 
-    pub fn ask(&mut self, line: &[u8]) -> i64 {
+    /// What is to be done with a line; `time_us`: of the event, where the shapes ask for it.
+    pub fn ask(&mut self, line: &[u8], time_us: i64) -> i64 {
         if self.used > MEMO_BYTES {
             self.forget_values();
         }
-        match self.class_of(line) {
-            Some(class) => self.sift(class as usize, line),
+        if !self.read(line) || !self.shapes.vouch(&self.flat, line, time_us, &mut self.text) {
+            return answer::UNSERVED;
+        }
+        match self.routes.get(&self.key[..]) {
+            Some(&class) => self.sift(class as usize, line),
             None => answer::UNKNOWN,
         }
     }
 
-    fn class_of(&mut self, line: &[u8]) -> Option<u32> {
-        if !self.flat.read(line) {
-            return None;
-        }
-        let [channel, code, source, provider, data] = self.head.map(|name| self.flat.value(name));
-        let code_kind = match code.kind {
-            Kind::Integer => b'i',
-            Kind::Text => b's',
-            _ => return None,
-        };
-        if data.kind != Kind::Absent {
-            return None;
-        }
-        let raw = &line[channel.start as usize..channel.end as usize];
-        self.key.clear();
-        match channel.kind {
-            Kind::Text if !raw.is_empty() => self.key.extend_from_slice(raw),
-            Kind::Escaped if unescape(raw, &mut self.key) => (),
-            _ => return None,
-        }
-        let is_nxlog = source.kind != Kind::Absent && provider.kind == Kind::Absent;
-        self.key
-            .extend_from_slice(&[0, code_kind, u8::from(is_nxlog)]);
-        self.key
-            .extend_from_slice(&line[code.start as usize..code.end as usize]);
-        self.routes.get(&self.key[..]).copied()
+    /// Read a line and what decides its class; false: it is none that is served.
+    fn read(&mut self, line: &[u8]) -> bool {
+        self.flat.read(line)
+            && !self.flat.seen.nesting
+            && self.shapes.key(&self.flat, line, &mut self.key)
     }
 
     fn sift(&mut self, number: usize, line: &[u8]) -> i64 {
         let Some(class) = self.classes.get_mut(number).and_then(Option::as_mut) else {
-            return answer::UNKNOWN;
+            return answer::UNSERVED;
         };
         if class.stride != 0 {
             class.skipped += 1;
@@ -148,35 +134,23 @@ impl Sieve {
                 return answer::SAMPLE;
             }
         }
-        let flat = &self.flat;
-        if class
-            .parents
-            .iter()
-            .any(|&name| flat.value(name).kind != Kind::Absent)
-        {
+        let mut scratch = Scratch {
+            text: &mut self.text,
+            folded: &mut self.folded,
+            used: &mut self.used,
+        };
+        let mut is_clean =
+            |field: &mut Field| scratch.is_clean(field, line, self.flat.value(field.name));
+        if !class.fields.iter_mut().all(&mut is_clean) {
             return answer::LOOK;
         }
-        for field in &mut class.fields {
-            let value = flat.value(field.name);
-            let raw = &line[value.start as usize..value.end as usize];
-            let is_clean = match value.kind {
-                Kind::Absent | Kind::Null => !field.of_absence,
-                Kind::Text => clean(field, raw, &mut self.folded, &mut self.used),
-                Kind::Escaped => {
-                    unescape(raw, &mut self.text)
-                        && clean(field, &self.text, &mut self.folded, &mut self.used)
-                }
-                Kind::Integer | Kind::Truth => {
-                    !field.of_numbers && !field.has_others && !waits(field, raw, &mut self.folded)
-                }
-                Kind::Other => false,
-            };
-            if !is_clean {
+        for fields in &mut class.watched {
+            if !fields.iter_mut().any(&mut is_clean) {
                 return answer::LOOK;
             }
         }
         if let Some(keywords) = &class.keywords {
-            if flat.has_code || keywords.occur(line) || guarded(&self.guard, line) {
+            if self.flat.seen.code || keywords.occur(line) || guarded(&self.guard, line) {
                 return answer::LOOK;
             }
         }
@@ -189,6 +163,7 @@ impl Sieve {
         // Of each field: what is waited for, then each veto.
         let mut literals: Vec<Vec<Filed>> = Vec::new();
         let mut keywords: Option<Filed> = None;
+        let mut watched: Vec<usize> = Vec::new();
         while !spec.is_empty() {
             let Some((tag, text, rest)) = item(spec) else {
                 return false;
@@ -203,11 +178,11 @@ impl Sieve {
                 literals.push(vec![Vec::new()]);
                 continue;
             }
+            if tag == b'D' {
+                watched.push(class.fields.len());
+                continue;
+            }
             let known = match (tag, class.fields.last_mut(), literals.last_mut()) {
-                (b'P', _, _) => {
-                    class.parents.push(self.flat.know(text));
-                    true
-                }
                 (b'K', _, _) => {
                     let keywords = keywords.get_or_insert_with(Vec::new);
                     if !text.is_empty() {
@@ -228,6 +203,9 @@ impl Sieve {
             field.vetoes = made.collect();
         }
         class.keywords = keywords.map(Literals::new);
+        while let Some(start) = watched.pop() {
+            class.watched.push(class.fields.split_off(start));
+        }
         self.drop_class(number);
         if self.classes.len() <= number {
             self.classes.resize_with(number + 1, || None);
@@ -239,17 +217,25 @@ impl Sieve {
     /// A class is not served any more.
     pub fn drop_class(&mut self, number: usize) {
         if let Some(class) = self.classes.get_mut(number).and_then(Option::take) {
-            let values = class.fields.iter().flat_map(|field| field.clean.iter());
+            let watched = class.watched.iter().flatten();
+            let values = class
+                .fields
+                .iter()
+                .chain(watched)
+                .flat_map(|field| &field.clean);
             self.used -= values.map(|value| value.len() + OVERHEAD).sum::<usize>();
         }
     }
 
-    /// Lines with this key are of this class.
-    pub fn route(&mut self, key: &[u8], number: u32) {
+    /// Lines like this one are of this class.
+    pub fn route(&mut self, line: &[u8], number: u32) {
+        if !self.read(line) {
+            return;
+        }
         if self.routes.len() >= MAX_ROUTES {
             self.routes.clear();
         }
-        self.routes.insert(key.into(), number);
+        self.routes.insert(self.key[..].into(), number);
     }
 
     /// Take one event in so many into the sample of a class; zero: none.
@@ -270,7 +256,8 @@ impl Sieve {
 
     pub fn forget_values(&mut self) {
         for class in self.classes.iter_mut().flatten() {
-            for field in &mut class.fields {
+            let watched = class.watched.iter_mut().flatten();
+            for field in class.fields.iter_mut().chain(watched) {
                 field.clean = HashSet::with_hasher(self.seed.clone());
             }
         }
@@ -345,6 +332,42 @@ fn waits(field: &Field, text: &[u8], folded: &mut Vec<u8>) -> bool {
         }
     }
     field.literals.occur(text) || field.vetoes.iter().any(|veto| !veto.occur(text))
+}
+
+/// Buffers that serve again, and the bytes that remembered values take.
+struct Scratch<'a> {
+    text: &'a mut Vec<u8>,
+    folded: &'a mut Vec<u8>,
+    used: &'a mut usize,
+}
+
+impl Scratch<'_> {
+    /// Whether what a line has in a field makes no rule a candidate.
+    fn is_clean(&mut self, field: &mut Field, line: &[u8], value: Value) -> bool {
+        if value.kind != Kind::List {
+            let raw = &line[value.start as usize..value.end as usize];
+            return self.clean(field, value.kind, raw);
+        }
+        // What rules a rule out must stand in no element, so none alone can tell.
+        !field.of_absence
+            && field.vetoes.is_empty()
+            && each(line, value, |kind, raw| self.clean(field, kind, raw))
+    }
+
+    /// Whether a value, or an element of a list, makes no rule a candidate.
+    fn clean(&mut self, field: &mut Field, kind: Kind, raw: &[u8]) -> bool {
+        match kind {
+            Kind::Absent | Kind::Null => !field.of_absence,
+            Kind::Text => clean(field, raw, self.folded, self.used),
+            Kind::Escaped => {
+                unescape(raw, self.text) && clean(field, self.text, self.folded, self.used)
+            }
+            Kind::Integer | Kind::Truth => {
+                !field.of_numbers && !field.has_others && !waits(field, raw, self.folded)
+            }
+            Kind::List | Kind::Other => false,
+        }
+    }
 }
 
 fn clean(field: &mut Field, text: &[u8], folded: &mut Vec<u8>, used: &mut usize) -> bool {

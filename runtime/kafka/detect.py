@@ -13,13 +13,14 @@ import msgspec
 from contract.errors import StoreError
 from contract.event import Event, Notice
 from contract.topics import MATCHES, OBSERVATIONS, Topic
+from correlate.sigma.sieve import NOTHING, UNSERVED
 from ingest.streams.kafka_batches import Record
 from runtime.enforcement import SOURCE as ANSWERS
 from runtime.engine import Pipeline
 from runtime.kafka.outlet import RULE_END, At, Outlet, Sent, cause_of, partition_of
 from runtime.kafka.state import State
 from runtime.kafka.task import HOST, MARK_EVERY_US
-from runtime.kafka.wire import PACE, Canary, Mark
+from runtime.kafka.wire import PACE, Canary, Mark, stated_event
 from runtime.stage_runner import Changes
 from runtime.tally import Tally
 from runtime.watermark import Watermarks
@@ -64,8 +65,7 @@ class DetectTask:
         self.name = name
         self.low_us = 0
         self.origin_ms = 0
-        self._match = pipeline.match
-        self._observe = pipeline.observe
+        self._detector = pipeline.detector
         self._keys = pipeline.aggregate.keys
         self._outer = outer
         self._partitions = partitions
@@ -117,11 +117,20 @@ class DetectTask:
 
     def take(self, read: Record, now_us: int) -> None:
         """See the port."""
+        answer = UNSERVED
+        stated = stated_event(read.headers)
+        if stated is not None and read.value is not None:
+            time_us, source = stated
+            answer = self._detector.ask(read.value, time_us)
+            if answer == NOTHING:
+                self.origin_ms = read.timestamp
+                self._came(source, time_us)
+                return
         item = self._outlet.item(read, now_us)
         match item:
             case Event():
                 self.origin_ms = read.timestamp
-                self._event(item, read, now_us)
+                self._event(item, answer, read, now_us)
             case Sent():
                 self._sent.append(item)
             case Mark():
@@ -179,11 +188,14 @@ class DetectTask:
 
     # -------------------------------------------------------------- inside
 
-    def _event(self, event: Event, read: Record, now_us: int) -> None:
+    def _came(self, source: str, time_us: int) -> None:
         # Answers bear the wall clock, which recorded logs do not follow.
-        if event.time_us > self._newest.get(event.source, -1) and event.source != ANSWERS:
-            self._newest[event.source] = event.time_us
-        seen, matches = self._observe(event), self._match(event)
+        if time_us > self._newest.get(source, -1) and source != ANSWERS:
+            self._newest[source] = time_us
+
+    def _event(self, event: Event, answer: int, read: Record, now_us: int) -> None:
+        self._came(event.source, event.time_us)
+        seen, matches = self._detector.look(event, answer)
         if seen is None and not matches:
             return
         try:

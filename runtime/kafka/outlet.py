@@ -15,7 +15,7 @@ from ingest.streams.kafka_batches import Headers, Record
 from runtime.kafka.order import Rank, Taken
 from runtime.kafka.settings import KafkaSettings
 from runtime.kafka.topics import name_of
-from runtime.kafka.wire import Item, dead, decode, encode
+from runtime.kafka.wire import Item, Read, dead, decode, encode
 
 AT: Final = "at"
 """Header of what flows between stages: event time of the cause, rank and tie, e.g. `1772366400250000 1 002 000000 5f0c… 001`.
@@ -147,14 +147,14 @@ def turn(time_us: int, number: int) -> tuple[str, bytes]:
     return AT, b"%d %d %06d" % (time_us, Rank.CAUSED, number)
 
 
-def cause_of(item: Item, headers: Headers) -> tuple[int, Rank, str]:
+def cause_of(item: Item, headers: Read) -> tuple[int, Rank, str]:
     """Return when a record was caused, its rank and its tie.
 
     Raises:
         ValueError: the header says nothing of the kind.
     """
     for name, data in headers:
-        if name == AT:
+        if name == AT and data is not None:
             cause, rank, tie = data.split(b" ", 2)
             return int(cause), Rank(int(rank)), tie.decode("utf-8", "surrogatepass")
     return getattr(item, "time_us", 0), Rank.CAUSED, ""  # others wrote it, or it is taken at once

@@ -27,6 +27,8 @@ PACE: Final = "pace "
 """Before a member's name: `Mark.of` of a mark that says how far all recorded sources of an ingest are; ended: none is left."""
 
 Wired: TypeAlias = tuple[bytes, Headers]
+Read: TypeAlias = Sequence[tuple[str, bytes | None]]
+"""Headers as others may have written them."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -103,6 +105,9 @@ _decode_canary = msgspec.json.Decoder(_Canary).decode
 _KIND: Final = {kind: f"{kind}/{VERSION}".encode() for kind in KINDS}
 _NAME: Final = {data: kind for kind, data in _KIND.items()}
 _HEADER: Final = {kind: ("kind", data) for kind, data in _KIND.items()}
+_FAR_US: Final = 1 << 62
+"""No time that any clock states."""
+_EVENT_HEADERS: Final = ("kind", "time", "source")
 _SOURCES: Final = 4_096
 """Names of sources whose two forms are remembered."""
 
@@ -129,13 +134,13 @@ def encode(item: Item) -> Wired:
             return item.model_dump_json().encode(), _headers(item.kind, time_of(item))
 
 
-def decode(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Item:
+def decode(value: bytes | None, headers: Read) -> Item:
     """Return the record that `encode` made.
 
     Raises:
         ParseError: no kind, another version, or not such a record; the text is a dead letter's reason.
     """
-    said = dict(headers)
+    said = {name: data for name, data in headers if data is not None}
     kind = _NAME.get(said.get("kind", b""))
     if kind is None:
         raise ParseError(_unknown(said.get("kind")))
@@ -152,6 +157,25 @@ def decode(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Item:
         raise ParseError(f"not a version {VERSION} {kind}: {error}") from error
     except KeyError as error:
         raise ParseError(f"{kind} without the header {error}") from error
+
+
+def stated_event(headers: Read) -> tuple[int, str] | None:
+    """Return time and source of what headers say is an event; None: they do not, or `decode` is to say what is wrong.
+
+    The document decides; whoever goes on without decoding it must know that it says the same.
+    """
+    if len(headers) < len(_EVENT_HEADERS) or headers[0] != _HEADER["event"]:
+        return None
+    (_, (time_name, time), (source_name, source)) = headers[: len(_EVENT_HEADERS)]
+    if (time_name, source_name) != _EVENT_HEADERS[1:]:
+        return None
+    if time is None or source is None:
+        return None
+    try:
+        time_us = int(time)
+        return (time_us, _name(source)) if abs(time_us) < _FAR_US else None
+    except ValueError:  # no number, or no text
+        return None
 
 
 def _event_of(value: bytes, said: Mapping[str, bytes]) -> Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,17 @@ from contract.records import (
     Rule,
     Target,
 )
-from runtime.kafka.wire import KINDS, VERSION, Canary, Item, Mark, dead, decode, encode
+from runtime.kafka.wire import (
+    KINDS,
+    VERSION,
+    Canary,
+    Item,
+    Mark,
+    dead,
+    decode,
+    encode,
+    stated_event,
+)
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 NOW_US = 1_772_366_400_250_000
@@ -102,6 +113,38 @@ def test_event_without_its_source_is_refused() -> None:
     value, headers = encode(event())
     with pytest.raises(ParseError, match="without the header 'source'"):
         decode(value, headers[:2])
+
+
+def test_a_header_without_a_value_is_none() -> None:
+    value, headers = encode(event())
+    for name, _ in list(headers):
+        without: list[Any] = [one if one[0] != name else (name, None) for one in headers]
+        if name == "time":
+            assert decode(value, without) == event()
+        else:
+            with pytest.raises(ParseError, match=r"without the header 'source'|no header `kind`"):
+                decode(value, without)
+
+
+def test_headers_state_an_event_where_they_are_as_written() -> None:
+    _, headers = encode(event())
+    assert stated_event(headers) == (NOW_US, "auth")
+    assert stated_event([*headers, ("at", b"7 1 000001")]) == (NOW_US, "auth")
+    kind, time, source = headers
+    odd: list[Any]
+    for odd in (
+        [],
+        [kind, time],
+        [kind, source, time],
+        [("kind", b"match/1"), time, source],
+        [kind, ("time", b"soon"), source],
+        [kind, ("time", None), source],
+        [kind, time, ("source", None)],
+        [kind, time, ("source", b"\xff")],
+        [kind, ("time", b"9" * 5000), source],
+        [kind, ("time", b"-" + b"9" * 25), source],
+    ):
+        assert stated_event(odd) is None
 
 
 @given(st.binary(max_size=200), st.sampled_from(KINDS), st.binary(max_size=20))

@@ -184,8 +184,8 @@ def sieved() -> tuple[LineMatcher, list[int]]:
     assert matcher._sieve is not None
     ask = matcher._sieve.ask
 
-    def kept(line: bytes) -> int:
-        answers.append(ask(line))
+    def kept(line: bytes, time_us: int) -> int:
+        answers.append(ask(line, time_us))
         return answers[-1]
 
     matcher._ask = kept
@@ -255,4 +255,4 @@ def test_malformed_messages_to_the_sieve_are_refused() -> None:
         with pytest.raises(ValueError, match="malformed"):
             made._tell(made._sieve, *message)
     with pytest.raises(TypeError):
-        made.ask("text")  # type: ignore[arg-type]
+        made.ask("text", 0)  # type: ignore[arg-type]
