@@ -38,6 +38,7 @@ _TAG = re.compile(
     r"(?:^|[\s:])(?:RT_[A-Z]{1,16}(?:\[\d{1,9}\])?: )?([A-Z][A-Z0-9]{1,31}_[A-Z0-9_]{1,63}): "
 ).search
 _SYSTEM = re.compile(r"(?:^|\s)([\w/.\-]{1,64})(?:\[(\d{1,9})\])?: ").search
+_BARE = re.compile(r"<\d{1,3}>\d (?:\S+ ){5}- ").match
 _FILTER = re.compile(r"(?:^|\s)FW: ").search
 _END = r"(\S+)/(\d+)->([^\s/]+)/(\d+)"
 _TAGGED = r" (?:(0x\S+) )?"
@@ -50,8 +51,9 @@ _CLOSED = re.compile(
     r" (\d+)\((\d+)\) (\d+)\((\d+)\) (\d+)(?: (\S+))?(?: (\S+))?(?: ([^\s(]*)\(([^)]*)\))?(?: (\S+))?(?: (\S+))?"
 ).match
 _DENIED = re.compile(
-    rf"session denied {_END}{_TAGGED}(\S+) (\d{{1,3}})\((\d+)\) (\S+) (\S+) (\S+)"
-    r"(?: (\S+))?(?: (\S+))?(?: ([^\s(]*)\(([^)]*)\))?(?: (\S+))?(?: (\S+))?(?: (.{1,128}))?"
+    rf"session denied {_END}{_TAGGED}(\S+) (\d{{1,3}})\((\d+)\) (\S+?)(?:\(global\))? (\S+) (\S+)"
+    r"(?: (\S+))?(?: (\S+))?(?: ([^\s(]*)\(([^)]*)\))?(?: (\S+))?(?: (\S+))?"
+    r"(?: (.{1,128}?)(?: \d+ (?:\S+ ){2}-?\d+ \S+.*)?$)?"  # since Junos 18 the session, and four words of the application
 ).match
 _PLAIN = (
     ("session created", _CREATED, _TABLE.plan(table.CREATE)),
@@ -79,6 +81,10 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         start = _start(_head(text, bare.start()), context)
         fields = _TABLE.fill(_plan(tuple(said)), list(said.values()), start)
         return [complete(fields, FILTER_TAG)]
+    plain = _BARE(text)
+    if plain is not None:
+        fields = dict(_DEVICE.start(plain[0], context))
+        return [complete_system(fields, "", text[plain.end() :])]
     found = _SYSTEM(text, 0, 256)
     if found is None:
         raise ParseError("expected [junos@…], a message tag or a process name, came none")

@@ -7,6 +7,7 @@ line may be shorter or longer than the table; what is beyond it is kept as `palo
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from itertools import compress
 from typing import Any
@@ -76,7 +77,7 @@ def _csv_plan(kind: str) -> Plan:
     plan = _TABLE.plan(table.COLUMNS[kind].split())
     # Columns for future use share one name, so that one deletion takes them all out.
     names = tuple("" if name.startswith(_OWN + "-") else name for name in plan.names)
-    return Plan(names, plan.integers, (), plan.known, plan.steps)
+    return replace(plan, names=names)
 
 
 def _of_csv(text: str, start: int, context: Context) -> Fields:

@@ -40,6 +40,7 @@ _DEVICE = Device(
     }
 )
 _START = re.compile(r"(?:^|[\s>])(?:id|sn|time|fw|pri|c|m)=").search
+_SINGLE = re.compile(r"='([^'\"]*)'(?=\s|$)").sub  # `appName='General DNS'` of SonicOS 6
 _GAP = re.compile(r"= {1,4}(?=[\"\d\[])")
 _FILE = re.compile(r"[Ff]ilename: ?([^\s\"]{1,255}?)\.?(?:\s|$)").search
 # Not every name of an IP protocol means one here: `rdp` is Remote Desktop, not protocol 27.
@@ -64,7 +65,7 @@ def _end(fields: Fields, key: str, side: str, way: str) -> None:
         fields[f"{side}.port"] = number
     if interface:
         fields[f"observer.{way}.interface.name"] = interface
-    if host:
+    if host and ":" not in host:
         fields[f"{side}.domain"] = host
 
 
@@ -168,6 +169,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     start = found.start() + (text[found.start()] in " >\t")
     if "= " in text:
         text = text[:start] + _GAP.sub("=", text[start:])
+    if "='" in text:
+        text = text[:start] + _SINGLE(r'="\1"', text[start:])
     plan, values = _LINES.read(text, start)
     if plan.known < _FEWEST:
         raise ParseError("none of SonicOS's keys stands in the record")

@@ -43,6 +43,9 @@ _UTM = re.compile(
     r"(?:<\d{1,3}>)?(\d{4}):(\d{1,2}):(\d{1,2})-(\d{1,2}:\d\d:\d\d) (\S{1,255}) ([\w\-./]{1,64})(?:\[(\d{1,9})\])?: "
 ).match
 _PID_WITHIN = re.compile(r"\[pid (\d{1,9})").search
+_SSH = re.compile(
+    r"(Accepted|Failed) \S+ for (?:invalid user )?(\S+) from ([0-9A-Fa-f.:]{3,45}) port (\d{1,5})\b"
+).match
 _RULE = re.compile(
     r"(?:^|[\s>])(?:device|device_name|id|timestamp|log_id|log_type|messageid)="
 ).search
@@ -54,6 +57,8 @@ def _flow(fields: Fields) -> None:
     if known:
         del fields[_PROTOCOL]
         fields.update(known)
+    elif said and said[:5].upper() == "HTTP/":
+        fields["http.version"], fields["network.protocol"] = fields.pop(_PROTOCOL)[5:], "http"
     elif said:
         fields["network.protocol"] = fields.pop(_PROTOCOL).lower()
 
@@ -166,6 +171,18 @@ def _of_utm(text: str, utm: re.Match[str], context: Context) -> Fields:
     plan, values = _LINES.read(message)
     fields["event.provider"] = program
     if plan.known < _FEWEST:
+        if found := _SSH(message[:512]):
+            passed, account, address, port = found.groups()
+            fields |= {
+                "user.name": account,
+                "source.ip": address,
+                "source.port": int(port),
+                "message": message,
+            } | _classes(
+                "event", "login", "failed" if passed == "Failed" else "accepted", "", "auth"
+            )
+            finish(fields)
+            return fields
         fields |= {"event.kind": "event", "event.category": ["host"], "event.type": ["info"]}
         if message:
             fields["message"] = message

@@ -5,6 +5,7 @@ Source: Check Point "Description of fields in Check Point logs" (sk144192).
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, Final
 
@@ -92,6 +93,10 @@ def _time(fields: Fields, context: Context) -> None:
         del fields[_OWN + "time"]
 
 
+_NAMED = re.compile(r"(.{1,256}) \(([^()\s]{1,128})\)$").match
+"""How Identity Awareness writes a person: `John Doe (jdoe)`."""
+
+
 def _way(fields: Fields) -> None:
     """Place the interface: of an outgoing packet it is the one it leaves by."""
     direction = _DIRECTIONS.get(fields.pop(_OWN + "ifdir", ""))
@@ -106,6 +111,9 @@ def _way(fields: Fields) -> None:
 def _people(fields: Fields) -> None:
     for who in ("user", "source.user", "destination.user"):
         account = fields.get(f"{who}.name")
+        if account and (named := _NAMED(account)):
+            fields[f"{who}.full_name"], account = named.groups()
+            fields[f"{who}.name"] = account
         if account and "\\" in account:
             fields.update(user_fields(who, account))
     account = fields.get("source.user.name")

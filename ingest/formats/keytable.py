@@ -48,6 +48,7 @@ class Plan:
         names: field of each value, in the order of the keys.
         integers: those among `names` whose ECS type is a whole number.
         repeated: by vendor's name and `_all`, the places of a key that stands several times.
+        seconds: (field, field of the vendor's own) of keys that mean what another key before them means too.
         known: how many of the keys the table names.
         steps: those of the table's steps that concern these fields, in the table's order.
     """
@@ -55,6 +56,7 @@ class Plan:
     names: tuple[str, ...]
     integers: tuple[str, ...]
     repeated: tuple[tuple[str, tuple[int, ...]], ...]
+    seconds: tuple[tuple[str, str], ...]
     known: int
     steps: tuple[Callable[[Fields], None], ...]
 
@@ -90,11 +92,15 @@ class KeyTable:
         names: list[str] = []
         places: dict[str, list[int]] = {}
         taken: set[str] = set()
+        seconds: list[tuple[str, str]] = []
         for place, key in enumerate(keys):
             places.setdefault(key, []).append(place)
             name = self._names.get(key) or self.own(key)
             if name in taken:
-                name = self.own(key)
+                own = self.own(key)
+                if own != name and len(places[key]) == 1:
+                    seconds.append((name, own))
+                name = own
             taken.add(name)
             names.append(name)
         repeated = tuple(
@@ -107,6 +113,7 @@ class KeyTable:
             tuple(names),
             tuple(dict.fromkeys(name for name in names if name in INTEGERS)),
             repeated,
+            tuple(seconds),
             sum(key in self._names for key in keys),
             tuple(step for wanted, step in self._steps if not wanted.isdisjoint(names)),
         )
@@ -125,6 +132,9 @@ class KeyTable:
         fields.update(zip(plan.names, values, strict=True))
         if not self._nulls.isdisjoint(values):
             self._drop(fields)
+            for name, own in plan.seconds:
+                if name not in fields and own in fields:  # the first of the two said nothing
+                    fields[name] = fields.pop(own)
         try:
             for name in plan.integers:
                 fields[name] = int(fields[name])

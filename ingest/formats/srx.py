@@ -25,22 +25,25 @@ _PROTOCOL, _ELAPSED, _APPLICATION = (
     _OWN + "application",
 )
 _SECOND_NS = 1_000_000_000
+_PREDEFINED = re.compile(r"(?:junos-)?(.+?)(?:(?<=.)-(?:tcp|udp))?$").match  # `junos-dns-udp`
+_SSH_ENDS = re.compile(r"(\S{3,45}) (\d{1,5}) (\S{3,45}) (\d{1,5})$").match
 
 
 def complete(fields: Fields, tag: str) -> Fields:
     """Complete a security log in place and return it."""
     get, pop = fields.get, fields.pop
-    protocol = pop(_PROTOCOL, "")
+    protocol = pop(_PROTOCOL, "") or table.TRANSPORTS.get(tag, "")
     if protocol:
         fields.update(transport_fields(protocol) or {_PROTOCOL: protocol})
     service = get("network.protocol")
     if service and service.startswith("SERVICE_"):
         fields[_OWN + "service-name"] = pop("network.protocol")
     elif service:
-        fields["network.protocol"] = service.removeprefix("junos-").lower()
+        fields["network.protocol"] = _PREDEFINED(service)[1].lower()
     application = get(_APPLICATION)
     if application and not get("network.application"):
         fields["network.application"] = pop(_APPLICATION)
+    _ssh(fields)
     _ends(fields)
     add_totals(fields)
     _rule(fields, tag)
@@ -49,6 +52,16 @@ def complete(fields: Fields, tag: str) -> Fields:
     code = whole(get(_OWN + "icmp-code", ""))
     finish(fields, None if icmp is None else (icmp, code or 0))
     return fields
+
+
+def _ssh(fields: Fields) -> None:
+    """Place the ends of an SSH connection, `address port address port`."""
+    said = fields.get(_OWN + "ssh-connection")
+    found = _SSH_ENDS(said) if said else None
+    if found and canonical_ip(found[1]) and canonical_ip(found[3]):
+        del fields[_OWN + "ssh-connection"]
+        fields["source.ip"], fields["source.port"] = found[1], int(found[2])
+        fields["destination.ip"], fields["destination.port"] = found[3], int(found[4])
 
 
 def _ends(fields: Fields) -> None:
@@ -68,6 +81,11 @@ def _ends(fields: Fields) -> None:
         fields.update(url_fields(fields["url.original"]))
         if fields.get("destination.domain"):
             fields.setdefault("url.domain", fields["destination.domain"])
+    path, asked, query = fields.get("url.path", "").partition("?")
+    if path and asked:  # `obj` is all that stands behind the host
+        fields["url.path"] = path
+        if query:
+            fields["url.query"] = query
 
 
 def _rule(fields: Fields, tag: str) -> None:
@@ -93,7 +111,7 @@ def _classes(tag: str, action: str, severity: str) -> Fields:
         "event.kind": kind,
         "event.category": categories.split(),
         "event.type": types.split(),
-        "event.outcome": "success",
+        "event.outcome": "failure" if "FAILED" in tag else "success",
     }
     if tag:
         fields["event.code"] = tag
@@ -122,6 +140,7 @@ _FINDERS = tuple(
         r"(?:password|publickey|keyboard-interactive/pam) for (?:invalid user )?(?P<user>\S{1,128}) from (?P<address>[0-9A-Fa-f:.]{3,45}) port (?P<port>\d{1,5})",
         r"[Ll]ogin failed for user '?(?P<user>[^'\s]{1,128})'? from host '?(?P<address>[0-9A-Fa-f:.]{3,45})",
         r"ssh-connection '(?P<address>[0-9A-Fa-f:.]{3,45}) (?P<port>\d{1,5}) ",
+        r"Local: (?P<local>[0-9A-Fa-f:.]{3,45})/(?P<local_port>\d{1,5}), Remote: (?P<address>[0-9A-Fa-f:.]{3,45})/(?P<port>\d{1,5})",
         r"(?:from host|from) '?\[?(?P<address>[0-9A-Fa-f:.]{3,45})\b",
     )
 )
@@ -130,6 +149,8 @@ _NAMES = {
     "command": "process.command_line",
     "address": "source.ip",
     "port": "source.port",
+    "local": "destination.ip",
+    "local_port": "destination.port",
 }
 _MOST_TEXT = 2048
 _INTERFACE = re.compile(
@@ -147,12 +168,13 @@ def complete_system(fields: Fields, tag: str, message: str) -> Fields:
         if found is None:
             continue
         for part, value in found.groupdict().items():
-            if value and (part != "address" or canonical_ip(value)):
+            if value and (part not in ("address", "local") or canonical_ip(value)):
                 fields.setdefault(_NAMES[part], value)
     if interface := _INTERFACE(text):
         fields["observer.ingress.interface.name"] = interface[1]
-    if "source.port" in fields:
-        fields["source.port"] = int(fields["source.port"])
+    for port in ("source.port", "destination.port"):
+        if port in fields:
+            fields[port] = int(fields[port])
     _system_classes(fields, tag, text.lower())
     if tag:
         fields["event.code"] = tag
@@ -164,7 +186,9 @@ def complete_system(fields: Fields, tag: str, message: str) -> Fields:
 def _system_classes(fields: Fields, tag: str, lower: str) -> None:
     kind, categories, types = table.CLASSES.get(tag, ("event", "host", "info"))
     failed = "fail" in lower or "denied" in lower or "FAILED" in tag
-    if not tag and ("password for" in lower or "authentication" in lower):
+    if not tag and (
+        "password for" in lower or "authentication" in lower or lower[:9] == "accepted "
+    ):
         categories, types = "authentication", "start"
     elif not tag and "process.command_line" in fields:
         categories, types = "process", "info"

@@ -56,7 +56,7 @@ _PATTERNS: Final[tuple[tuple[str, str], ...]] = (
         (
             rf'.{{0,32}}?ACTION="(?P<action>[^"]*)" {_BETWEEN}(?: SESSION_ID=(?P<session_id_32>\d+))?(?: APPLICATION=(?P<application>\S+))?'
             r'.{0,64}? CATEGORY="(?P<category>[^"]*)" REASON="(?P<reason>[^"]*)"(?: PROFILE="(?P<profile>[^"]*)")?'
-            r"(?: URL=(?P<url>\S+))?(?: OBJ=(?P<obj>\S+))?(?:.*?\busername[= ](?P<username>\S+) roles[= ](?P<roles>\S+))?"
+            r"(?: URL=(?P<url>\S+))?(?: OBJ=(?P<obj>\S+))?(?:.*?\b(?i:username)[= ](?P<username>\S+) (?i:roles)[= ](?P<roles>\S+))?"
         ),
     ),
     (

@@ -72,6 +72,8 @@ NAMES: Final = {
     "temporary-filename": "juniper.srx.temporary-filename",
     "profile": "rule.ruleset",
     "local-address": "destination.ip",
+    "ip-address": "source.ip",
+    "command": "process.command_line",
     "remote-address": "source.ip",
     "source-mac": "source.mac",
     "destination-mac": "destination.mac",
@@ -151,6 +153,14 @@ DENIED: Final = frozenset(
 ALLOWED: Final = frozenset(
     ("permit", "permitted", "allow", "accept", "none", "ignore", "no action", "recommended")
 )
+TRANSPORTS: Final = {
+    "RT_SCREEN_TCP": "tcp",
+    "RT_SCREEN_TCP_SRC_IP": "tcp",
+    "RT_SCREEN_TCP_DST_IP": "tcp",
+    "RT_SCREEN_UDP": "udp",
+    "RT_SCREEN_ICMP": "icmp",
+}
+"""Protocol of messages that name it in their tag alone."""
 SEVERITIES: Final = {
     "INFO": 1,
     "LOW": 2,

@@ -142,6 +142,16 @@ NAMES: Final = {
     "ep_uuid": "host.id",
     "process_user": "user.name",
     "execution_path": "process.executable",
+    "executable": "process.executable",
+    "local_ip": "destination.ip",
+    "query_string": "url.query",
+    "query": "url.query",
+    "filetype": "file.mime_type",
+    "download_file_type": "file.mime_type",
+    "upload_file_type": "file.mime_type",
+    "from": "email.from.address",
+    "to": "email.to.address",
+    "content-type": "http.response.mime_type",
     "eventid": "sophos.firewall.eventid",
 }
 

@@ -42,6 +42,18 @@ def test_values_that_say_nothing_are_left_out() -> None:
     assert fields_of([("src", ""), ("spt", "N/A"), ("x", "1")]) == {"v.p.x": "1"}
 
 
+def test_of_two_keys_for_one_field_the_one_that_says_something_is_taken() -> None:
+    table = KeyTable(
+        "v.p.", {"code": "http.response.status_code", "status": "http.response.status_code"}
+    )
+    keys = ("code", "status")
+    assert table.fill(table.plan(keys), ["", "404"], {}) == {"http.response.status_code": 404}
+    assert table.fill(table.plan(keys), ["200", "404"], {}) == {
+        "http.response.status_code": 200,
+        "v.p.status": "404",
+    }
+
+
 def test_steps_run_only_for_their_fields() -> None:
     def other(fields: dict[str, Any]) -> None:
         """Do nothing, for another field."""
