@@ -25,7 +25,7 @@ _PROTOCOL, _ELAPSED, _APPLICATION = (
     _OWN + "application",
 )
 _SECOND_NS = 1_000_000_000
-_PREDEFINED = re.compile(r"(?:junos-)?(.+?)(?:(?<=.)-(?:tcp|udp))?$").match  # `junos-dns-udp`
+_PREDEFINED = re.compile(r"^junos-(.+?)(?:-(?:tcp|udp))?$").sub  # `junos-dns-udp`
 _SSH_ENDS = re.compile(r"(\S{3,45}) (\d{1,5}) (\S{3,45}) (\d{1,5})$").match
 
 
@@ -39,7 +39,7 @@ def complete(fields: Fields, tag: str) -> Fields:
     if service and service.startswith("SERVICE_"):
         fields[_OWN + "service-name"] = pop("network.protocol")
     elif service:
-        fields["network.protocol"] = _PREDEFINED(service)[1].lower()
+        fields["network.protocol"] = _PREDEFINED(r"\1", service).lower()
     application = get(_APPLICATION)
     if application and not get("network.application"):
         fields["network.application"] = pop(_APPLICATION)
