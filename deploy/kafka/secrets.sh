@@ -31,16 +31,17 @@ issue kafka broker DNS:kafka,DNS:localhost,IP:127.0.0.1
 issue elasticsearch elasticsearch DNS:elasticsearch,DNS:localhost,IP:127.0.0.1
 issue admin admin DNS:admin
 for role in $roles; do
-  issue "$role" "opsonin-$role" "DNS:opsonin-$role"
+  # Of these only the console is looked at by name, from this machine.
+  issue "$role" "opsonin-$role" "DNS:opsonin-$role,DNS:localhost,IP:127.0.0.1"
 done
-for name in elastic_password kibana_password webhook_token; do
+for name in elastic_password kibana_password webhook_token web_token; do
   [ -s "$name" ] || openssl rand -hex 32 > "$name"
 done
 
 # Compose mounts files as they are: each must belong to the user of the container that reads it.
 if [ "$(id -u)" = 0 ]; then
   chown 1000 broker.pem elasticsearch.pem elasticsearch.key elastic_password kibana_password
-  chown 64646 admin.pem admin.key webhook_token
+  chown 64646 admin.pem admin.key webhook_token web_token
   for role in $roles; do chown 64646 "$role.pem" "$role.key"; done
 else
   echo "run by root it would also give each file to its container's user (1000 and 64646)" >&2

@@ -6,22 +6,28 @@ No container engine and no cluster is at hand in the tests: images are not pulle
 from __future__ import annotations
 
 import asyncio
-import itertools
+import base64
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from aiohttp import ClientSession, TCPConnector
 from click.testing import CliRunner
 
 from runtime import clock
+from runtime.metrics import PrometheusMeter
 from runtime.settings import Settings, load, resolve
+from runtime.web import Faces, told_app
+from runtime.web_access import HEALTH
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -40,11 +46,13 @@ def read(path: Path) -> dict[str, Any]:
 COMPOSE = read(DEPLOY / "compose.kafka.yaml")
 RESOURCES: list[str] = read(K8S / "kustomization.yaml")["resources"]
 ALL = {name: read(K8S / name) for name in RESOURCES}
-WORKLOADS = {
+PODS = {
     one["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"]: one
     for one in ALL.values()
     if one["kind"] in ("Deployment", "StatefulSet")
 }
+CONSOLE = "console"
+WORKLOADS = {role: one for role, one in PODS.items() if role != CONSOLE}
 
 
 def of_kind(kind: str) -> list[dict[str, Any]]:
@@ -142,15 +150,48 @@ def test_roles_have_certificates_in_the_names_that_the_rights_are_for(secrets: P
         )
 
 
+def test_console_is_published_on_loopback_and_asks_for_the_token(secrets: Path) -> None:
+    service = COMPOSE["services"][CONSOLE]
+    mounted = {
+        one["target"]: secrets / Path(COMPOSE["secrets"][one["source"]]["file"]).name
+        for one in service["secrets"]
+    }
+    given = {key: str(mounted.get(value, value)) for key, value in service["environment"].items()}
+    web = load(KAFKA / "opsonin.toml", given).web
+    assert not web.is_open
+    assert service["ports"] == [f"127.0.0.1:{web.port}:{web.port}/tcp"]
+    served: list[int] = []
+
+    async def ask() -> None:
+        faces = Faces()
+        app = told_app(PrometheusMeter(), lambda: (True, {}))
+        free = web.model_copy(update={"host": "127.0.0.1", "port": 0})
+        port = await faces.listen_tcp(app, free, PrometheusMeter())
+        trust = ssl.create_default_context(cafile=secrets / "ca.pem")
+        token = (secrets / "web_token").read_text().strip()
+        async with ClientSession(connector=TCPConnector(ssl=trust)) as client:
+            for password in ("wrong", token):
+                auth = "Basic " + base64.b64encode(f"any:{password}".encode()).decode()
+                async with client.get(
+                    f"https://localhost:{port}/metrics", headers={"Authorization": auth}
+                ) as answer:
+                    served.append(answer.status)
+        await faces.close()
+
+    asyncio.run(ask())
+    assert served == [401, 200]
+
+
 # ------------------------------------------------------------------ settings
 
 
-def test_settings_of_both_differ_only_in_the_brokers() -> None:
-    theirs, ours = ((one / "opsonin.toml").read_text().splitlines() for one in (K8S, KAFKA))
-    different = [pair for pair in itertools.zip_longest(theirs, ours) if pair[0] != pair[1]]
-    assert [line.split(" =")[0] for pair in different for line in pair] == ["bootstrap"] * 2 + [
-        "urls"
-    ] * 2
+def test_settings_of_both_differ_only_in_the_servers_and_in_who_looks() -> None:
+    theirs, ours = (tomllib.loads((one / "opsonin.toml").read_text()) for one in (K8S, KAFKA))
+    for table, key in (("kafka", "bootstrap"), ("elastic", "urls")):
+        assert theirs[table].pop(key) != ours[table].pop(key)
+    # In a pod others ask for metrics, over the network; in compose nobody asks a role but itself.
+    assert theirs.pop("web") != ours.pop("web")
+    assert theirs == ours
     for folder in (KAFKA, K8S):
         settings = load(folder / "opsonin.toml", {})
         assert settings.policy.mode == "observe"
@@ -169,12 +210,12 @@ def test_ingest_listens_where_compose_and_pod_say() -> None:
         (int(one.rpartition(":")[2].split("/")[0]), one.rpartition("/")[2].upper())
         for one in published
     } == listening
-    ports = container("ingest")["ports"]
+    ports = [one for one in container("ingest")["ports"] if one["name"] != "web"]
     assert {(one["containerPort"], one["protocol"]) for one in ports} == listening
     named = {one["name"]: one["protocol"] for one in ports}
-    (service,) = (one for one in of_kind("Service") if one["spec"].get("clusterIP") != "None")
+    service = ALL["service.yaml"]
     assert {one["targetPort"]: one["protocol"] for one in service["spec"]["ports"]} == named
-    (policy,) = (one for one in of_kind("NetworkPolicy") if "ingress" in one["spec"])
+    policy = ALL["network-policy-sources.yaml"]
     assert {one["port"]: one["protocol"] for one in policy["spec"]["ingress"][0]["ports"]} == named
 
 
@@ -182,7 +223,7 @@ def test_ingest_listens_where_compose_and_pod_say() -> None:
 
 
 def container(role: str) -> dict[str, Any]:
-    (found,) = WORKLOADS[role]["spec"]["template"]["spec"]["containers"]
+    (found,) = PODS[role]["spec"]["template"]["spec"]["containers"]
     return dict(found)
 
 
@@ -198,24 +239,60 @@ def test_every_file_of_the_kustomization_is_there_and_none_is_left_out() -> None
 
 
 @pytest.mark.parametrize("role", sorted(WORKLOADS))
-def test_pod_keeps_the_restricted_standard_has_probes_and_a_name_of_its_own(role: str) -> None:
-    spec = WORKLOADS[role]["spec"]["template"]["spec"]
+def test_pod_of_a_role_has_a_name_of_its_own(role: str) -> None:
     one = container(role)
     assert one["args"][:2] == ["worker", role]
+    assert one["env"][0]["name"] == "OPSONIN_KAFKA__MEMBER"
+
+
+@pytest.mark.parametrize("role", sorted(PODS))
+def test_pod_keeps_the_restricted_standard_and_is_asked_how_it_is(role: str) -> None:
+    spec = PODS[role]["spec"]["template"]["spec"]
+    one = container(role)
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
     assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert one["securityContext"]["readOnlyRootFilesystem"] is True
-    assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(one)
-    assert one["env"][0]["name"] == "OPSONIN_KAFKA__MEMBER"
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert one[probe]["httpGet"] == {"path": HEALTH, "port": "web", "scheme": "HTTPS"}
     secrets = {volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume}
-    assert secrets - {"opsonin-webhook", "opsonin-elastic"} == {f"opsonin-{role}"}
+    assert {f"opsonin-{role}", "opsonin-web"} <= secrets
+    shared = {"opsonin-webhook", "opsonin-elastic", "opsonin-elastic-reader", "opsonin-web"}
+    assert secrets - shared == {f"opsonin-{role}"}
+    assert ("opsonin-elastic-reader" in secrets) == (role == CONSOLE), "it may only read"
+
+
+@pytest.mark.parametrize("role", sorted(PODS))
+def test_pod_serves_the_web_face_where_the_settings_say_with_files_that_it_mounts(
+    role: str,
+) -> None:
+    web = load(K8S / "opsonin.toml", {}).web
+    ports = {one["name"]: one["containerPort"] for one in container(role)["ports"]}
+    assert ports["web"] == web.port
+    assert not web.is_open
+    mounts = {mount["mountPath"] for mount in container(role)["volumeMounts"]}
+    assert web.token_file is not None
+    assert web.tls is not None
+    for file in (web.token_file, web.tls.certificate, web.tls.key):
+        assert str(Path(str(file)).parent) in mounts
+
+
+def test_prometheus_may_ask_every_pod_and_people_the_console() -> None:
+    everyone = ALL["network-policy-metrics.yaml"]["spec"]
+    assert everyone["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "opsonin"}}
+    people = ALL["network-policy-console.yaml"]["spec"]
+    service = ALL["console-service.yaml"]["spec"]
+    labels = PODS[CONSOLE]["spec"]["selector"]["matchLabels"]
+    assert people["podSelector"]["matchLabels"] == service["selector"] == labels
+    for policy in (everyone, people):
+        assert policy["ingress"][0]["ports"] == [{"port": "web", "protocol": "TCP"}]
+    assert service["ports"][0]["targetPort"] == "web"
 
 
 def test_budgets_and_scalers_name_workloads_that_are_there() -> None:
     for budget in of_kind("PodDisruptionBudget"):
         labels = budget["spec"]["selector"]["matchLabels"]
-        workload = WORKLOADS[labels["app.kubernetes.io/component"]]
+        workload = PODS[labels["app.kubernetes.io/component"]]
         assert workload["spec"]["selector"]["matchLabels"] == labels
         assert workload["spec"]["replicas"] > 1
     partitions = load(K8S / "opsonin.toml", {}).kafka.partitions
