@@ -198,6 +198,7 @@ def fuzz(adapter: Adapter, count: int, seed: int, more: Path | None) -> dict[str
     context = Context(received_us=RECEIVED_US)
     plain = Normalizer(adapter, "fuzz", learns=False) if learns(adapter) else None
     warm_up(normalizer, adapter, context, records)
+    apart = copy.deepcopy(context)  # both remember what they read, each for itself
     events = dead = held = slow = failed = unlike = 0
     worst = 0.0
     for number, raw in enumerate(mutations(records, count, chance)):
@@ -220,7 +221,7 @@ def fuzz(adapter: Adapter, count: int, seed: int, more: Path | None) -> dict[str
             if slow <= SHOWN:
                 print(f"{adapter.name} {number}: {took:.3f} s: {raw[:300]!r}", file=sys.stderr)
         worst = max(worst, took)
-        unlike += plain is not None and is_unlike(plain.take(raw, context), results, number)
+        unlike += plain is not None and is_unlike(plain.take(raw, apart), results, number)
         if not results:
             held += 1
         elif any(isinstance(result, DeadLetter) for result in results):
