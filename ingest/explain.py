@@ -75,6 +75,8 @@ def _copies(example: Example) -> Iterator[tuple[bytes, Op]]:
             canonical = canonical_ip(text.decode())
             if canonical is not None:
                 yield canonical.encode(), operation(b"6", number)
+        if hole.kind == "Z" and text.lower() != text:
+            yield text.lower(), operation(b"l", number)
         if hole.kind == "M":
             yield text.upper().replace(b":", b"-"), operation(b"M", number)
         yield text, operation(b"R", number)
@@ -84,11 +86,11 @@ def _times(example: Example) -> Iterator[tuple[bytes, Op]]:
     """Explain each ISO time of the answer by a time of the line and an offset of whole quarters of an hour."""
     numbers = {
         kind: [number for number, hole in enumerate(example.holes) if hole.kind == kind]
-        for kind in "SBEDC"
+        for kind in "SYBEDC"
     }
     for text in dict.fromkeys(_ISO.findall(example.event.json)):
         at_us = from_iso(text.decode())
-        for number in (*numbers["S"], *numbers["E"]):
+        for number in (*numbers["S"], *numbers["Y"], *numbers["E"]):
             yield from _offset(text, at_us, _instant(example.holes[number]), number)
         for number in numbers["B"]:
             yield from _offset(text, at_us, _in_year(example.holes[number].value, at_us), number)
@@ -105,7 +107,7 @@ def _offset(text: bytes, at_us: int, local_us: int, *holes: int) -> Iterator[tup
 
 def _instant(hole: Hole) -> int:
     """Return the microseconds of a time that names its year."""
-    if hole.kind == "S":
+    if hole.kind in "SY":
         return hole.value
     digits = hole.end - hole.start
     for most, factor in ((11, 1_000_000), (14, 1000), (17, 1)):
@@ -138,7 +140,7 @@ def _sums(example: Example) -> Iterator[tuple[bytes, Op]]:
     for number, hole in enumerate(holes):
         if hole.kind == "H":
             yield b"%d" % (hole.value * _FACTORS[0]), operation(b"*", number, x=_FACTORS[0])
-    times = [number for number, hole in enumerate(holes) if hole.kind == "S"]
+    times = [number for number, hole in enumerate(holes) if hole.kind in "SY"]
     for end, start in permutations(times, 2):
         spent = holes[end].value - holes[start].value
         if spent > 0:

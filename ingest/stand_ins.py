@@ -21,7 +21,7 @@ _LETTERS: Final = "bcdfghjklmnpqrstvwz"
 _MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905 - words
 _LAST_SAFE_DAY: Final = 28
 _MAX_EXTENSION: Final = 10
-_RELATED: Final = frozenset("46PWT")
+_RELATED: Final = frozenset("46PWTZ")
 """Kinds of which a skeleton says which values are equal."""
 
 
@@ -58,7 +58,7 @@ def stand_in(raw: bytes, holes: list[Hole], received_us: int, seed: int) -> byte
     """
     maker = _Maker(Random(f"{seed}"), received_us, seed)  # noqa: S311 - values to look at, no secrets
     texts: dict[tuple[str, bytes, int], bytes] = {}
-    times = sorted({hole.value for hole in holes if hole.kind == "S"})
+    times = sorted({hole.value for hole in holes if hole.kind in "SY"})
     made: list[bytes] = []
     for hole in holes:
         old = raw[hole.start : hole.end]
@@ -66,7 +66,7 @@ def stand_in(raw: bytes, holes: list[Hole], received_us: int, seed: int) -> byte
         key = (hole.kind, old, 0 if hole.kind in _RELATED else len(made))
         if key not in texts:
             # Of equal times the later in the line is taken for the later; the two must be told from one another.
-            rank = times.index(hole.value) * len(holes) * 2 if hole.kind == "S" else 0
+            rank = times.index(hole.value) * len(holes) * 2 if hole.kind in "SY" else 0
             rank += len(made)
             is_quoted = raw[hole.start - 1 : hole.start] == b'"'
             texts[key] = maker.text(hole, old.decode("ascii"), rank, is_quoted).encode()
@@ -103,7 +103,8 @@ class _Maker:
             "4": self._ip4, "6": self._ip6, "M": self._mac, "P": self._port, "N": self._count,
             "E": self._epoch, "S": self._stamp, "B": self._bsd, "D": self._date, "C": self._clock,
             "H": self._span, "X": self._hex, "F": self._decimal, "W": self._name, "T": self._text,
-            "U": self._part, "G": self._digits, "I": self._long,
+            "U": self._part, "G": self._digits, "I": self._long, "Y": self._named,
+            "Z": self._digest,
         }  # fmt: skip
 
     def text(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
@@ -122,7 +123,12 @@ class _Maker:
 
     def _ip6(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
         parts = [f"{self._number(0x1000, 0xFFFF):x}" for _ in range(7)]
-        return ":".join(["2001" if hole.value else "0fd0", *parts])
+        head = "2001" if hole.value else "0fd0"
+        return (
+            f"{head}:{parts[0]}::{':'.join(parts[1:4])}"
+            if "::" in old
+            else ":".join([head, *parts])
+        )
 
     def _mac(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
         return ":".join(f"{self._number(0xA0, 0xFF):02x}" for _ in range(6))
@@ -147,19 +153,48 @@ class _Maker:
         return str(shifted + self._number(0, unit - 1) if unit > 1 else shifted).zfill(len(old))
 
     def _stamp(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
-        # The order of a line's times is kept, since durations hang on it.
-        offset_us = rank * 4 * _SECOND_US + self._number(0, 2_999_999)
-        text = to_datetime(hole.value - self._shift_us + offset_us).isoformat(" ", "microseconds")
-        decimals = f"{text[20:26]}{self._number(100, 999)}"[: max(0, len(old) - 20)]
-        new = list(text[:19] + "." * bool(decimals) + decimals)
+        text, decimals = self._moment(hole, rank, len(old) - 20)
+        new = list(text[:19] + decimals)
         new[4], new[7], new[10] = old[4], old[7], old[10]
         return "".join(new)
+
+    def _named(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
+        digits = old.partition(".")[2]
+        text, decimals = self._moment(hole, rank, len(digits))
+        year, month, day, clock = text[:4], _MONTHS[int(text[5:7]) - 1], text[8:10], text[11:19]
+        clock += decimals
+        if old[2] == "/" and old[3].isalpha():
+            return f"{day}/{month}/{year}:{clock}"
+        if old[2] == "/":
+            month, short = text[5:7], year[2:]
+            if old[8] != "-":
+                return f"{month}/{day}/{year}-{clock}"
+            is_first = old[:2] > "12"  # the year
+            return (
+                f"{short}/{month}/{day}-{clock}" if is_first else f"{month}/{day}/{short}-{clock}"
+            )
+        is_first = old[4] == " " and old[0].isdigit()  # the year
+        is_padded = old[9 if is_first else 4] == " "
+        day = f" {int(day) % 9 + 1}" if is_padded else f"{max(int(day), 10)}"
+        return f"{year} {month} {day} {clock}" if is_first else f"{month} {day} {year} {clock}"
+
+    def _moment(self, hole: Hole, rank: int, count: int) -> tuple[str, str]:
+        """Return another time, and its decimals with their point; the order of a line's times is kept, since durations hang on it."""
+        offset_us = rank * 4 * _SECOND_US + self._number(0, 2_999_999)
+        text = to_datetime(hole.value - self._shift_us + offset_us).isoformat(" ", "microseconds")
+        return text, f".{text[20:26]}{self._number(100, 999)}"[: count + 1] if count > 0 else ""
 
     def _bsd(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
         at = to_datetime(self._received_us - self._number(2, 200) * _DAY_US)
         day = min(at.day, _LAST_SAFE_DAY)
-        lead = "0" if old[4] == "0" else " "
-        return f"{_MONTHS[at.month - 1]} {str(day).rjust(2, lead)} {self._time_of_day()}"
+        decimals = old.partition(".")[2]
+        clock = self._time_of_day() + "." * bool(decimals)
+        clock += str(self._number(10**9, 10**10 - 1))[-len(decimals) :] if decimals else ""
+        if old[2] == "/":
+            return f"{at.month:02}/{day:02}-{clock}"
+        if old[4] == " ":
+            return f"{_MONTHS[at.month - 1]}  {day % 9 + 1} {clock}"
+        return f"{_MONTHS[at.month - 1]} {max(day, 10)} {clock}"
 
     def _time_of_day(self) -> str:
         return f"{self._number(0, 23):02}:{self._number(0, 59):02}:{self._number(0, 59):02}"
@@ -176,6 +211,15 @@ class _Maker:
 
     def _hex(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
         return f"0x{self._number(0x10000000, 0xFFFFFFFF):08x}"
+
+    def _digest(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
+        digits = "".join(self._random.choices("0123456789abcdef", k=len(old) - 2)) + "1c"
+        if "-" in old:
+            digits = "-".join(
+                digits[at : at + size]
+                for at, size in ((0, 8), (8, 4), (12, 4), (16, 4), (len(digits) - 12, 12))
+            )
+        return digits.upper() if hole.value else digits
 
     def _decimal(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
         return f"{self._number(10**5, 10**7)}.{self._number(0, 999_999):06}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Final, TypeAlias
 
@@ -74,6 +75,8 @@ class Templates:
             return None
 
     def _event(self, raw: bytes, context: Context) -> Event | None:
+        if context.state:
+            return None  # what the adapter remembers may change what it makes of the line
         if context.zone is not self._zone:
             self._begin(context.zone)
         made = self._take(self._engine, raw, context.received_us)
@@ -126,7 +129,7 @@ class Templates:
         """Compare with the adapter's own answer; a template that differs is given up, and counted."""
         found = [
             (one.id, one.time_us, one.json) if isinstance(one, Event) else None
-            for one in self._whole(raw, context)
+            for one in self._whole(raw, replace(context, state={}))
         ]
         if found == [made]:
             return True
@@ -137,7 +140,8 @@ class Templates:
 
     def _ask(self, raw: bytes, context: Context) -> Event | None:
         counted = self._quiet.values.total()
+        context = replace(context, state={})
         found = self._read(raw, context)
-        if len(found) != 1 or self._quiet.values.total() != counted:
+        if len(found) != 1 or context.state or self._quiet.values.total() != counted:
             return None
         return found[0] if isinstance(found[0], Event) else None

@@ -188,6 +188,8 @@ def _of_pairs(text: str, context: Context) -> Fields:
 
 
 _KEYS = table.NAMES | {key: table.NAMES.get(name, "") for key, name in table.CEF_NAMES.items()}
-_HOLES = holes_of(_KEYS, ("=", ":", '":'), epoch="time rt", count="sequencenum conns duration")
+_HOLES = holes_of(
+    _KEYS, ("=", ":", '":'), epoch="time rt devTime", count="sequencenum conns duration"
+)
 
 ADAPTER = Adapter(name="checkpoint.firewall", parse=parse, typed=True, holes=_HOLES)

@@ -194,6 +194,13 @@ def _constants(code: str, level: str) -> Fields:
     return fields
 
 
-_HOLES = {"count": ("connection ", "bytes "), "span": ("duration ",)}
+_HOLES = {
+    "count": (
+        "connection ", "bytes ", "xmt: ", "rcv: ", "InitiatorBytes: ", "ResponderBytes: ",
+        "InitiatorPackets: ", "ResponderPackets: ", "ConnectionID: ",
+    ),
+    "port": ("SrcPort: ", "DstPort: "),
+    "span": ("duration ",),
+}  # fmt: skip
 
 ADAPTER = Adapter(name="cisco.asa", parse=parse, typed=True, holes=_HOLES)

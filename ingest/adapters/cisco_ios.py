@@ -44,7 +44,7 @@ _DEVICES = {
 }
 # IOS XR names the node before the stamp and the process behind it; NX-OS puts the year first.
 _XR = re.compile(
-    r"((?:RP|LC|B?FCC?|SP|DRP)/\d{1,3}/\w{1,8}/CPU\d{1,2}): ?([^%]*?)(?: ?: | )([\w\-.]{1,64})\[(\d{1,7})\] ?: $"
+    r"((?:RP|LC|B?FCC?|SP|DRP)/\d{1,3}/\w{1,8}/CPU\d{1,2}): ?([^%]*?)(?: ?: | )([\w\-.]{1,64})\[(\d{1,9})\] ?: $"
 ).search
 _NAMED_STAMP = re.compile(r"([\w.\-]+) ((?:\d{4} )?[A-Z][a-z]{2} +\d.*)$").match
 _NEXUS = re.compile(r"\b(?:19|20)\d\d [A-Z][a-z]{2} [ \d]\d \d\d:|%\$ ?VDC-").search
@@ -213,4 +213,6 @@ def _constants(facility: str, level: str, mnemonic: str) -> Fields:
     }
 
 
-ADAPTER = Adapter(name="cisco.ios", parse=parse, typed=True)
+_HOLES = {"count": (">", "[", "sent "), "port": ("Port: ",), "clock": ("at ",), "name": ("user: ",)}
+
+ADAPTER = Adapter(name="cisco.ios", parse=parse, typed=True, holes=_HOLES)

@@ -130,6 +130,11 @@ def _place(fields: Fields) -> None:
         fields["source.ip"] = fields.pop("source.domain")
 
 
-_HOLES = holes_of(table.CEF_NAMES, epoch="rt start end", digits="externalId")
+_HOLES = holes_of(
+    table.CEF_NAMES,
+    epoch="rt start end",
+    digits="externalId",
+    name="suser duser shost dhost dvchost",
+)
 
 ADAPTER = Adapter(name="generic.cef", parse=parse, typed=True, holes=_HOLES)

@@ -169,6 +169,8 @@ def _process(fields: Fields, program: str, pid: str | None) -> None:
         fields["process.pid"] = int(pid)
 
 
-_HOLES = holes_of(table.NAMES, count="session-id-32 session-id elapsed-time")
+_HOLES = holes_of(table.NAMES, count="session-id-32 session-id elapsed-time", epoch="epoch-time")
+_HOLES["port"].append("port ")
+_HOLES["count"].append("[")
 
 ADAPTER = Adapter(name="juniper.srx", parse=parse, typed=True, holes=_HOLES)

@@ -161,4 +161,8 @@ def _protocol(fields: Fields, rest: str, *, with_ports: bool) -> tuple[int, int]
     return None
 
 
-ADAPTER = Adapter(name="openbsd.pf", parse=parse, typed=True)
+_HOLES = filterlog.HOLES | {
+    "count": (*filterlog.HOLES["count"], "pid ", "seq ", "ack ", "win ", "length ", "id ", "len ")
+}
+
+ADAPTER = Adapter(name="openbsd.pf", parse=parse, typed=True, holes=_HOLES)

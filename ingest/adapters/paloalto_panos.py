@@ -306,13 +306,17 @@ _KINDS = {
     "digits": frozenset(
         ("ParentSessionID", "PacketID", "ReportID", "CloudReportID", "PayloadProtocolID")
     ),
+    "name": frozenset(("SourceUser", "DestinationUser")),
 }  # fmt: skip
+_LEARNT = frozenset(
+    "TRAFFIC THREAT GLOBALPROTECT USERID SYSTEM CONFIG HIPMATCH DECRYPTION TUNNEL".split()  # noqa: SIM905 - words
+)
 _HOLES = {
     kind: [
         f",{name},{place}"
         for name, columns in table.COLUMNS.items()
         for place, column in enumerate(columns.split())
-        if column in wanted and name in {"TRAFFIC", "THREAT", "GLOBALPROTECT", "USERID", "SYSTEM"}
+        if column in wanted and name in _LEARNT
     ]
     for kind, wanted in _KINDS.items()
 }

@@ -94,4 +94,4 @@ def _other(text: str, match: re.Match[str], context: Context) -> Fields:
     return fields
 
 
-ADAPTER = Adapter(name="pfsense.filterlog", parse=parse, typed=True)
+ADAPTER = Adapter(name="pfsense.filterlog", parse=parse, typed=True, holes=filterlog.HOLES)

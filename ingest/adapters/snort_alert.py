@@ -199,4 +199,10 @@ def flush(context: Context) -> list[Fields]:
     return [_full(held, context)] if held else []
 
 
-ADAPTER = Adapter(NAME, parse, flush, typed=True)
+_HOLES: Final = {
+    "port": ('src_port":', 'dst_port":'),
+    "count": ("[", 'pkt_num":', 'pkt_len":', 'ttl":', 'ip_id":', 'ip_len":', 'eth_len":', 'client_bytes":', 'server_bytes":'),
+    "epoch": ('seconds":',),
+}  # fmt: skip
+
+ADAPTER = Adapter(NAME, parse, flush, typed=True, holes=_HOLES)

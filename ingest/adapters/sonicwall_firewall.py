@@ -265,6 +265,8 @@ def _classes(code: str, action: str, category: str) -> Fields:
     return fields
 
 
-_HOLES = holes_of(table.NAMES | table.CEF_FIELDS, port="spt dpt", count="n sess cdur dur")
+_HOLES = holes_of(
+    table.NAMES | table.CEF_FIELDS, port="spt dpt", count="n sess cdur dur", name="usr suser duser"
+)
 
 ADAPTER = Adapter(name="sonicwall.firewall", parse=parse, typed=True, holes=_HOLES)

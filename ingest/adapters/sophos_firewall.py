@@ -270,7 +270,11 @@ def _classes(log_type: str, subtype: str, status: str, level: str, component: st
 
 
 _HOLES = holes_of(
-    table.NAMES, count="duration con_id connid size con_duration", date="date", clock="time"
+    table.NAMES,
+    count="duration con_id connid size con_duration",
+    date="date",
+    clock="time",
+    name="user_name user",
 )
 
 ADAPTER = Adapter(name="sophos.firewall", parse=parse, typed=True, holes=_HOLES)

@@ -13,6 +13,26 @@ from contract.event import Fields
 from ingest.formats.number import whole
 from ingest.tables.protocols import transport_fields
 
+HOLES: Final = {
+    "type": ("8",),  # the version of IP, behind which columns differ
+    "count": (
+        ",4,11",
+        ",4,12",
+        ",4,17",
+        ",4,22",
+        ",4,26",
+        ",6,11",
+        ",6,14",
+        ",6,19",
+        ",6,23",
+        "[",
+        "filterlog ",
+    ),
+    "port": (",4,20", ",4,21", ",6,17", ",6,18"),
+    "digits": (",4,24", ",4,25", ",6,21", ",6,22"),
+}
+"""Columns that lines of one kind differ in, for the adapters of filterlog (`Adapter.holes`)."""
+
 _COMMON: Final = 9
 _IPV4: Final = ("tos", "ecn", "ttl", "id", "offset", "flags")
 _IPV6: Final = ("class", "flow_label", "hop_limit")

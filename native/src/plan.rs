@@ -138,6 +138,7 @@ impl Plan {
             match op.code {
                 b'L' => out.extend_from_slice(&op.literal),
                 b'R' => out.extend_from_slice(text(op.a)?),
+                b'l' => out.extend(text(op.a)?.iter().map(u8::to_ascii_lowercase)),
                 b'M' => out.extend(text(op.a)?.iter().map(|c| {
                     if *c == b':' {
                         b'-'

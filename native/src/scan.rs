@@ -8,6 +8,7 @@
 
 use std::net::Ipv6Addr;
 
+use crate::forms;
 use crate::spec::Spec;
 
 /// The byte that announces a hole in a skeleton. It stands in no UTF-8 text; lines that hold it are not served.
@@ -31,11 +32,15 @@ pub mod kind {
     pub const LONG: u8 = b'I';
     pub const EPOCH: u8 = b'E';
     pub const STAMP: u8 = b'S';
+    /// A time whose month is named and whose year stands behind its day.
+    pub const NAMED: u8 = b'Y';
     pub const BSD: u8 = b'B';
     pub const DATE: u8 = b'D';
     pub const CLOCK: u8 = b'C';
     pub const SPAN: u8 = b'H';
     pub const HEX: u8 = b'X';
+    /// A digest or a UUID; of letters of one case.
+    pub const DIGEST: u8 = b'Z';
     pub const DECIMAL: u8 = b'F';
     pub const NAME: u8 = b'W';
     pub const TEXT: u8 = b'T';
@@ -58,6 +63,10 @@ pub struct Scan {
     pub skeleton: Vec<u8>,
     pub holes: Vec<Hole>,
     pub left_in: Vec<(usize, usize)>,
+}
+
+fn is_time(kind: u8) -> bool {
+    matches!(kind, kind::STAMP | kind::NAMED)
 }
 
 fn is_name(kind: u8) -> bool {
@@ -137,14 +146,16 @@ impl Scan {
                     if !self.cut(raw, &mut literal, first) {
                         return false;
                     }
-                    at = end;
                     word_end = usize::MAX;
                     // Behind an address may stand its port; behind the time of a header, the sender.
-                    let follower = match (self.holes[first].kind, raw.get(at)) {
-                        (kind::IP4 | kind::IP6, Some(b'/' | b':')) => kind::PORT,
-                        (kind::BSD, Some(b' ')) => kind::NAME,
-                        _ => continue,
+                    let follower = match (self.holes[first].kind, raw.get(end)) {
+                        (kind::IP4 | kind::IP6, Some(b'/' | b':' | b'(')) => kind::PORT,
+                        // tcpdump writes the port of an IPv4 address like a fifth number of it.
+                        (kind::IP4, Some(b'.')) => kind::PORT,
+                        (kind::BSD, Some(b' ')) if end == at + 15 => kind::NAME,
+                        _ => 0,
                     };
+                    at = end;
                     let first = self.holes.len();
                     if let Some(end) = self.hole_of(raw, at + 1, follower, false) {
                         if !self.cut(raw, &mut literal, first) {
@@ -191,6 +202,10 @@ impl Scan {
                     quoted = true;
                     begin += 1;
                 }
+                b':' if spec.has_labels && word_end == at && raw.get(begin) == Some(&b' ') => {
+                    sought = spec.contexts.get(&raw[word..=begin]).copied().unwrap_or(0);
+                    begin += 1;
+                }
                 b' ' if spec.has_words && word_end == at => {
                     sought = spec.contexts.get(&raw[word..=at]).copied().unwrap_or(0);
                 }
@@ -198,6 +213,18 @@ impl Scan {
                     sought = kind::DECIMAL;
                     let first = self.holes.len();
                     if let Some(end) = spec.process.then(|| self.process(raw, begin)).flatten() {
+                        if !self.cut(raw, &mut literal, first) {
+                            return false;
+                        }
+                        at = end;
+                        word_end = usize::MAX;
+                        continue;
+                    }
+                }
+                b'>' if spec.sequence && word_end == at => {
+                    // A number of the message between the priority and a colon.
+                    let first = self.holes.len();
+                    if let Some(end) = self.sequence(raw, begin) {
                         if !self.cut(raw, &mut literal, first) {
                             return false;
                         }
@@ -263,8 +290,26 @@ impl Scan {
                         text.len() as u8,
                     ]);
                 }
+                // Same form, same decimals.
+                kind::NAMED | kind::BSD => {
+                    let text = &raw[hole.start..hole.end];
+                    let form = forms::form_of(text);
+                    self.skeleton.extend_from_slice(&[form, text.len() as u8]);
+                }
+                kind::DIGEST => {
+                    let text = &raw[hole.start..hole.end];
+                    self.skeleton
+                        .extend_from_slice(&[hole.value as u8, text.len() as u8]);
+                }
                 kind::EPOCH => self.skeleton.push((hole.end - hole.start) as u8),
-                kind::IP6 | kind::DIGITS => self.skeleton.push(u8::from(hole.value != 0)),
+                kind::IP6 => {
+                    // Some take what stands behind the last colon of a shortened address for a port.
+                    let is_short = contains(&raw[hole.start..hole.end], b"::");
+                    let is_canonical = hole.value != 0;
+                    self.skeleton
+                        .push(u8::from(is_canonical) | u8::from(is_short) << 1);
+                }
+                kind::DIGITS => self.skeleton.push(u8::from(hole.value != 0)),
                 _ => {}
             }
             *literal = hole.end;
@@ -278,7 +323,7 @@ impl Scan {
         for (number, hole) in self.holes.iter().enumerate() {
             if !matches!(
                 hole.kind,
-                kind::IP4 | kind::IP6 | kind::PORT | kind::NAME | kind::TEXT
+                kind::IP4 | kind::IP6 | kind::PORT | kind::NAME | kind::TEXT | kind::DIGEST
             ) {
                 continue;
             }
@@ -291,7 +336,7 @@ impl Scan {
             self.skeleton.push(same.map_or(0, |at| at as u8 + 1));
         }
         // Spans between times hang on their order.
-        let times = |hole: &&Hole| hole.kind == kind::STAMP;
+        let times = |hole: &&Hole| is_time(hole.kind);
         for (first, second) in self
             .holes
             .iter()

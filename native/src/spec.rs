@@ -31,7 +31,9 @@ pub struct Spec {
     pub contexts: HashMap<Vec<u8>, u8>,
     pub columns: HashMap<Vec<u8>, Vec<u8>>,
     pub has_words: bool,
+    pub has_labels: bool,
     pub process: bool,
+    pub sequence: bool,
     /// Of the source's zone: spans of local time in which one offset holds, in order.
     pub offsets: Vec<Offset>,
     pub type_column: usize,
@@ -39,13 +41,15 @@ pub struct Spec {
 
 impl Spec {
     /// Read a table: `kind context` each ended by NUL; `kind ,TYPE,n` is column n of comma-separated
-    /// lines of a type, `z from until ahead` a span of local time.
+    /// lines of a type, which stands in column 3 unless `t n` names another, `z from until ahead` a span of local time.
     pub fn parse(text: &[u8]) -> Option<Spec> {
         let mut spec = Spec {
             contexts: HashMap::new(),
             columns: HashMap::new(),
             has_words: false,
+            has_labels: false,
             process: false,
+            sequence: false,
             offsets: Vec::new(),
             type_column: 3,
         };
@@ -56,6 +60,10 @@ impl Spec {
             let (kind, context) = (*entry.first()?, entry.get(2..)?);
             if kind == b'z' {
                 spec.offsets.push(Offset::parse(context)?);
+                continue;
+            }
+            if kind == b't' {
+                spec.type_column = usize::try_from(clock::number(context)?).ok()?;
                 continue;
             }
             if context.first() == Some(&b',') {
@@ -70,8 +78,10 @@ impl Spec {
                 }
                 kinds[column] = kind;
             } else {
-                spec.has_words |= context.last() == Some(&b' ');
+                spec.has_labels |= context.ends_with(b": ");
+                spec.has_words |= context.ends_with(b" ") && !context.ends_with(b": ");
                 spec.process |= context == b"[";
+                spec.sequence |= context == b">";
                 spec.contexts.insert(context.to_vec(), kind);
             }
         }

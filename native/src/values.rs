@@ -21,6 +21,20 @@ impl Scan {
         }
     }
 
+    /// Read the number of a message, `<189>4711: `.
+    pub fn sequence(&mut self, raw: &[u8], at: usize) -> Option<usize> {
+        let end = digits_end(raw, at);
+        let is_plain = end > at
+            && end - at <= MAX_COUNT_DIGITS
+            && raw[at] != b'0'
+            && raw.get(end) == Some(&b':');
+        if is_plain {
+            self.push(kind::COUNT, at, end, clock::number(&raw[at..end])?)
+        } else {
+            None
+        }
+    }
+
     /// Read a value of a stated kind that begins here; None where it is not of the kind's plain form.
     pub fn hole_of(&mut self, raw: &[u8], at: usize, sought: u8, quoted: bool) -> Option<usize> {
         match sought {
@@ -119,7 +133,7 @@ impl Scan {
             }
             kind::NAME | kind::TEXT => {
                 let end = match sought {
-                    kind::NAME => self.name_end(raw, at, quoted)?,
+                    kind::NAME => name_end(raw, at, quoted)?,
                     _ => text_end(raw, at, quoted)?,
                 };
                 if self
@@ -129,37 +143,19 @@ impl Scan {
                 {
                     return None;
                 }
-                self.push(sought, at, end, 0)
+                self.push(sought, at, end, 0)?;
+                // An account behind its domain.
+                let rest = raw[end..].iter().take(2).take_while(|c| **c == b'\\');
+                match rest.count() {
+                    0 => Some(end),
+                    width => self
+                        .hole_of(raw, end + width, kind::NAME, quoted)
+                        .or(Some(end)),
+                }
             }
             kind::URL => self.url(raw, at, quoted),
             _ => None,
         }
-    }
-
-    /// A host or account name of plain characters, told from addresses and numbers by a letter beyond hexadecimal ones.
-    fn name_end(&self, raw: &[u8], at: usize, quoted: bool) -> Option<usize> {
-        let mut end = at;
-        let mut has_letter = false;
-        while end < raw.len()
-            && (raw[end].is_ascii_alphanumeric() || matches!(raw[end], b'.' | b'-' | b'_'))
-        {
-            has_letter |= matches!(raw[end], b'g'..=b'w' | b'y' | b'z' | b'G'..=b'W' | b'Y' | b'Z');
-            end += 1;
-        }
-        let is_whole = if quoted {
-            raw.get(end) == Some(&b'"')
-        } else {
-            end == raw.len() || matches!(raw[end], b' ' | b',')
-        };
-        // "unknown" says "none" to many products, and stands in their fixed texts ("check pass; user unknown").
-        (has_letter
-            && is_whole
-            && &raw[at..end] != b"unknown"
-            && end - at <= MAX_TEXT
-            && raw[at] != b'.'
-            && raw[end - 1] != b'.'
-            && raw[at] != b'-')
-            .then_some(end)
     }
 
     /// A path with an optional query, cut where its parts are told from one another.
@@ -209,6 +205,32 @@ fn digits_end(raw: &[u8], at: usize) -> usize {
         end += 1;
     }
     end
+}
+
+/// The end of a host or account name of plain characters, told from addresses and numbers by a letter beyond hexadecimal ones.
+fn name_end(raw: &[u8], at: usize, quoted: bool) -> Option<usize> {
+    let mut end = at;
+    let mut has_letter = false;
+    while end < raw.len()
+        && (raw[end].is_ascii_alphanumeric() || matches!(raw[end], b'.' | b'-' | b'_'))
+    {
+        has_letter |= matches!(raw[end], b'g'..=b'w' | b'y' | b'z' | b'G'..=b'W' | b'Y' | b'Z');
+        end += 1;
+    }
+    let is_whole = match raw.get(end) {
+        Some(b'"' | b'\\') => quoted || raw[end] == b'\\',
+        Some(c) => !quoted && matches!(c, b' ' | b',' | b'\t' | b'^' | b'|' | b';' | b']'),
+        None => !quoted,
+    };
+    // "unknown" says "none" to many products, and stands in their fixed texts ("check pass; user unknown").
+    (has_letter
+        && is_whole
+        && &raw[at..end] != b"unknown"
+        && end - at <= MAX_TEXT
+        && raw[at] != b'.'
+        && raw[end - 1] != b'.'
+        && raw[at] != b'-')
+        .then_some(end)
 }
 
 /// The end of a text of plain printable characters, up to its quote or to a blank.

@@ -412,3 +412,73 @@ def test_fields_of_a_learnt_event_are_decoded_when_asked_for() -> None:
     assert found.fields is found.fields
     with pytest.raises(AttributeError, match="filds"):
         _ = found.filds  # type: ignore[attr-defined]
+
+
+ASA = "<166>%s asa-1 : %%ASA-6-302016: Teardown UDP connection %d for outside:203.0.113.9/53 to inside:192.0.2.7/50123 duration 0:00:01 bytes 64"
+STAMPED = {
+    "cisco.asa": (ASA, "Jun 15 2026 11:%02d:07"),
+    "cisco.ios": ("<189>%s: %%SYS-5-CONFIG_I: Configured from console on vty%d (192.0.2.7)", "*Jun 15 11:%02d:07.123"),
+    "snort.alert": ("%s  [**] [1:1418:11] SNMP [**] [Priority: 2] {UDP} 192.0.2.10:4100%d -> 198.51.100.5:161", "06/15-11:%02d:07.123456"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["cisco.asa", "cisco.ios", "snort.alert"])
+def test_a_stamp_of_the_device_is_a_value_wherever_its_year_stands(name: str) -> None:
+    line, stamp = STAMPED[name]
+    one = normalizer(name)
+    lines = [(line % (stamp % number, 1234)).encode() for number in range(6)]
+    for raw in lines[:4]:
+        one.take(raw, context())
+    assert serves(one, lines[5])
+    assert one.take(lines[5], context()) == plain(name).take(lines[5], context())
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "Jun  5 2026 11:00:07", "Jun 05 2026 11:00:07", "Jun 15 2026 11:00:07.5", "15/Jun/2026:11:00:07 +0200",
+        "2026 Jun 15 11:00:07", "06/15/2026-11:00:07.5", "26/06/15-11:00:07", "06/15/26-11:00:07", "06/15-11:00:07.25",
+        "Jun 15 11:00:07.123",
+    ],
+)  # fmt: skip
+def test_a_stand_in_of_a_stamp_has_its_form(stamp: str) -> None:
+    engine = native().make(table_of(ADAPTERS["snort.alert"]), b"snort.alert")
+    raw = f"x {stamp} y".encode()
+    scanned = native().scan(engine, raw)
+    assert scanned is not None
+    assert [hole.kind for hole in unpack(scanned[1])] in (["Y"], ["B"])
+    for seed in range(40):
+        other = stand_in(raw, unpack(scanned[1]), RECEIVED_US, seed)
+        assert other != raw
+        assert (native().scan(engine, other) or (b"",))[0] == scanned[0]
+
+
+@pytest.mark.parametrize(
+    "stamp", ["Feb 30 2026 11:00:07", "Jun 15 2026 11:00:60", "13/15/2026-11:00:07", "Jun 15 2026 11:00:07 PM", "31/Foo/2026:11:00:07"]
+)  # fmt: skip
+def test_what_is_no_plain_time_is_no_value(stamp: str) -> None:
+    engine = native().make(table_of(ADAPTERS["snort.alert"]), b"snort.alert")
+    scanned = native().scan(engine, f"x {stamp} y".encode())
+    assert scanned is not None
+    assert unpack(scanned[1]) == []
+
+
+def test_digests_and_accounts_behind_a_domain_are_values() -> None:
+    line = "CEF:0|V|P|1|7|n|5|suser=EXAMPLE\\\\%s fileHash=%064x src=192.0.2.7"
+    one, number = normalizer("generic.cef"), 2**255 + 0xABC
+    for user in ("alice", "robert", "monty"):
+        one.take((line % (user, number + len(user))).encode(), context())
+    raw = (line % ("trudy", number)).encode()
+    assert serves(one, raw)
+    assert one.take(raw, context()) == plain("generic.cef").take(raw, context())
+
+
+def test_no_template_answers_while_the_adapter_remembers_something() -> None:
+    line = "06/15-11:%02d:07.123456 [**] [1:1418:11] SNMP [**] [Priority: 2] {UDP} 192.0.2.10:41000 -> 198.51.100.5:161"
+    one, at = normalizer("snort.alert"), context()
+    for number in range(4):
+        one.take((line % number).encode(), at)
+    raw = (line % 9).encode()
+    assert serves(one, raw, at)
+    assert one.take(b"[**] [1:2003:8] begins [**]", at) == []
+    assert not serves(one, raw, at)
