@@ -138,7 +138,8 @@ class Normalizer:
         if NATIVE is None or adapter.holes is None:
             return None
         quiet = MemoryMeter()
-        bare = self._settings.model_copy(update={"enrich": EnrichSettings()})
+        # Lines are made up to learn by, older than what is read; a template's answer is looked at for its age.
+        bare = self._settings.model_copy(update={"enrich": EnrichSettings(), "max_age": None})
         own = Normalizer(adapter, self._source, settings=bare, meter=quiet, learns=False)
         site = None if known.is_idle else known
         return Templates(

@@ -98,7 +98,11 @@ class _Maker:
         self._random = random
         self._received_us = received_us
         self._is_odd = bool(seed % 2)
-        self._shift_us = random.randrange(_DAY_US, 20 * _DAY_US, _SECOND_US)
+        # One of the lines is of another month, whose name may stand alone in the answer.
+        first_day = 32 if self._is_odd else 1
+        self._shift_us = random.randrange(
+            first_day * _DAY_US, (first_day + 20) * _DAY_US, _SECOND_US
+        )
         self._makers: dict[str, Callable[[Hole, str, int, bool], str]] = {
             "4": self._ip4, "6": self._ip6, "M": self._mac, "P": self._port, "N": self._count,
             "E": self._epoch, "S": self._stamp, "B": self._bsd, "D": self._date, "C": self._clock,
