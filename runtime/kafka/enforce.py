@@ -214,7 +214,7 @@ class Enforce:
                 self._answers.task_done()
 
     def _sends(self, outcome: Outcome) -> list[Sent]:
-        sends = list(self._outlet.send(outcome, ((OUTCOMES, 0),), outcome.decision, None))
+        sends = self._outlet.send(outcome, ((OUTCOMES, 0),), outcome.decision, None)
         event = self._enforcement.event_of(outcome)
         if event is not None:
             to = ((EVENTS, partition_of(SOURCE, self._kafka.partitions)),)

@@ -143,7 +143,7 @@ class Waiting:
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._heap: list[Taken] = []
+        self._heap: list[tuple[int, int, str, int, Taken]] = []  # compared without calling Python
         self._kept: set[int] = set()
         self._new: dict[int, Taken] = {}
         self._gone: list[int] = []
@@ -154,12 +154,12 @@ class Waiting:
 
     def add(self, taken: Taken) -> None:
         """Let a record wait."""
-        heapq.heappush(self._heap, taken)
+        heapq.heappush(self._heap, _place(taken))
         self._new[taken.offset] = taken
 
     def restore(self, taken: Taken) -> None:
         """Let a record wait that is in the changelog already."""
-        heapq.heappush(self._heap, taken)
+        heapq.heappush(self._heap, _place(taken))
         self._kept.add(taken.offset)
 
     def ready(self, front_us: int) -> Iterator[Taken]:
@@ -168,8 +168,8 @@ class Waiting:
         What was caused at that very time waits: more of it may be on its way.
         """
         heap = self._heap
-        while heap and (heap[0].cause_us < front_us or len(heap) > self._bound):
-            taken = heapq.heappop(heap)
+        while heap and (heap[0][0] < front_us or len(heap) > self._bound):
+            *_, taken = heapq.heappop(heap)
             self.forced += taken.cause_us >= front_us
             if self._new.pop(taken.offset, None) is None:
                 self._kept.discard(taken.offset)
@@ -182,3 +182,7 @@ class Waiting:
         self._kept.update(self._new)
         self._new, self._gone = {}, []
         return new, gone
+
+
+def _place(taken: Taken) -> tuple[int, int, str, int, Taken]:
+    return taken.cause_us, taken.rank, taken.tie, taken.offset, taken

@@ -6,7 +6,6 @@ The engine is the embedded host's own, with the stages of the other roles taken 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -285,7 +284,7 @@ class StageTask:
         for output in outputs:
             self._tally.count(output)
             if self._tie is not None and taken is not None:
-                at = replace(at, tie=self._tie(taken, output))
+                at = at._replace(tie=self._tie(taken, output))
             self._sent += self._route(output, at)
 
     def _mark(self, now_us: int) -> None:
