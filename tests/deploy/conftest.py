@@ -19,8 +19,8 @@ LINTERS = {
 }
 
 
-def run(tool: str, *words: str) -> None:
-    """Run a linter; it must have nothing to say."""
+def run(tool: str, *words: str) -> str:
+    """Run a linter, which must not refuse; return what it says."""
     command = [tool]
     if shutil.which(tool) is None:
         if os.environ.get("OPSONIN_REQUIRE") != "all":
@@ -31,8 +31,9 @@ def run(tool: str, *words: str) -> None:
         command = [uv, "tool", "run", "--quiet", "--from", LINTERS[tool], tool]
     done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
-def lint() -> Callable[..., None]:
+def lint() -> Callable[..., str]:
     return run
