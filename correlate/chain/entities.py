@@ -11,7 +11,8 @@ is about; `object` is a file, service, key that it touched; `observer` only watc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import islice
 from typing import Any
 
 from contract.event import Fields
@@ -38,7 +39,10 @@ MAX_ENTITIES = 32
 MAX_VALUES = 8
 """Values taken of one list field, in the order given."""
 
-Found = Iterator[tuple[EntityType, str, Role]]
+Named = tuple[EntityType, str, Role]
+"""What an entity is; two of the same are one."""
+
+Found = Iterator[Named]
 
 
 @lru_cache(131_072)
@@ -110,105 +114,120 @@ def process_of(fields: Fields, host: str, id_name: str, pid_name: str) -> str | 
 # ------------------------------------------------------------------ one reader a kind of thing
 
 
-def _addresses(fields: Fields, host: str) -> Found:
-    for name, role in IPS:
-        if (value := fields.get(name)) is not None:
-            for one in texts(value):
-                known = canonical.ip(one)
-                if known and not (name == "host.ip" and canonical.is_link_local(known)):
-                    yield "ip", known, role
-    for name, role in MACS:
-        if (value := fields.get(name)) is not None:
-            for one in texts(value):
-                if known := canonical.mac(one):
-                    yield "mac", known, role
+def _address(name: str, role: Role, fields: Fields, host: str) -> Found:
+    for one in texts(fields[name]):
+        known = canonical.ip(one)
+        if known and not (name == "host.ip" and canonical.is_link_local(known)):
+            yield "ip", known, role
 
 
-def _flows(fields: Fields, host: str) -> Found:
+def _mac(name: str, role: Role, fields: Fields, host: str) -> Found:
+    for one in texts(fields[name]):
+        if known := canonical.mac(one):
+            yield "mac", known, role
+
+
+def _flow(fields: Fields, host: str) -> Found:
     if known := flow_of(fields):
         yield "flow", known, "object"
 
 
-def _users(fields: Fields, host: str) -> Found:
-    for name, domain, role in USERS:
-        if (value := fields.get(name)) is not None:
-            known = canonical.user(text(value), text(fields.get(domain)), host)
-            if known:
-                yield "user", known, role
-    for name, role in PRINCIPALS:
-        # The directory's own name of an account in the cloud (UPN); with the other it says that both are one.
-        if (value := fields.get(name)) is not None and "@" in (one := text(value).strip().lower()):
-            yield "user", canonical.bounded(one), role
-    for name, role in LOGONS:
-        if (value := fields.get(name)) is not None and (logon := canonical.logon(text(value))):
-            yield "session", f"{host}|{logon}", role
+def _user(name: str, domain: str, role: Role, fields: Fields, host: str) -> Found:
+    if (value := fields[name]) is not None:
+        known = canonical.user(text(value), text(fields.get(domain)), host)
+        if known:
+            yield "user", known, role
 
 
-def _processes(fields: Fields, host: str) -> Found:
-    for id_name, pid_name, role in PROCESSES:
-        if id_name in fields or pid_name in fields:
-            known = process_of(fields, host, id_name, pid_name)
-            if known:
-                yield "process", known, role
+def _principal(name: str, role: Role, fields: Fields, host: str) -> Found:
+    # The directory's own name of an account in the cloud (UPN); with the other it says that both are one.
+    if "@" in (one := text(fields[name]).strip().lower()):
+        yield "user", canonical.bounded(one), role
 
 
-def _files(fields: Fields, host: str) -> Found:
-    for name, role in PATHS:
-        if host and (value := fields.get(name)) is not None:
-            for one in texts(value):
-                if known := canonical.path(one):
-                    yield "file", f"{host}|{known}", role
-    for name, role in HASHES:
-        if (value := fields.get(name)) is not None and (digest := text(value).lower()):
-            yield "hash", f"{name.rpartition('.')[2]}:{digest}", role
+def _logon(name: str, role: Role, fields: Fields, host: str) -> Found:
+    if (value := fields[name]) is not None and (logon := canonical.logon(text(value))):
+        yield "session", f"{host}|{logon}", role
 
 
-def _things(fields: Fields, host: str) -> Found:
-    for name, kind in THINGS:
-        if host and (value := fields.get(name)) is not None:
-            known = text(value).strip().lower()
-            if known not in canonical.NOTHING:
-                yield kind, canonical.bounded(f"{host}|{known}"), "object"
-    for name, kind, role in NAMES:
-        if (value := fields.get(name)) is not None:
-            for one in texts(value):
-                known = one.strip() if kind == "url" else one.strip().rstrip(".").lower()
-                if known not in canonical.NOTHING and canonical.ip(known) is None:
-                    yield kind, canonical.bounded(known), role
+def _process(id_name: str, pid_name: str, role: Role, fields: Fields, host: str) -> Found:
+    if known := process_of(fields, host, id_name, pid_name):
+        yield "process", known, role
+
+
+def _file(name: str, role: Role, fields: Fields, host: str) -> Found:
+    for one in texts(fields[name]) if host else ():
+        if known := canonical.path(one):
+            yield "file", f"{host}|{known}", role
+
+
+def _hash(name: str, role: Role, fields: Fields, host: str) -> Found:
+    if digest := text(fields[name]).lower():
+        yield "hash", f"{name.rpartition('.')[2]}:{digest}", role
+
+
+def _thing(name: str, kind: EntityType, fields: Fields, host: str) -> Found:
+    known = text(fields[name]).strip().lower()
+    if host and known not in canonical.NOTHING:
+        yield kind, canonical.bounded(f"{host}|{known}"), "object"
+
+
+def _name(name: str, kind: EntityType, role: Role, fields: Fields, host: str) -> Found:
+    for one in texts(fields[name]):
+        known = one.strip() if kind == "url" else one.strip().rstrip(".").lower()
+        if known not in canonical.NOTHING and canonical.ip(known) is None:
+            yield kind, canonical.bounded(known), role
 
 
 _Reader = Callable[[Fields, str], Found]
-_READERS: tuple[tuple[_Reader, frozenset[str]], ...] = (
-    (_addresses, frozenset(name for name, _ in (*IPS, *MACS))),
-    (_users, frozenset(name for name, *_ in (*USERS, *PRINCIPALS, *LOGONS))),
-    (_processes, frozenset(name for both in PROCESSES for name in both[:2])),
-    (_files, frozenset(name for name, _ in (*PATHS, *HASHES))),
-    (_flows, frozenset({"network.community_id", "destination.port"})),
-    (_things, frozenset(row[0] for row in (*THINGS, *NAMES))),
+_READERS: tuple[tuple[frozenset[str], _Reader], ...] = (
+    *((frozenset(row[:1]), partial(_address, *row)) for row in IPS),
+    *((frozenset(row[:1]), partial(_mac, *row)) for row in MACS),
+    *((frozenset(row[:1]), partial(_user, *row)) for row in USERS),
+    *((frozenset(row[:1]), partial(_principal, *row)) for row in PRINCIPALS),
+    *((frozenset(row[:1]), partial(_logon, *row)) for row in LOGONS),
+    *((frozenset(row[:2]), partial(_process, *row)) for row in PROCESSES),
+    *((frozenset(row[:1]), partial(_file, *row)) for row in PATHS),
+    *((frozenset(row[:1]), partial(_hash, *row)) for row in HASHES),
+    (frozenset({"network.community_id", "destination.port"}), _flow),
+    *((frozenset(row[:1]), partial(_thing, *row)) for row in THINGS),
+    *((frozenset(row[:1]), partial(_name, *row)) for row in NAMES),
 )
+"""What reads an entity, by the fields of which one must be there, in the order in which entities are told."""
 
-JOIN_FIELDS: frozenset[str] = frozenset().union(*(read for _, read in _READERS)) | SUPPORT
+
+@lru_cache(8192)
+def _readers_of(names: tuple[str, ...]) -> tuple[_Reader, ...]:
+    """Return what there is to read in documents of these fields; remembered, since documents of a kind have the same."""
+    return tuple(reader for needs, reader in _READERS if not needs.isdisjoint(names))
+
+
+JOIN_FIELDS: frozenset[str] = frozenset().union(*(needs for needs, _ in _READERS)) | SUPPORT
 """Names of the fields that joins read: what an observation, and an alert's agreed fields, should keep."""
 
 
-def entities_of(fields: Fields) -> tuple[Entity, ...]:
-    """Return what a flat ECS document names, each once, at most `MAX_ENTITIES`, in a fixed order.
+def names_of(fields: Fields) -> tuple[Named, ...]:
+    """Return (type, value, role) of what a flat ECS document names, each once, at most `MAX_ENTITIES`, in a fixed order.
 
     Hosts come first, then addresses, accounts and sessions, processes, files, flows, other things. The same
-    thing in two parts (a process as subject and as target) is two entities. About 5 µs a document.
+    thing in two parts (a process as subject and as target) is two entities. About 4 µs a document.
     """
-    found: dict[tuple[EntityType, str, Role], None] = {}
+    found: dict[Named, None] = {}
     host = host_of(fields)
     if host:
         found["host", host, "subject"] = None
     for name, role in ACTORS:
         if (value := fields.get(name)) and (known := canonical.host(text(value))):
             found["host", known, role] = None
-    names = fields.keys()
-    for reader, reads in _READERS:
-        if not reads.isdisjoint(names):
-            found.update(dict.fromkeys(reader(fields, host)))
-    return tuple(entity(*key) for key, _ in zip(found, range(MAX_ENTITIES), strict=False))
+    for reader in _readers_of(tuple(fields)):
+        for one in reader(fields, host):
+            found[one] = None
+    return tuple(islice(found, MAX_ENTITIES))
+
+
+def entities_of(fields: Fields) -> tuple[Entity, ...]:
+    """Return `names_of` a document as entities."""
+    return tuple([entity(*one) for one in names_of(fields)])
 
 
 def keep(fields: Fields, names: Iterable[str] = JOIN_FIELDS) -> Fields:

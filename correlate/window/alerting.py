@@ -76,6 +76,8 @@ class Alerting(Group):
     ) -> Outputs:
         """Build the episodes anew that a change at `place` touches; tell the differences."""
         edge = self.touched_from(place)
+        for episode in self.episodes:
+            episode.absorbed = None
         keep = len(self.episodes)
         while keep and self.episodes[keep - 1].fired >= edge:
             keep -= 1

@@ -7,7 +7,7 @@ from fractions import Fraction
 import msgspec
 
 from contract.errors import StoreError
-from contract.records import Alert, Entity
+from contract.records import Alert
 from correlate.window.entry import Entry, Value
 from correlate.window.episode import Episode, Inner, Past
 from correlate.window.forms import VERSION, Clock, EpisodeForm, Head, Part, Row
@@ -120,9 +120,7 @@ def _unpack(row: EpisodeForm) -> Episode:
         row.id, row.fired, row.last, row.start_us, row.end_us,
         None if past is None else Past(
             past.first, past.last_us, past.count, past.ids, past.agreed,
-            {Entity.model_validate({"type": t, "value": v, "role": r}): None
-             for t, v, r in past.entities},
-            past.carried, past.newest, past.last, past.end_us,
+            dict.fromkeys(past.entities), past.carried, past.newest, past.last, past.end_us,
         ),
         row.revision, row.told, row.next_count, row.changed, row.seen,
     )  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from contract.records import Alert, Entity
+from contract.records import Alert
+from correlate.chain.entities import Named
 from correlate.window.entry import Place
 
 
@@ -28,7 +29,7 @@ class Past:
     count: int = 0
     ids: list[str] = field(default_factory=list)
     agreed: dict[str, Any] | None = None
-    entities: dict[Entity, None] = field(default_factory=dict)
+    entities: dict[Named, None] = field(default_factory=dict)
     carried: dict[str, list[str]] = field(default_factory=dict)
     newest: str = ""
     last: Place | None = None
@@ -50,6 +51,8 @@ class Episode:
         told: how many events the last emitted revision counted.
         next_count: a revision is due when so many events are counted.
         changed: something is not told yet.
+        absorbed: what is known of the members told, but for those of the last one's time; void when a late entry comes or members go; not
+            kept in snapshots.
         check_at: number of entries ever in the group before which no revision can be due; not kept in snapshots.
         seen: what was told of the fields that outer correlations group by.
     """
@@ -65,6 +68,7 @@ class Episode:
     next_count: int = 1
     changed: bool = True
     seen: dict[str, list[Any]] | None = None
+    absorbed: Past | None = None
     check_at: int = 0
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from contract.records import Level
+from correlate.chain.entities import Named
 from correlate.window.entry import Entry, Place
 from correlate.window.episode import Episode
 from correlate.window.facts import Shape
@@ -36,7 +37,7 @@ class PastForm(msgspec.Struct, array_like=True):
     count: int
     ids: list[str]
     agreed: dict[str, Any] | None
-    entities: list[tuple[str, str, str]]
+    entities: list[Named]
     carried: dict[str, list[Any]]
     newest: str
     last: Place | None
@@ -186,7 +187,7 @@ def _pack(episode: Episode) -> EpisodeForm:
         episode.revision, episode.told, episode.next_count, episode.changed,
         None if past is None else PastForm(
             past.first, past.last_us, past.count, past.ids, past.agreed,
-            [(e.type, e.value, e.role) for e in past.entities], past.carried,
+            list(past.entities), past.carried,
             past.newest, past.last, past.end_us,
         ),
         episode.seen,

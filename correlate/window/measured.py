@@ -100,7 +100,8 @@ class Measured(Sliding):
         self.measure = measure
 
     def step(self, entries: Entries, at: int) -> int | None:
-        time, _, _, value, *_ = entries[at]
+        entry = entries[at]
+        time, value = entry[0], entry[3]
         if time > self.leaves:
             self.slide(entries, time)
         measure = self.measure

@@ -24,7 +24,8 @@ class AllPresent:
         self.simple = len(presence.clauses) == 1 and not refused and len(wanted) == parts
 
     def step(self, entries: Entries, at: int) -> int | None:
-        time, part, *_ = entries[at]
+        entry = entries[at]
+        time, part = entry[0], entry[1]
         last = self.last
         last[part] = time
         since = time - self.span_us
@@ -84,7 +85,7 @@ class InOrder:
         self.unwanted: dict[int, int] = {}
 
     def step(self, entries: Entries, at: int) -> int | None:
-        time, part, event, *_ = entries[at]
+        time, part, event = entries[at][:3]
         since = time - self.span_us
         found = None
         for (wanted, refused), best in zip(self.chains, self.best, strict=True):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from bisect import bisect_left
 from itertools import islice
 from typing import Any
 
-from contract.event import Fields
-from contract.records import Alert, Entity
+from contract.records import Alert
 from contract.timestamps import from_datetime, iso, to_datetime
-from correlate.chain.entities import entities_of
+from correlate.chain.entities import Named, entity, names_of
 from correlate.window.entry import Entry, Place
 from correlate.window.episode import Episode, Past
-from correlate.window.facts import Shape, read
 from correlate.window.group import Group
 from correlate.window.grouping import lookup
 from correlate.window.sketch import ERROR
@@ -47,7 +45,10 @@ def absorb(group: Group, past: Past, entries: list[Entry]) -> Past:
             past.ids.extend([one for one in told if one not in past.ids][: most - len(past.ids)])
         for entry in entries:
             known = inner.get(entry[2])
-            _take_facts(group, past, entry[4:], None if known is None else known.alert.entities)
+            named = None
+            if known is not None:
+                named = tuple((one.type, one.value, one.role) for one in known.alert.entities)
+            _take_facts(group, past, entry[4:], named)
         return past
     past.count += len(ids)
     past.ids.extend(islice(ids, max(0, most - len(past.ids))))
@@ -57,33 +58,19 @@ def absorb(group: Group, past: Past, entries: list[Entry]) -> Past:
 
 
 def _take_facts(
-    group: Group, past: Past, facts: tuple[bytes, int], entities: tuple[Entity, ...] | None
+    group: Group, past: Past, facts: tuple[bytes, int], named: tuple[Named, ...] | None
 ) -> None:
-    kept, shape = facts
-    names = group.facts.shapes[shape]
-    fields = read(kept, names)
-    _agree(past, fields)
+    fields = group.facts.read(*facts)
+    agreed = past.agreed
+    if agreed is None:
+        past.agreed = {k: v for k, v in fields.items() if k not in _OWN}
+    elif not agreed.items() <= fields.items():
+        past.agreed = dict(one for one in agreed.items() if one in fields.items())
     # Bounded by what is told, not by how many were read: then it does not matter in which portions members came.
     if len(past.entities) < group.settings.max_alert_entities:
-        for entity in _entities(kept, names) if entities is None else entities:
-            past.entities.setdefault(entity)
+        past.entities.update(dict.fromkeys(names_of(fields) if named is None else named))
     for name in group.plan.carried:
         _carry(past, name, lookup(fields, name), group.settings.max_carried)
-
-
-@lru_cache(8192)
-def _entities(kept: bytes, names: Shape) -> tuple[Entity, ...]:
-    """Return whom a member names; remembered, since an alert is told several times as it grows."""
-    return entities_of(read(kept, names))
-
-
-def _agree(past: Past, fields: Fields) -> None:
-    if past.agreed is None:
-        past.agreed = {k: v for k, v in fields.items() if k not in _OWN}
-        return
-    agreed = past.agreed
-    if any(fields.get(name) != value for name, value in agreed.items()):
-        past.agreed = {k: v for k, v in agreed.items() if fields.get(k) == v}
 
 
 def _carry(past: Past, name: str, value: Any, most: int) -> None:
@@ -93,11 +80,15 @@ def _carry(past: Past, name: str, value: Any, most: int) -> None:
             values.append(one)
 
 
-def _start(group: Group, episode: Episode) -> Past:
+def _start(episode: Episode) -> Past:
     """Return a copy of an episode's past to go on from, or a new one."""
     past = episode.past
     if past is None:
         return Past(first=episode.fired, last_us=episode.start_us)
+    return _copy(past)
+
+
+def _copy(past: Past) -> Past:
     return Past(
         past.first, past.last_us, past.count, list(past.ids),
         None if past.agreed is None else dict(past.agreed), dict(past.entities),
@@ -106,9 +97,27 @@ def _start(group: Group, episode: Episode) -> Past:
     )  # fmt: skip
 
 
+def _known(group: Group, episode: Episode, members: list[Entry]) -> Past:
+    """Return what is known of an episode with all its members; those told before are not read again.
+
+    What is remembered ends between two times: parts that one event plays stand at one time, and count once.
+    """
+    if group.inner is not None:  # inner alerts are revised in their places
+        return absorb(group, _start(episode), members)
+    known = episode.absorbed
+    past = _start(episode) if known is None else _copy(known)
+    at = 0 if known is None else bisect_left(members, (known.last_us + 1,))
+    end = bisect_left(members, (members[-1][0],)) if members else 0
+    if end > at:
+        absorb(group, past, members[at:end])
+        episode.absorbed = _copy(past)
+        at = end
+    return absorb(group, past, members[at:])
+
+
 def carried_of(group: Group, episode: Episode) -> dict[str, list[Any]]:
     """Return the values that an episode carries to the group-by of outer correlations."""
-    return absorb(group, _start(group, episode), group.members(episode)).carried
+    return _known(group, episode, group.members(episode)).carried
 
 
 def fold_past(group: Group, episode: Episode, count: int) -> None:
@@ -116,7 +125,7 @@ def fold_past(group: Group, episode: Episode, count: int) -> None:
     going = group.members(episode, below=count)
     if not going:
         return
-    past = _start(group, episode)
+    past = _start(episode)
     if episode.past is None:
         past.first = going[0][:3]
     absorb(group, past, going)
@@ -127,6 +136,7 @@ def fold_past(group: Group, episode: Episode, count: int) -> None:
         if place >= episode.fired:
             past.last, past.end_us = place, end
     episode.past = past
+    episode.absorbed = None  # it does not hold all that went
 
 
 def alert(
@@ -140,9 +150,11 @@ def alert(
     """Return the alert of an episode as its members stand now. O(members), amortized by the schedule."""
     plan, bounds = group.plan, group.settings
     entries = group.members(episode, without=without)
-    past = _start(group, episode)
+    if without is None and not retracted:
+        past = _known(group, episode, entries)
+    else:
+        past = absorb(group, _start(episode), entries)
     first = entries[0][0] if episode.past is None and entries else past.first[0]
-    absorb(group, past, entries)
     ids = past.ids
     if plan.spread:
         ids = _one_of_each(entries, ids, bounds.max_alert_events)
@@ -165,7 +177,7 @@ def alert(
         last=to_datetime(max(past.last_us, first)),
         events=tuple(ids[: bounds.max_alert_events]),
         event_count=max(1, past.count),
-        entities=tuple(past.entities)[: bounds.max_alert_entities],
+        entities=tuple([entity(*one) for one in islice(past.entities, bounds.max_alert_entities)]),
         tactics=plan.tactics,
         techniques=plan.techniques,
         fields=fields,
