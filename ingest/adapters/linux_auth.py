@@ -85,7 +85,9 @@ def _place_header(fields: Fields, header: syslog.Header) -> None:
         app = found[1]
         fields["linux.auth.pam.module"] = found[2]
     if app:
-        fields["process.name"] = app
+        fields["process.name"] = app.removesuffix(
+            "]"
+        )  # `gdm-password][1234]:`, a title cut by its writer
     if header.pid.isdecimal():
         fields["process.pid"] = int(header.pid)
 

@@ -68,6 +68,7 @@ _CLOSED = (
 SSH: Final[dict[str, tuple[Line, ...]]] = {
     "Accepted": (
         _line(rf"Accepted (?P<method>\S+) for (?P<user>.*) from {_FROM}(?: ssh2)?(?:: (?P<key>.+))?$", "ssh_login", ("authentication", "session"), ("start",), "success"),
+        _line(r"Accepted certificate ID \"(?P<reason>[^\"]*)\" \(serial \d+\) signed by (?P<key>\S+ CA \S+)(?: via .*)?$", "ssh_key_accepted", _AUTH, ("info",), "success"),
         _line(r"Accepted key (?P<key>\S+ \S+) found at (?P<reason>.*)$", "ssh_key_accepted", _AUTH, ("info",), "success"),
         _line(r"Accepted (?P<method>\S+) for (?P<user>.*)$", "ssh_login", ("authentication", "session"), ("start",), "success"),
     ),
@@ -125,6 +126,8 @@ SSH: Final[dict[str, tuple[Line, ...]]] = {
     "PAM": (
         _line(r"PAM (?:\d+) more authentication failures?; (?P<pam>.*)$", "ssh_login", _AUTH, ("end",), "failure"),
         _line(r"PAM service\((?P<service>[^)]*)\) (?P<reason>ignoring max retries.*)$", "ssh_login", _AUTH, ("end",), "failure"),
+    ),
+    "PAM:": (
         _line(r"PAM: (?P<reason>.*) for (?:illegal user )?(?P<user>.*) from (?P<from>\S+)$", "ssh_login", _AUTH, ("start",), "failure"),
     ),
     "subsystem": (_line(r"subsystem request for (?P<command>\S+)(?: by user (?P<user>.+))?$", "ssh_subsystem", ("session",), ("info",), "success"),),
@@ -151,7 +154,7 @@ _ACCOUNT = r"'?(?P<target>[^',\s]+)'?"
 OTHERS: Final[dict[str, tuple[Line, ...]]] = {
     "sudo": (
         _line(r"\s*(?P<by>\S+) : (?P<reason>\d+ incorrect password attempts?|(?:user )?NOT in sudoers|command not allowed|a password is required|[a-z][^;=]*) ; (?:TTY=(?P<tty>\S+) ; )?PWD=(?P<directory>.*?) ; USER=(?P<effective>\S+) ;(?: \S+=\S+ ;)* COMMAND=(?P<command>.*)$", "sudo", ("authentication", "process"), ("start",), "failure"),
-        _line(r"\s*(?P<by>\S+) : (?:TTY=(?P<tty>\S+) ; )?(?:CHROOT=\S+ ; )?PWD=(?P<directory>.*?) ; USER=(?P<effective>\S+) ;(?: (?!COMMAND)\S+=\S+ ;)* COMMAND=(?P<command>.*)$", "sudo", ("authentication", "process"), ("start",), "success"),
+        _line(r"\s*(?P<by>\S+) : (?:HOST=\S+ ; )?(?:TTY=(?P<tty>\S+) ; )?(?:CHROOT=\S+ ; )?PWD=(?P<directory>.*?) ; USER=(?P<effective>\S+) ;(?: (?!COMMAND)\S+=\S+ ;)* COMMAND=(?P<command>.*)$", "sudo", ("authentication", "process"), ("start",), "success"),
     ),
     "su": (
         _line(r"FAILED SU \(to (?P<effective>\S+)\) (?P<by>\S+) on (?P<tty>\S+)$", "su", _AUTH, ("start",), "failure"),
@@ -168,6 +171,7 @@ OTHERS: Final[dict[str, tuple[Line, ...]]] = {
         _line(r"\((?P<by>[^)]+)\) (?:BEGIN EDIT|END EDIT|LIST|STAT) \((?P<target>[^)]+)\)$", "crontab_read", ("configuration",), ("access",), "success"),
         _line(r"\((?P<by>[^)]+)\) (?:REPLACE|DELETE) \((?P<target>[^)]+)\)$", "crontab_changed", ("configuration",), ("change",), "success"),
         _line(r"\((?P<by>[^)]+)\) AUTH \((?P<reason>[^)]*not allowed[^)]*)\)$", "crontab_changed", ("configuration",), ("change",), "failure"),
+        _line(r"\(\*system\*[^)]*\) (?:RELOAD|ORPHAN) \((?P<reason>.*)\)$", "crontab_loaded", ("configuration",), ("info",)),
         _line(r"\((?P<user>[^)]+)\) (?:RELOAD|ORPHAN) \((?P<reason>.*)\)$", "crontab_loaded", ("configuration",), ("info",)),
     ),
     "systemd": (
@@ -192,13 +196,14 @@ OTHERS: Final[dict[str, tuple[Line, ...]]] = {
         _line(r"(?P<reason>(?:Kerberos )?authentication failed.*)$", "authentication", _AUTH, ("start",), "failure"),
     ),
     "systemd-logind": (
-        _line(r"New session (?P<session>\S+) of user (?P<user>.+?)(?: with class .*)?\.$", "session_opened", ("session",), ("start",), "success"),
+        _line(r"New session '?(?P<session>[^\s']+)'? of user '?(?P<user>.+?)'?(?: with class .*)?\.$", "session_opened", ("session",), ("start",), "success"),
         _line(r"Removed session (?P<session>\S+)\.$", "session_closed", ("session",), ("end",), "success"),
         _line(r"Session (?P<session>\S+) logged out\..*$", "session_logged_out", ("session",), ("end",), "success"),
     ),
     "login": (
         _line(r"FAILED LOGIN (?:SESSION |\(\d+\) |\d+ )?(?:on|ON|FROM) '?(?P<tty>[^'\s]+)'?(?: FROM '?(?P<from>[^'\s]+)'?)? (?:FOR|for) '?(?P<user>[^',]+)'?, (?P<reason>.*)$", "login", _AUTH, ("start",), "failure"),
         _line(r"ROOT LOGIN +(?:ON|on) '?(?P<tty>[^'\s]+)'?(?: FROM '?(?P<from>[^'\s]+)'?)?$", "login", ("authentication", "session"), ("start",), "success"),
+        _line(r"DIALUP AT (?P<tty>\S+) BY (?P<user>\S+)$", "login", ("authentication", "session"), ("start",), "success"),
         _line(r"LOGIN ON (?P<tty>\S+) BY (?P<user>\S+)(?: FROM (?P<from>\S+))?$", "login", ("authentication", "session"), ("start",), "success"),
     ),
     "accounts": (
@@ -222,6 +227,7 @@ OTHERS: Final[dict[str, tuple[Line, ...]]] = {
         _line(r"authentication success; (?P<pam>.*)$", "authentication", _AUTH, ("start",), "success"),
         _line(r"received for user (?P<user>\S+): (?P<reason>.*)$", "authentication", _AUTH, ("start",), "failure"),
         _line(r"requirement \"(?P<reason>[^\"]*)\" not met by user \"(?P<user>[^\"]*)\"$", "account_access", _AUTH, ("info",), "failure"),
+        _line(r"(?P<reason>conversation failed)$", "authentication", _AUTH, ("start",), "failure"),
         _line(r"auth could not identify password for \[(?P<user>[^\]]*)\]$", "authentication", _AUTH, ("start",), "failure"),
         _line(r"access denied for user [`'](?P<user>[^'`]+)' from [`'](?P<from>[^'`]+)'$", "account_access", _AUTH, ("info",), "failure"),
         _line(r"(?P<reason>Refused) user (?P<user>\S+) for service (?P<service>\S+)$", "account_access", _AUTH, ("info",), "failure"),
@@ -236,6 +242,19 @@ OTHERS: Final[dict[str, tuple[Line, ...]]] = {
         _line(r"(?P<reason>Failed to create session: .*)$", "session_opened", ("session",), ("start",), "failure"),
         _line(r"account (?P<user>\S+) has expired.*$", "account_expired", _AUTH, ("info",), "failure"),
     ),
+    "pkexec": (
+        _line(r"(?P<by>[^:\s]+): Executing command \[USER=(?P<effective>[^\]]*)\] \[TTY=(?P<tty>[^\]]*)\] \[CWD=(?P<directory>[^\]]*)\] \[COMMAND=(?P<command>.*)\]$", "pkexec", ("authentication", "process"), ("start",), "success"),
+        _line(r"(?P<by>[^:\s]+): (?P<reason>.*?) \[USER=(?P<effective>[^\]]*)\] \[TTY=(?P<tty>[^\]]*)\] \[CWD=(?P<directory>[^\]]*)\] \[COMMAND=(?P<command>.*)\]$", "pkexec", ("authentication", "process"), ("start",), "failure"),
+    ),
+    "polkitd": (
+        _line(r"Operator of \S+ successfully authenticated as unix-user:(?P<effective>\S+) to gain (?P<reason>.* authorization for action \S+) for .*?(?:\(owned by unix-user:(?P<by>[^)\s]+)\))?$", "polkit_authorization", _AUTH, ("start",), "success"),
+        _line(r"Operator of \S+ FAILED to authenticate to gain (?P<reason>authorization for action \S+) for .*?(?:\(owned by unix-user:(?P<by>[^)\s]+)\))?$", "polkit_authorization", _AUTH, ("start",), "failure"),
+    ),
+    "doas": (
+        _line(r"(?P<by>\S+) ran command (?P<command>.*) as (?P<effective>\S+) from (?P<directory>.*)$", "doas", ("authentication", "process"), ("start",), "success"),
+        _line(r"(?:failed|command not permitted) (?:command )?for (?P<by>[^:\s]+): (?P<command>.*)$", "doas", ("authentication", "process"), ("start",), "failure"),
+        _line(r"failed auth for (?P<by>\S+)$", "doas", _AUTH, ("start",), "failure"),
+    ),
     "pvedaemon": (
         _line(r"authentication failure; rhost=(?P<from>\S+) user=(?P<user>.*) msg=(?P<reason>.*)$", "login", _AUTH, ("start",), "failure"),
         _line(r"<\S+> successful auth for user '(?P<user>[^']+)'$", "login", _AUTH, ("start",), "success"),
@@ -249,7 +268,7 @@ PROGRAMS: Final = {
         ("useradd", "userdel", "usermod", "groupadd", "groupdel", "groupmod", "passwd", "chage", "gpasswd", "chfn", "chsh", "newusers", "chpasswd"),
         "accounts",
     ),
-    **{name: name for name in ("sudo", "su", "systemd-logind", "login", "pvedaemon")},
+    **{name: name for name in ("sudo", "su", "systemd-logind", "login", "pvedaemon", "pkexec", "polkitd", "doas")},
     **dict.fromkeys(("ftpd", "in.ftpd", "klogind", "telnetd", "in.telnetd", "rshd", "rlogind", "vsftpd", "xinetd"), "daemons"),
     "crontab": "cron", "systemd": "systemd", "dropbear": "dropbear",
     "su-l": "su", "su:": "su", "sudo-i": "sudo", "pveproxy": "pvedaemon", "elogind": "systemd-logind",
