@@ -29,6 +29,7 @@ Clock: TypeAlias = tuple[int, int, int]
 SECOND_US: Final = 1_000_000
 _DAY_US: Final = 86_400 * SECOND_US
 _REMEMBERED: Final = 8192
+_END_OF_DAY: Final = "24"
 
 MONTHS: Final = {
     name: number
@@ -48,6 +49,11 @@ _ZONES: Final = {
 _ISO = re.compile(
     r"(\d{4})[-/](\d\d)[-/](\d\d)[Tt _](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?"
     r"\s?(Z|z|[+-]\d\d(?::?\d\d)?|[A-Z]{3,4})?$",
+    re.ASCII,
+)
+# ISO 8601-1, 5.2.2 and 5.3.1.2: the basic format, without separators; all of date, hour and minute.
+_BASIC = re.compile(
+    r"(\d{4})(\d\d)(\d\d)[Tt](\d\d)(\d\d)(?:(\d\d)(?:[.,](\d{1,12}))?)?(Z|z|[+-]\d\d(?::?\d\d)?)?$",
     re.ASCII,
 )
 _BSD = re.compile(
@@ -171,7 +177,7 @@ def second_us(text: str) -> int:
     return from_datetime(datetime.fromisoformat(text).replace(tzinfo=UTC))
 
 
-is_canonical: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII).fullmatch
+is_canonical: Final = re.compile(r"\d{4}-\d\d-\d\dT(?!24)\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII).fullmatch
 """Truthy where a text has the form that `contract.timestamps.iso` writes."""
 
 
@@ -194,7 +200,7 @@ def utc_text(text: str, zone: tzinfo = UTC) -> str:
     Raises:
         ValueError: another form, or no such date.
     """
-    if len(text) == 31 and text[26:] == "+0000" and text[10] == "T":  # noqa: PLR2004 - the form's fixed places
+    if len(text) == 31 and text[26:] == "+0000" and text[10] == "T" and text[11:13] != _END_OF_DAY:  # noqa: PLR2004 - the form's fixed places
         return text[:26] + "Z"
     return iso(iso_us(text, zone))
 
@@ -203,18 +209,26 @@ def iso_us(text: str, zone: tzinfo = UTC, received_us: int | None = None) -> int
     """Return the microseconds of an ISO 8601 text in its variety.
 
     `T`, a blank or `_` between date and time, `/` for `-`, comma for point, up to twelve decimals (cut
-    to six), `Z`, `+hh`, `+hhmm`, `+hh:mm` or a zone's abbreviation; without zone, `zone` holds.
+    to six), `Z`, `+hh`, `+hhmm`, `+hh:mm` or a zone's abbreviation; without zone, `zone` holds. Also the
+    basic format, `20260615T120000Z`; and `24:00:00`, the end of its day.
 
     Raises:
         ValueError: another form, or no such date.
     """
-    match = _ISO.match(text)
+    match = _ISO.match(text) or _BASIC.match(text)
     if match is None:
         raise ValueError(f"expected an ISO 8601 date and time, came {text[:40]!r}")
     year, month, day, hour, minute, second, decimals, name = match.groups()
     at = (zone_named(name) or zone) if name else zone
-    clock = (int(hour), int(minute), int(second or 0))
-    return local_us((int(year), int(month), int(day)), clock, _micros(decimals), at, received_us)
+    date, clock = (int(year), int(month), int(day)), (int(hour), int(minute), int(second or 0))
+    micros = _micros(decimals)
+    if hour == _END_OF_DAY and clock[1:] == (0, 0) and not micros:
+        begin_us = local_us(date, (0, 0, 0), 0, UTC)
+        if begin_us + _DAY_US > MAX_US:
+            raise ValueError(f"expected a time before the year 10000, came {text!r}")
+        after = EPOCH + timedelta(microseconds=begin_us + _DAY_US)
+        date, clock = (after.year, after.month, after.day), (0, 0, 0)
+    return local_us(date, clock, micros, at, received_us)
 
 
 def epoch_us(number: float | str) -> int:

@@ -12,6 +12,7 @@ from ingest.formats.time import (
     canonical_us,
     epoch_us,
     iso_us,
+    utc_text,
     yearless_us,
     zone_named,
 )
@@ -98,6 +99,12 @@ def test_micros_survive_a_year_less_stamp() -> None:
         ("2026-06-15T06:30:00-05:30", "2026-06-15T12:00:00.000000Z"),
         ("2026-06-15 14:00:00 CEST", "2026-06-15T12:00:00.000000Z"),
         ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000000Z"),
+        ("20260615T120000Z", "2026-06-15T12:00:00.000000Z"),
+        ("20260615T140000.123456+0200", "2026-06-15T12:00:00.123456Z"),
+        ("20260615T1200", "2026-06-15T12:00:00.000000Z"),
+        ("2026-06-15T24:00:00Z", "2026-06-16T00:00:00.000000Z"),
+        ("2026-12-31T24:00:00.000000Z", "2027-01-01T00:00:00.000000Z"),
+        ("20261231T240000+0100", "2026-12-31T23:00:00.000000Z"),
     ],
 )
 def test_iso_8601_reads_in_its_variety(text: str, expected: str) -> None:
@@ -107,11 +114,19 @@ def test_iso_8601_reads_in_its_variety(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-13-01T00:00:00Z", "2026-06-15", "x", "2026-06-15T99:00:00Z", ""]
+    "text",
+    [
+        "2026-13-01T00:00:00Z", "2026-06-15", "x", "2026-06-15T99:00:00Z", "", "2026-06-15T24:00:01Z", "2026-06-15T24:01:00Z",
+        "2026-06-15T24:00:00.000001Z", "20260615T24", "20260615", "20261315T120000Z", "9999-12-31T24:00:00Z",
+    ],  # fmt: skip
 )
 def test_what_is_not_iso_8601_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected|must be|no such"):
         iso_us(text)
+
+
+def test_the_end_of_a_day_is_written_as_the_begin_of_the_next() -> None:
+    assert utc_text("2026-06-15T24:00:00.000000+0000") == "2026-06-16T00:00:00.000000Z"
 
 
 def test_canonical_reading_is_exact_and_refuses_signs_in_the_decimals() -> None:
