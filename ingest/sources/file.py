@@ -4,6 +4,9 @@ The position names every file by device, inode and the hash of its first bytes, 
 after the last record handed over, so that kill -9 neither skips nor repeats. A file renamed while
 nobody looked (logrotate's default) is found again beside its old name and read to its end first. Rotation
 by copy and truncate can lose what is written between the copy and the truncation; that is a property of it.
+
+What stood in the files when a source began is read file by file, oldest first. From then on each log has its turn, so
+that one that is written faster than it is read keeps no other waiting; a new file of a log waits for the one it follows.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from ingest.streams.tail import Tail
 from ingest.streams.tail_forms import PcapTail, WholeTail
 
 _GLOB = "*?["
+_TURN_BATCHES = 4
+"""A followed file's turn, while others wait."""
 _ROTATED = re.compile(r".*[.\-_]\d[\d.\-_T]*").fullmatch
 """Names that rotation gives: a number or a date behind."""
 
@@ -99,27 +104,33 @@ class FileSource:
                 async for batch in self._round():
                     quiet = False
                     yield batch
-                if quiet and not self._settings.follow:
-                    if not self._waiting:
+                if not self._settings.follow:
+                    if quiet and not self._waiting:
                         return
-                    self._open(*self._waiting.pop(0))
-                elif quiet:
-                    for batch in self._caught_up():
+                    if quiet:
+                        self._open(*self._waiting.pop(0))
+                    continue
+                for batch in self._caught_up() if quiet else ():
+                    yield batch
+                if await self._wait(watcher) if quiet else self._is_due(watcher):
+                    for batch in self._look_around():
                         yield batch
-                    if await self._wait(watcher):
-                        for batch in self._look_around():
-                            yield batch
         finally:
             self._release(watcher)
 
     async def _round(self) -> AsyncIterator[Batch]:
-        """Yield what is new, file by file."""
+        """Yield what is new, a turn of each file."""
+        behind: set[Path] = set()
         for tail in list(self._tails.values()):
+            if tail.path in behind:  # the file that it follows is not read to its end yet
+                continue
             for batch in self._read(tail):
                 yield batch
                 await asyncio.sleep(0)
                 if self._stopping():
                     return
+            if tail.is_behind:
+                behind.add(tail.path)
 
     async def close(self) -> None:
         """End after the batch that is being handed over."""
@@ -157,11 +168,13 @@ class FileSource:
                 continue
             offset = place.offset if place else 0
             if self._settings.follow:
-                self._open(path, offset, at_end=at_end)
+                self._open(path, offset, at_end=at_end, is_first=True)
             else:
                 self._waiting.append((path, offset))
 
-    def _open(self, path: Path, offset: int = 0, *, at_end: bool = False) -> None:
+    def _open(
+        self, path: Path, offset: int = 0, *, at_end: bool = False, is_first: bool = False
+    ) -> None:
         try:
             tail = self._tail(path, offset)
         except OSError as error:
@@ -176,6 +189,8 @@ class FileSource:
             return
         if at_end and not tail.is_packed:
             tail.skip_to_end()
+        if is_first:
+            tail.stood = tail.size()
         self._tails[key] = tail
         self._meter.set("files_open", len(self._tails), source=self._name)
 
@@ -189,13 +204,15 @@ class FileSource:
         return Tail(path, bound, offset)
 
     def _read(self, tail: Tail) -> Iterable[Batch]:
-        """Yield what is new in one file, batch by batch."""
+        """Yield what is new in one file, batch by batch, while its turn lasts."""
         if self._settings.follow and not tail.is_packed and tail.was_truncated():
             rest = tail.rest()
             self._meter.add("files_truncated", source=self._name)
             tail.restart()
             if rest:
                 yield self._batch(tail, rest)
+        turn = 0
+        tail.is_behind = False
         while True:
             try:
                 lines = tail.lines(self._settings.batch_records)
@@ -206,11 +223,19 @@ class FileSource:
             if not lines:
                 break
             yield self._batch(tail, lines)
+            turn += 1
+            if turn >= _TURN_BATCHES and self._must_yield(tail):
+                tail.is_behind = True
+                return
         if tail.is_packed or not self._settings.follow:
             rest = tail.rest()
             self._finish(tail)
             if rest:
                 yield self._batch(tail, rest)
+
+    def _must_yield(self, tail: Tail) -> bool:
+        """Tell whether another file has its turn: not in a replay, and not before what stood in this one is read."""
+        return self._settings.follow and tail.read_to() >= tail.stood
 
     def _finish(self, tail: Tail) -> None:
         key = (tail.dev, tail.inode)
@@ -226,13 +251,16 @@ class FileSource:
             if tail.path in matching and not tail.is_moved():
                 self._leaving.pop(key, None)
                 continue
-            if now < self._leaving.setdefault(key, now + self._settings.settle.total_seconds()):
+            until = self._leaving.setdefault(key, now + self._settings.settle.total_seconds())
+            if now < until or tail.is_behind:
                 continue
-            last = tail.lines(self._settings.batch_records) + tail.rest()
+            while last := tail.lines(self._settings.batch_records):
+                yield self._batch(tail, last)
+            rest = tail.rest()
             self._leaving.pop(key)
             self._finish(tail)
-            if last:
-                yield self._batch(tail, last)
+            if rest:
+                yield self._batch(tail, rest)
         present = set()
         for path in matching:
             with contextlib.suppress(OSError):
@@ -284,10 +312,16 @@ class FileSource:
         await self._wake.wait()
         timer.cancel()
         self._wake.clear()
-        changed = watcher is not None and watcher.drain()
-        if not changed and loop.time() < self._next_look:
+        if watcher is not None and watcher.drain():
+            self._next_look = 0.0
+        return self._is_due(watcher)
+
+    def _is_due(self, watcher: Inotify | None) -> bool:
+        """Tell whether folders are to be looked through again, `check` after the last time."""
+        now = asyncio.get_running_loop().time()
+        if now < self._next_look:
             return False
-        self._next_look = loop.time() + self._settings.check.total_seconds()
+        self._next_look = now + self._settings.check.total_seconds()
         if watcher is not None:
             watcher.watch(self._folder())  # again: the folder may be a new one
         return True

@@ -25,6 +25,8 @@ class Tail:
     Attributes:
         cut: how many lines were cut since last asked.
         is_packed: a gzip file; read once, never followed.
+        stood: how much stood in the file when reading began, where that is to be read before another file has its turn.
+        is_behind: its turn ended before its lines did.
 
     Raises:
         OSError: the file cannot be opened.
@@ -34,6 +36,8 @@ class Tail:
         self.path = path
         self.cut = 0
         self.is_packed = path.suffix == ".gz"
+        self.stood = 0
+        self.is_behind = False
         self._bound = max_record_bytes
         self._raw: BinaryIO = path.open("rb", buffering=0)
         status = os.fstat(self._raw.fileno())
@@ -92,8 +96,7 @@ class Tail:
         read_to = self.read_to()
         if not read_to:
             return False
-        size = os.fstat(self._raw.fileno()).st_size
-        if 0 < size < read_to:
+        if 0 < self.size() < read_to:
             return True
         # The kernel's own files (securityfs, proc) have no size; an emptied file has no head either.
         at = self._raw.tell()
@@ -104,6 +107,10 @@ class Tail:
     def read_to(self) -> int:
         """Return how much of the file was read, what is held included."""
         return self._offset + len(self._held) + self._passed
+
+    def size(self) -> int:
+        """Return how long the file is now."""
+        return os.fstat(self._raw.fileno()).st_size
 
     def restart(self) -> None:
         """Begin again at the start of the file, after a truncation."""

@@ -256,6 +256,81 @@ def test_a_used_again_inode_is_told_by_the_first_bytes(tmp_path: Path) -> None:
     assert records(read_once(path, position)) == [b"new 1", b"new 2", b"new 3"]
 
 
+def long_lines(name: str, first: int, count: int) -> bytes:
+    """Lines of a kilobyte, so that few of them fill a turn."""
+    return b"".join(
+        b"%s %06d %s\n" % (name.encode(), number, b"x" * 1000)
+        for number in range(first, first + count)
+    )
+
+
+def words(found: list[bytes]) -> list[bytes]:
+    return [line[:-1001] for line in found]
+
+
+def test_a_file_that_is_written_faster_than_it_is_read_keeps_no_other_waiting(
+    tmp_path: Path,
+) -> None:
+    async def run() -> None:
+        busy, calm = tmp_path / "busy.log", tmp_path / "calm.log"
+        busy.write_bytes(long_lines("b", 0, 1))
+        calm.write_bytes(b"")
+        following = Following(tmp_path, batch_records=100)
+        assert len(await following.take(1)) == 1
+        written, found = 1, list[bytes]()
+        with busy.open("ab", buffering=0) as out, calm.open("ab", buffering=0) as little:
+            little.write(long_lines("c", 0, 1))
+            for turn in range(40):
+                out.write(long_lines("b", written, 300))
+                written += 300
+                found += await following.take(100)
+                if turn == 20:  # a file that comes while another is never read to its end
+                    (tmp_path / "late.log").write_bytes(long_lines("l", 0, 1))
+                    await asyncio.sleep(0.05)
+        assert b"c 000000" in words(found)
+        assert b"l 000000" in words(found)
+        again = Following(tmp_path, following.position, batch_records=100)
+        found += await again.take(written + 1 - len(found))
+        assert sorted(words(found)) == sorted(
+            [b"c 000000", b"l 000000", *(b"b %06d" % number for number in range(1, written))]
+        )
+        await again.nothing()
+
+    asyncio.run(run())
+
+
+def test_a_rotated_file_is_read_to_its_end_before_the_one_that_follows_it(tmp_path: Path) -> None:
+    async def run() -> None:
+        live = tmp_path / "app.log"
+        live.write_bytes(long_lines("a", 0, 1))
+        following = Following(tmp_path / "app.log", batch_records=100)
+        found = await following.take(1)
+        with live.open("ab") as out:
+            out.write(long_lines("a", 1, 3000))
+        found += await following.take(100)
+        live.rename(tmp_path / "app.log.1")
+        live.write_bytes(long_lines("a", 3001, 3000))
+        found += await following.take(6001 - len(found))
+        assert words(found) == [b"a %06d" % number for number in range(6001)]
+        await following.nothing()
+
+    asyncio.run(run())
+
+
+def test_what_stood_when_reading_began_is_read_file_by_file(tmp_path: Path) -> None:
+    async def run() -> None:
+        for age, name in ((20, "one"), (10, "two")):
+            path = tmp_path / f"{name}.log"
+            path.write_bytes(long_lines(name, 0, 2000))
+            os.utime(path, (1_700_000_000 - age,) * 2)
+        found = words(await Following(tmp_path, batch_records=100).take(4000))
+        assert found == [
+            b"%s %06d" % (name, number) for name in (b"one", b"two") for number in range(2000)
+        ]
+
+    asyncio.run(run())
+
+
 def test_from_the_end_only_what_comes_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"old\nhal")
