@@ -35,7 +35,7 @@ _DEVICE = Device(
     }
 )
 _IS_CSV = re.compile(r'[a-z_]+=(?:[^\s",=]*|"[^"]*"),[a-z_]+=').match
-_CSV_PAIR = re.compile(r'([A-Za-z_]\w*)=("[^"]*"|[^,"]*)(?:,|$)').findall
+_CSV_PAIR = re.compile(r'(?<!\w)([A-Za-z_]\w*+)=("[^"]*"|[^,"]*)(?:,|$)').findall
 _CEF_PREFIXES = ("FTNTFGT", "FortinetFortiGate", "ad.")
 _LABELS = tuple(f"{_OWN}{key}Label" for key in ("cn1", "cn2", "cn3", "cs1", "cs2", "cs5"))
 

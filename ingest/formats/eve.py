@@ -23,7 +23,8 @@ from ingest.formats.url import url_fields
 Section: TypeAlias = Any
 Reader: TypeAlias = Callable[[Fields, Section, str], None]
 
-_MAIL_ADDRESS = re.compile(r"[^\s<>\"',;]+@[^\s<>\"',;]+").findall
+# The look-behind and the possessive `++` keep a long word without `@` from being read once for each of its letters.
+_MAIL_ADDRESS = re.compile(r"(?<![^\s<>\"',;])[^\s<>\"',;@]++@[^\s<>\"',;]+").findall
 
 
 def _text(section: dict[str, Any], name: str) -> str | None:

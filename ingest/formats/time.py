@@ -177,7 +177,9 @@ def second_us(text: str) -> int:
     return from_datetime(datetime.fromisoformat(text).replace(tzinfo=UTC))
 
 
-is_canonical: Final = re.compile(r"\d{4}-\d\d-\d\dT(?!24)\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII).fullmatch
+is_canonical: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT(?!24)\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII
+).fullmatch
 """Truthy where a text has the form that `contract.timestamps.iso` writes."""
 
 
