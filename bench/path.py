@@ -54,7 +54,8 @@ from runtime.compose import compose  # noqa: E402
 from runtime.intake import Intake  # noqa: E402
 from runtime.kafka import client, topics  # noqa: E402
 from runtime.kafka.ingest import Ingest  # noqa: E402
-from runtime.kafka.loop import BATCH_RECORDS, Loop  # noqa: E402
+from runtime.kafka.loop import Loop  # noqa: E402
+from runtime.kafka.membership import BATCH_RECORDS  # noqa: E402
 from runtime.kafka.roles import ROLES, Role, Roles  # noqa: E402
 from runtime.settings import Reading, Settings, resolve  # noqa: E402
 

@@ -17,9 +17,10 @@ from correlate.sigma.sieve import NOTHING, UNSERVED
 from ingest.streams.kafka_batches import Record
 from runtime.enforcement import SOURCE as ANSWERS
 from runtime.engine import Pipeline
+from runtime.kafka.kept import HOST
 from runtime.kafka.outlet import RULE_END, At, Outlet, Sent, cause_of, partition_of
 from runtime.kafka.state import State
-from runtime.kafka.task import HOST, MARK_EVERY_US
+from runtime.kafka.task import MARK_EVERY_US
 from runtime.kafka.wire import PACE, Canary, Mark, stated_event
 from runtime.stage_runner import Changes
 from runtime.tally import Tally

@@ -22,7 +22,8 @@ from contract.records import Decision, Outcome
 from contract.topics import EVENTS, OUTCOMES, POLICY
 from runtime.enforcement import SOURCE, Enforcement
 from runtime.kafka import client
-from runtime.kafka.loop import BATCH_RECORDS, RETRY_FIRST_S, RETRY_LAST_S, TRANSACTION_MS
+from runtime.kafka.loop import RETRY_FIRST_S, RETRY_LAST_S
+from runtime.kafka.membership import BATCH_RECORDS, TRANSACTION_MS
 from runtime.kafka.outlet import Outlet, Sent, partition_of
 from runtime.kafka.topics import name_of
 from runtime.kafka.wire import decode

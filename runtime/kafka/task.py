@@ -5,33 +5,28 @@ The engine is the embedded host's own, with the stages of the other roles taken 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Protocol, TypeAlias
 
-import msgspec
-
-from contract.errors import ParseError, StoreError
 from contract.event import Event, Match, Notice, Observation
 from contract.records import Alert, Chain, Command, Correction, DeadLetter, Decision, Outcome
 from contract.topics import Topic
 from ingest.streams.kafka_batches import Record
 from runtime.engine import Engine, Output
+from runtime.kafka.kept import HOST, mark_of, part_of, waiting_of
 from runtime.kafka.order import Rank, Taken, Upstreams, Waiting
 from runtime.kafka.outlet import At, Outlet, Sent
 from runtime.kafka.state import State
-from runtime.kafka.wire import Canary, Item, Mark, decode, encode
+from runtime.kafka.wire import Canary, Item, Mark, encode
 from runtime.stage_runner import NEVER, Changes
 from runtime.tally import Tally
 
-HOST: Final = "host"
-"""Name of the state that is the host's own: marks and what waits."""
 CANARY: Final = "canary"
 """Key of the canary: on a compacted topic the newest stays."""
 MARK_EVERY_US: Final = 200_000
 """Wall-clock time between two marks that nothing else goes with."""
 _LATEST_US: Final = 2**62
 """Event time that stands for the end of all; far from the greatest number, so that sums stay within."""
-_VERSION: Final = 1
 
 Route: TypeAlias = Callable[[Output, At], Iterator[Sent]]
 Tie: TypeAlias = Callable[[Taken | None, Output], str]
@@ -135,14 +130,14 @@ class StageTask:
         """See the port."""
         host = state.pop(HOST, {})
         for part in host.get("marks", {}).values():
-            mark = _mark(part)
+            mark = mark_of(part)
             if mark.of == self.name:
                 self._told = Mark(self.name, 0, 0, ended=mark.ended)  # told again
                 self.low_us = self._saved_low_us = mark.low_us
             else:
                 self.upstreams.heard(mark)
         for part in host.get("waiting", {}).values():
-            self.waiting.restore(_waiting(part))
+            self.waiting.restore(waiting_of(part))
         self.engine.restore(state, self.low_us)
 
     def take(self, read: Record, now_us: int) -> None:
@@ -207,7 +202,7 @@ class StageTask:
         self._heard.clear()
         new, gone = self.waiting.changes()
         for one in new:
-            changed[HOST, "waiting", str(one.offset)] = _kept(one)
+            changed[HOST, "waiting", str(one.offset)] = part_of(one)
         for offset in gone:
             changed[HOST, "waiting", str(offset)] = None
         return changed
@@ -298,45 +293,3 @@ class StageTask:
             return
         self._sent += self._outlet.send(mark, self._marks_to, "", None)
         self._told, self._told_at_us, self._has_ended = mark, now_us, mark.ended
-
-
-def _mark(part: bytes) -> Mark:
-    try:
-        found = decode(part, encode(Mark("", 0))[1])
-    except ParseError as error:
-        raise StoreError(f"a mark in the changelog: {error}") from error
-    if not isinstance(found, Mark):
-        raise StoreError(f"expected a mark in the changelog, came {type(found).__name__}")
-    return found
-
-
-_pack = msgspec.msgpack.Encoder().encode
-_unpack: Callable[[bytes], Any] = msgspec.msgpack.Decoder().decode
-
-
-def _kept(taken: Taken) -> bytes:
-    row: Mapping[str, Any] = {
-        "version": _VERSION,
-        "cause": taken.cause_us,
-        "rank": taken.rank,
-        "tie": taken.tie,
-        "offset": taken.offset,
-        "origin": taken.origin_ms,
-        "value": taken.value,
-        "headers": taken.headers,
-    }
-    return _pack(row)
-
-
-def _waiting(part: bytes) -> Taken:
-    row = _unpack(part)
-    if row["version"] != _VERSION:
-        raise StoreError(f"a waiting record of version {row['version']}; expected {_VERSION}")
-    headers = [(name, data) for name, data in row["headers"]]
-    try:
-        item = decode(row["value"], headers)
-    except ParseError as error:
-        raise StoreError(f"a waiting record in the changelog: {error}") from error
-    return Taken(
-        row["cause"], Rank(row["rank"]), row["tie"], row["offset"], item, row["origin"], row["value"], headers,
-    )  # fmt: skip

@@ -310,7 +310,7 @@ def test_budgets_and_scalers_name_workloads_that_are_there() -> None:
 def test_metric_that_scales_is_one_that_workers_show() -> None:
     from runtime.metrics import PREFIX  # noqa: PLC0415
 
-    source = (ROOT / "runtime" / "kafka" / "loop.py").read_text()
+    source = (ROOT / "runtime" / "kafka" / "health.py").read_text()
     for scaler in of_kind("HorizontalPodAutoscaler"):
         name = scaler["spec"]["metrics"][0]["external"]["metric"]["name"]
         assert f'"{name.removeprefix(PREFIX)}"' in source

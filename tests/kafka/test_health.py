@@ -7,7 +7,7 @@ from pathlib import Path
 from contract.meter import MemoryMeter
 from contract.topics import POLICY
 from runtime.compose import compose
-from runtime.kafka.loop import Health
+from runtime.kafka.health import Health
 from runtime.kafka.roles import Roles
 from tests.kafka.test_exactness import LOGS, settings_of
 
