@@ -125,6 +125,7 @@ class _Plan(dict[str, tuple[str, str | Read | None]]):
 
 
 _PLANS: dict[str, _Plan] = {name: _Plan(name) for name in PLANS}
+_STATUS = re.compile(r"0x[0-9A-Fa-f]{1,8}").fullmatch  # NTSTATUS, or Kerberos' own codes
 _GENERAL: Row = ("", "", "info", "general")
 
 
@@ -179,7 +180,17 @@ def _fields(record: WindowsRecord, context: Context) -> Fields:
     if complete is not None:
         complete(fields, data, record.message)
     settle(fields, system, data)
+    if "event.outcome" not in fields and "authentication" in fields.get("event.category", ()):
+        _outcome(fields, str(data.get("Status") or ""))
     return fields
+
+
+def _outcome(fields: Fields, status: str) -> None:
+    """Say how an authentication ended whose shipper left out the audit keywords."""
+    if "fail" in fields["event.action"] or "block" in fields["event.action"]:
+        fields["event.outcome"] = "failure"
+    elif _STATUS(status):
+        fields["event.outcome"] = "failure" if int(status, 16) else "success"
 
 
 def _categorize(fields: Fields, same: Fields, extra: Fields, system: dict[str, Any]) -> None:

@@ -216,6 +216,7 @@ COMPLETE: Final[dict[str, Complete]] = {
     "sysmon_network": _network,
     "wfp": _wfp,
     "sysmon_dns": _dns,
+    "dns_client": _dns,
     "powershell": _powershell,
     "applocker": _applocker,
     "client": _client,

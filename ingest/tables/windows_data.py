@@ -48,6 +48,10 @@ PARENTS: dict[str, tuple[str, ...]] = {
     "wmi": (),
     "firewall_rule": (),
     "code_integrity": (),
+    "scheduled_task": (),
+    "dns_client": ("sysmon_dns",),
+    "shutdown": (),
+    "smb_server": (),
     "general": (),
 }
 
@@ -335,6 +339,15 @@ PLANS: dict[str, dict[str, str]] = {
         "processPath": "program:process",
         "processId": "number:process.pid",
     },
+    "scheduled_task": {
+        "UserContext": "account:user",
+        "UserName": "account:user",
+        "Path": "program:process",
+        "ProcessID": "number:process.pid",
+    },
+    "dns_client": {},
+    "shutdown": {"param7": "account:user", "param3": "event.reason"},
+    "smb_server": {"UserName": "account:user"},
     "general": {
         # Names that mean the same in whatever event they stand.
         "SubjectUserName": "user.name",

@@ -460,11 +460,27 @@ OTHERS: dict[str, dict[int, Row]] = {
         60: ("transfer-stopped", "network", "end", "bits"),
     },
     "Microsoft-Windows-TaskScheduler": {
-        106: ("scheduled-task-created", "configuration", "creation", "general"),
-        140: ("scheduled-task-updated", "configuration", "change", "general"),
-        141: ("scheduled-task-deleted", "configuration", "deletion", "general"),
-        200: ("scheduled-task-started", "process", "start", "general"),
-        201: ("scheduled-task-completed", "process", "end", "general"),
+        100: ("scheduled-task-started", "process", "start", "scheduled_task"),
+        102: ("scheduled-task-completed", "process", "end", "scheduled_task"),
+        106: ("scheduled-task-created", "configuration", "creation", "scheduled_task"),
+        110: ("scheduled-task-triggered", "process", "info", "scheduled_task"),
+        119: ("scheduled-task-triggered", "process", "info", "scheduled_task"),
+        129: ("scheduled-task-process-created", "process", "start", "scheduled_task"),
+        140: ("scheduled-task-updated", "configuration", "change", "scheduled_task"),
+        141: ("scheduled-task-deleted", "configuration", "deletion", "scheduled_task"),
+        142: ("scheduled-task-disabled", "configuration", "change", "scheduled_task"),
+        200: ("scheduled-task-started", "process", "start", "scheduled_task"),
+        201: ("scheduled-task-completed", "process", "end", "scheduled_task"),
+    },
+    "Microsoft-Windows-DNS-Client": {
+        3006: ("dns-query", "network", "protocol start", "dns_client"),
+        3008: ("dns-query", "network", "protocol end", "dns_client"),
+        3020: ("dns-response", "network", "protocol info", "dns_client"),
+    },
+    "User32": {1074: ("shutdown-initiated", "host", "end", "shutdown")},
+    "Microsoft-Windows-SMBServer": {
+        551: ("smb-logon-failed", "authentication", "start", "smb_server"),
+        1006: ("smb-share-access-denied", "network", "denied", "smb_server"),
     },
 }
 
