@@ -1,7 +1,8 @@
 """What is usual here: how often each rule fires on each host, learnt in event time.
 
 Rarity is asked as of a time, from what was seen at least `LAG_US` before it, so the answer does not depend on the order
-in which alerts of the allowed lateness arrive. Everything is counted in runs, not alerts: a flood counts once.
+in which alerts of the allowed lateness arrive. What is counted is neither alerts nor runs but minutes in which a run of a kind
+began: a flood counts once a minute, from however many sources it comes.
 
 The estimate is Laplace's rule of succession: a thing seen n times in T days comes (n + 1) / T times a day. A new
 engine (T near 0) therefore finds nothing rare, and a kind never seen in a month is rare indeed.
@@ -15,7 +16,7 @@ from math import floor, log2
 from typing import Any, Final
 
 from correlate.chain.edges import DAY_US, HOUR_US, MINUTE_US
-from correlate.chain.habits import MAX_RECENT, Habits, Rarity, Times
+from correlate.chain.habits import SLOT_US, Habits, Rarity, Times, slot_of
 
 LAG_US: Final = 20 * MINUTE_US
 """More than an episode's gap and the default lateness together: what is still going on teaches nothing yet."""
@@ -51,17 +52,18 @@ class Baseline:
     def learn(self, host: str, rule: str, time_us: int) -> Rarity:
         """Count a run and return how unusual it is. O(runs of its host in the last two hours)."""
         self.start(time_us)
+        slot_us = slot_of(time_us)
         habits = self.hosts.get(host)
         if habits is None:
-            habits = Habits(time_us)
+            habits = Habits(slot_us)
             if len(self.hosts) < MAX_HOSTS:
                 self.hosts[host] = habits
-                insort(self._firsts, time_us)
+                insort(self._firsts, slot_us)
             else:
                 self.lost += 1
-        elif time_us < habits.first_us:
-            self._move(habits, time_us)
-        rarity = self.rarity(habits, rule, time_us)
+        elif slot_us < habits.first_us:
+            self._move(habits, slot_us)
+        rarity = self.rarity(habits, rule, slot_us)
         times = habits.kinds.get(rule)
         if times is None:
             times = Times()
@@ -69,13 +71,13 @@ class Baseline:
                 habits.kinds[rule] = times
             else:
                 self.lost += 1
-        times.add(time_us)
-        if not rarity.is_common:
-            if len(habits.recent) < MAX_RECENT:
-                insort(habits.recent, (time_us, _level(rarity.per_day)))
-            else:
-                self.lost += 1
-        self.rules.setdefault(rule, Times()).add(time_us)
+        if times.add(slot_us):
+            general = self.rules.get(rule)
+            if general is None:
+                general = self.rules[rule] = Times()
+            general.add(slot_us)
+        if not rarity.is_common and not habits.note(slot_us, _level(rarity.per_day)):
+            self.lost += 1
         self.changed |= {f"host/{host}", f"rule/{rule}"}
         return rarity
 
@@ -83,26 +85,24 @@ class Baseline:
         """Return how unusual a run that was counted at a time is by what is known now; None when it was not counted."""
         habits = self.hosts.get(host)
         # What counts is older than the lag, so that the run's own entry does not.
-        return None if habits is None else self.rarity(habits, rule, time_us)
+        return None if habits is None else self.rarity(habits, rule, slot_of(time_us))
 
     def unlearn(self, host: str, rule: str, time_us: int, rarity: Rarity) -> None:
         """Take back a run that was counted, as far as it is not yet part of a count."""
-        habits = self.hosts.get(host)
+        habits, slot_us = self.hosts.get(host), slot_of(time_us)
         if habits is None:
             return
-        for kinds in (habits.kinds, self.rules):
-            times = kinds.get(rule)
-            if times is not None and time_us in times.recent:
-                times.recent.remove(time_us)
-                if not times.recent and not times.count:
-                    del kinds[rule]
-        row = (time_us, _level(rarity.per_day))
-        if not rarity.is_common and row in habits.recent:
-            habits.recent.remove(row)
+        if (times := habits.kinds.get(rule)) is not None and times.take_back(slot_us):
+            _drop_empty(habits.kinds, rule)
+            if (general := self.rules.get(rule)) is not None:
+                general.take_back(slot_us)
+                _drop_empty(self.rules, rule)
+        if not rarity.is_common:
+            habits.take_back(slot_us, _level(rarity.per_day))
         if not habits.kinds:
             del self.hosts[host]
             self._firsts.remove(habits.first_us)
-        elif time_us == habits.first_us and not any(one.count for one in habits.kinds.values()):
+        elif slot_us == habits.first_us and not any(one.count for one in habits.kinds.values()):
             self._move(habits, min(one.recent[0] for one in habits.kinds.values()))
         self.changed |= {f"host/{host}", f"rule/{rule}"}
 
@@ -111,14 +111,15 @@ class Baseline:
         insort(self._firsts, first_us)
         habits.first_us = first_us
 
-    def rarity(self, habits: Habits, rule: str, time_us: int) -> Rarity:
-        """Return how unusual a rule is on a host at a time."""
-        until_us = time_us - LAG_US
+    def rarity(self, habits: Habits, rule: str, slot_us: int) -> Rarity:
+        """Return how unusual a rule is on a host in a slot: the same for all that begins in it."""
+        until_us = slot_us - LAG_US
+        time_us = slot_us + SLOT_US
         since_us = time_us if self.since_us is None else self.since_us
         days = max((time_us - since_us) / DAY_US, MIN_DAYS)
         times, general = habits.kinds.get(rule), self.rules.get(rule)
         seen = times.before(until_us) if times else 0
-        hosts = max(1, bisect_left(self._firsts, time_us + 1))
+        hosts = max(1, bisect_left(self._firsts, time_us))
         per_day = (seen + 1) / days
         episodes = habits.episodes(_level(per_day), until_us)
         # In general: what other hosts have daily is no wonder here, though it is new here.
@@ -174,30 +175,32 @@ class Baseline:
         kind, _, rest = name.partition("/")
         if kind == "rule":
             times = self.rules.get(rest)
-            return None if times is None else {"times": [times.count, times.recent]}
+            return None if times is None else {"times": _row(times)}
         habits = self.hosts.get(rest)
         if habits is None:
             return None
         return {
             "first": habits.first_us,
-            "kinds": {rule: [times.count, times.recent] for rule, times in habits.kinds.items()},
+            "kinds": {rule: _row(times) for rule, times in habits.kinds.items()},
             "levels": sorted(habits.levels.items()),
             "open": habits.open,
             "recent": habits.recent,
+            "more": [[*row, more] for row, more in habits.more.items()],
         }
 
     def restore(self, name: str, part: dict[str, Any]) -> None:
         """Put back what `part` returned."""
         kind, _, rest = name.partition("/")
         if kind == "rule":
-            self.rules[rest] = Times(*part["times"])
+            self.rules[rest] = _times(part["times"])
             return
         self.hosts[rest] = Habits(
             part["first"],
-            {rule: Times(*times) for rule, times in part["kinds"].items()},
+            {rule: _times(times) for rule, times in part["kinds"].items()},
             Counter({int(level): count for level, count in part["levels"]}),
             None if part["open"] is None else (part["open"][0], part["open"][1]),
-            [(time_us, level) for time_us, level in part["recent"]],
+            [(slot_us, level) for slot_us, level in part["recent"]],
+            {(slot_us, level): more for slot_us, level, more in part.get("more") or ()},
         )
         insort(self._firsts, part["first"])
 
@@ -210,8 +213,24 @@ class Baseline:
         self.since_us, self._absorbed_us = row
 
 
+def _row(times: Times) -> list[Any]:
+    return [times.count, times.recent, list(times.more.items())]
+
+
+def _times(row: list[Any]) -> Times:
+    """Return what `_row` made of times; what an earlier version stored has no slots, and goes on as it is."""
+    count, recent, *more = row
+    return Times(count, recent, dict(more[0]) if more else {})
+
+
 def _level(per_day: float) -> int:
     return floor(log2(per_day))
+
+
+def _drop_empty(kinds: dict[str, Times], rule: str) -> None:
+    times = kinds[rule]
+    if not times.recent and not times.count:
+        del kinds[rule]
 
 
 def _thin(kinds: dict[str, Times]) -> None:

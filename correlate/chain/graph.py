@@ -15,6 +15,7 @@ from contract.timestamps import microseconds
 from correlate.chain.edges import Tie, strongest
 from correlate.chain.entities import entities_of
 from correlate.chain.holding import Holding
+from correlate.chain.joining import Joining
 from correlate.chain.knots import Change, Weave
 from correlate.chain.postings import Postings
 from correlate.chain.regain import Regain, concerned
@@ -46,10 +47,12 @@ class Graph:
 
     def __init__(self, settings: LinkSettings) -> None:
         self._max_run_alerts = settings.max_run_alerts
+        self._lateness_us = microseconds(settings.lateness)
         self.held = Holding(settings)
         self.around = Surroundings(settings)
         self.weighing = Weighing(settings)
-        self.postings = Postings(settings.crowd, self.around.hubs, microseconds(settings.lifetime))
+        self.postings = Postings(settings.crowd, microseconds(settings.lifetime))
+        self._joining = Joining(self.postings, self.around.hubs, microseconds(settings.lifetime))
         self.words = Words()
         self.weave = Weave(self._ties, settings.max_chain_runs, self._sides)
         self.trust = Trust()
@@ -182,12 +185,12 @@ class Graph:
         for members in parts[1:]:
             twin = Run(
                 self.held.number(), run.signature, run.rule, run.tactics, run.techniques,
-                run.signing, run.facts, rarity=run.rarity,
+                run.signing, run.facts,
             )  # fmt: skip
             twin.members = {one.id: one for one in members}
             twin.measure()
             self.held.hold(twin)
-            self.weighing.enter(twin)
+            self.weighing.learn(twin)
             change.touched.add(self.weave.knot(twin))
             self._index(twin, change)
 
@@ -195,14 +198,14 @@ class Graph:
         """Take a run out as if its alerts had never come."""
         self.held.let_go(run)
         self.around.leave(run)
-        disturbed = self.postings.remove(run) + self.weighing.take_back(run)
+        disturbed = self.postings.remove(run).union(self.weighing.take_back(run))
         self.weave.drop(run, change)
-        self.weave.retie((one for one in disturbed if one is not run), change)
+        self.weave.retie(disturbed - {run}, change)
 
     # -------------------------------------------------------------- edges
 
     def _ties(self, run: Run) -> dict[Run, tuple[Tie, ...]]:
-        found = self.postings.ties(run)
+        found = self._joining.ties(run)
         for other, ties in self.weighing.ties(run).items():
             found[other] = tuple(sorted((*found.get(other, ()), *ties), key=strongest))
         for alert, tie in self.words.joined(run.members):
@@ -223,18 +226,22 @@ class Graph:
 
     def _index(self, run: Run, change: Change) -> None:
         run.reach = self.around.reach(run)
-        disturbed = self.postings.add(run)
+        disturbed, lost = self.postings.add(run)
         if disturbed:
-            self.weave.retie(disturbed, change)
+            self.weave.retie({run, *disturbed, *(one for one, _, _ in lost)}, change)
         else:
             self.weave.tie(run, change)
+            self.weave.retie(
+                {one for one, other, key in lost if not self.weave.spare(one, other, key, run)},
+                change,
+            )
         run.grown = False
 
     def _reindex(self, run: Run, change: Change) -> None:
         disturbed = self.postings.remove(run)
         run.reach = self.around.reach(run)
-        disturbed += self.postings.add(run)
-        self.weave.retie([run, *disturbed], change)
+        more, lost = self.postings.add(run)
+        self.weave.retie({run, *disturbed, *more, *(one for one, _, _ in lost)}, change)
         run.grown = False
         self.held.changed[run.number] = run
 
@@ -280,7 +287,7 @@ class Graph:
         """Take a knot out with all its runs; nothing is tied again."""
         self.weave.forget(knot)
         for run in knot.runs:
-            self.postings.remove(run)
+            self.postings.remove(run, is_over=True)
             self.weighing.close(run)
             self.held.let_go(run)
             self.around.leave(run)
@@ -295,6 +302,7 @@ class Graph:
         """
         oldest_us = min((run.first_us for run in self.held.runs.values()), default=now_us)
         self.trust.forget(self.around.forget_before(now_us, oldest_us))
+        self.postings.forget(now_us - self._lateness_us)
         self.words.forget(old_us, self.held.by_alert)
         for alert in [one for one, (_, at_us) in self.gone.items() if at_us < old_us]:
             del self.gone[alert]

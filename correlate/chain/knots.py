@@ -73,6 +73,24 @@ class Weave:
             self._hold(run, other, ties)
             self._count(run, other, change)
 
+    def spare(self, one: Run, other: Run, key: str, between: Run) -> bool:
+        """Let go of the edge of two runs through a thing, if a run between them holds both anyway; tell whether it does."""
+        ties = one.ties.get(other, ())
+        if not any(tie.key == key for tie in ties):
+            return True
+        if not (_is_strong(between, one) and _is_strong(between, other)):
+            return False
+        if any(sum(reach.key == key for reach in run.reach) > 1 for run in (one, other)):
+            return False  # another side of the thing may join them yet
+        rest = tuple(tie for tie in ties if tie.key != key)
+        for run, peer in ((one, other), (other, one)):
+            if rest:
+                run.ties[peer] = rest
+            else:
+                del run.ties[peer]
+        self.retied.add(one if other.number < one.number else other)
+        return True
+
     def drop(self, run: Run, change: Change) -> None:
         """Take a run out, for good."""
         knot = run.knot
@@ -84,6 +102,8 @@ class Weave:
     def retie(self, runs: Iterable[Run], change: Change) -> None:
         """Find the edges of these runs anew; their knots may split or join."""
         fresh = sorted(set(runs))
+        if not fresh:
+            return
         knots = {run.knot for run in fresh}
         for run in fresh:
             self._untie(run)
@@ -213,6 +233,11 @@ class Weave:
                 if len(known) > 1:
                     waiting.append((big, other))
             small.half = {}
+
+
+def _is_strong(one: Run, other: Run) -> bool:
+    ties = one.ties.get(other)
+    return ties is not None and ties[0].weight >= STRONG and one.knot is other.knot
 
 
 def _reached(runs: Iterable[Run]) -> set[Run]:

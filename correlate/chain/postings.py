@@ -1,32 +1,19 @@
-"""Find the runs that share a thing with a run, and the edges that hold between them.
+"""Who shares a thing with whom: the index of a graph.
 
-Postings are kept by thing, side and rule, so that a flood of one rule costs one step an alert and cannot hide what other
-rules say of the same thing. More than `crowd` runs of one rule against one thing are a crowd: none of
+Postings are kept by thing, side and rule (`columns`), so that a flood of one rule costs one step an alert and cannot hide
+what other rules say of the same thing. More than `crowd` runs of one rule against one thing are a crowd: none of
 them is told apart by it, so it joins none of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from contract.records import EntityType
-from correlate.chain.edges import (
-    DAY_US,
-    EDGES,
-    MEDIUM,
-    SKEW_US,
-    THIEF,
-    Edge,
-    Tie,
-    aged,
-    gap_us,
-    strongest,
-)
-from correlate.chain.hubs import Hubs
+from correlate.chain.columns import NEAREST, Column, Row
+from correlate.chain.edges import DAY_US, EDGES, MEDIUM, THIEF, Edge
 from correlate.chain.runs import Reach, Run
-from correlate.chain.stages import only_looks
 
 _CROWDED: Final = frozenset(
     {("ip", "v"), ("host", "v"), ("user", "v"), ("process", "v"), ("domain", "o"), ("domain", "v"),
@@ -34,17 +21,11 @@ _CROWDED: Final = frozenset(
 )  # fmt: skip
 """Where many runs of one rule mean a flood. Many from one actor are its doing, and join."""
 
-HUB_FACTOR: Final = 0.4
-"""What a hub leaves of an edge's weight: 0.4 of 1.0 is below any edge that joins by itself."""
-
-NEAREST: Final = 64
-"""Runs of one rule at one thing that a new one is compared with, newest first; they are joined to the others already."""
-
-LOOK_FACTOR: Final = 0.6
-"""What is left where the attack on a thing was a mere look (a scan): everybody is scanned, few fall."""
-
-_Column: TypeAlias = dict[str, dict[Run, Reach]]  # rule id -> runs
-_Posting: TypeAlias = dict[str, _Column]  # side -> column
+Place: TypeAlias = tuple[str, str, str]
+"""Of a column: key, side, rule id."""
+Lost: TypeAlias = tuple[Run, Run, str]
+"""Two runs that one thing joins no more, since one of them sees others nearer to it; and the thing."""
+_Posting: TypeAlias = dict[str, dict[str, Column]]  # side -> rule id -> column
 
 _PAIRS: Final[dict[tuple[str, str], tuple[tuple[str, Edge, bool], ...]]] = {}
 """(type, own side) -> (other side, edge, own side comes first)."""
@@ -63,114 +44,172 @@ class Postings:
 
     Args:
         crowd: runs of one rule through one thing from which on they are a crowd.
-        hubs: what makes no join.
         lifetime_us: between two runs, beyond which no edge holds.
     """
 
-    def __init__(self, crowd: int, hubs: Hubs, lifetime_us: int = DAY_US) -> None:
+    def __init__(self, crowd: int, lifetime_us: int = DAY_US) -> None:
         self._crowd = crowd
-        self._lifetime_us = lifetime_us
-        self._hubs = hubs
+        self._slot_us = max(1, lifetime_us // 2)
         self._by_key: dict[str, _Posting] = {}
+        self._over: dict[int, set[Place]] = {}
+        self.changed: set[Place] = set()
+        """Columns of which something is over, since the snapshot took them."""
 
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def add(self, run: Run) -> list[Run]:
-        """Index a run; return those that a crowd now takes in, whose ties must be found again."""
-        disturbed: list[Run] = []
+    def slot_of(self, run: Run) -> int:
+        """Return the slot in which a run counts towards crowds."""
+        return run.posted[0] // self._slot_us
+
+    def column(self, key: str, side: str, rule: str) -> Column | None:
+        """Return the runs of a rule through a thing."""
+        posting = self._by_key.get(key)
+        columns = posting.get(side) if posting else None
+        return columns.get(rule) if columns else None
+
+    def add(self, run: Run) -> tuple[set[Run], list[Lost]]:
+        """Index a run; return the others whose ties must be found again, since a crowd took them in, and who lost sight of whom."""
+        disturbed: set[Run] = set()
+        lost: list[Lost] = []
+        run.posted = run.order
         for reach in run.reach:
-            column = self._by_key.setdefault(reach.key, {}).setdefault(reach.side, {})
-            runs = column.setdefault(run.rule.id, {})
-            runs.setdefault(run, reach)
-            if len(runs) == self._crowd + 1 and _crowds(reach):
-                disturbed.extend(runs)
+            column = self.column(reach.key, reach.side, run.rule.id)
+            if column is None:
+                column = self._open(reach.key, reach.side, run.rule.id)
+            place = column.add(Row(*run.posted, run, reach))
+            if _crowds(reach):
+                disturbed.update(self._recount(column, run, 1))
+            if len(column.rows) > NEAREST:
+                for one, other in self._seeing(reach, column, place):
+                    if other is not None and one is not other:
+                        lost.append((one, other, reach.key))
+        disturbed.discard(run)
+        return disturbed, lost
+
+    def remove(self, run: Run, *, is_over: bool = False) -> set[Run]:
+        """Forget a run; return those whose ties must be found again.
+
+        Args:
+            run: which.
+            is_over: its time is over, so that it goes on to count towards crowds of its time.
+        """
+        disturbed: set[Run] = set()
+        for reach in run.reach:
+            column = self.column(reach.key, reach.side, run.rule.id)
+            if column is None:
+                continue
+            place = column.remove(run.posted, run)
+            if place is None:
+                continue
+            if not is_over:
+                if _crowds(reach):
+                    disturbed.update(self._recount(column, run, -1))
+                disturbed.update(one for one, _ in self._seeing(reach, column, place))
+            elif _crowds(reach):
+                self._end(column, (reach.key, reach.side, run.rule.id), self.slot_of(run))
+            if not column.rows and not column.counts:
+                self._drop(reach.key, reach.side, run.rule.id)
+        disturbed.discard(run)
         return disturbed
 
-    def remove(self, run: Run) -> list[Run]:
-        """Forget a run; return those that are no crowd any more, whose ties must be found again."""
-        disturbed: list[Run] = []
-        for reach in run.reach:
-            posting = self._by_key.get(reach.key)
-            column = posting.get(reach.side) if posting else None
-            runs = column.get(run.rule.id) if column else None
-            if posting is None or column is None or runs is None or runs.pop(run, None) is None:
-                continue
-            if len(runs) == self._crowd and _crowds(reach):
-                disturbed.extend(runs)
-            if not runs:
-                del column[run.rule.id]
-                if not column:
-                    del posting[reach.side]
-                    if not posting:
-                        del self._by_key[reach.key]
-        return disturbed
+    def _end(self, column: Column, place: Place, slot: int) -> None:
+        column.end(slot)
+        self._over.setdefault(slot, set()).add(place)
+        self.changed.add(place)
+
+    def forget(self, before_us: int) -> None:
+        """Count no more what is over, where no run that is open, or as late as a time, can ask for it. O(over)."""
+        limit = before_us // self._slot_us - 1
+        for slot in [one for one in self._over if one < limit]:
+            for place in list(self._over[slot]):
+                column = self.column(*place)
+                if column is None or any(
+                    abs(self.slot_of(row.run) - slot) <= 1 for row in column.rows
+                ):
+                    continue
+                column.forget(slot)
+                self.changed.add(place)
+                self._over[slot].discard(place)
+                if not column.rows and not column.counts:
+                    self._drop(*place)
+            if not self._over[slot]:
+                del self._over[slot]
+
+    def part(self, place: Place) -> list[Any] | None:
+        """Return what is over in a column as a row of the state; None where nothing is."""
+        column = self.column(*place)
+        return [*place, sorted(column.over.items())] if column is not None and column.over else None
+
+    def restore(self, row: list[Any]) -> None:
+        """Put back what `part` returned."""
+        key, side, rule, over = row
+        column = self._open(key, side, rule)
+        for slot, count in over:
+            for _ in range(count):
+                self._end(column, (key, side, rule), slot)
+            column.count(slot, count, 0)
+        self.changed.clear()
+
+    def _open(self, key: str, side: str, rule: str) -> Column:
+        return self._by_key.setdefault(key, {}).setdefault(side, {}).setdefault(rule, Column())
+
+    def _drop(self, key: str, side: str, rule: str) -> None:
+        posting = self._by_key[key]
+        del posting[side][rule]
+        if not posting[side]:
+            del posting[side]
+            if not posting:
+                del self._by_key[key]
+
+    def _recount(self, column: Column, run: Run, more: int) -> Iterator[Run]:
+        """Count a run towards crowds; yield those whom that brings into one, or out of it."""
+        turned = column.count(self.slot_of(run), more, self._crowd)
+        if turned:
+            yield from (row.run for row in column.rows if self.slot_of(row.run) in turned)
+
+    def _seeing(self, reach: Reach, column: Column, place: int) -> Iterator[tuple[Run, Run | None]]:
+        kind: EntityType = reach.key.partition("|")[0]  # type: ignore[assignment]
+        posting = self._by_key[reach.key]
+        for side, _, _ in _PAIRS.get((kind, reach.side), ()):
+            for other in posting.get(side, {}).values():
+                yield from column.seeing(place, other.rows)
 
     def in_crowd(self, run: Run) -> bool:
         """Tell whether some crowd holds the run."""
-        return any(
-            _crowds(reach) and len(self._by_key[reach.key][reach.side][run.rule.id]) > self._crowd
-            for reach in run.reach
-            if reach.key in self._by_key
-        )
+        for reach in run.reach:
+            if _crowds(reach):
+                column = self.column(reach.key, reach.side, run.rule.id)
+                if column is not None and column.size(self.slot_of(run)) > self._crowd:
+                    return True
+        return False
 
     def at(self, key: str) -> Iterator[Run]:
         """Yield the runs found under a key."""
-        for column in self._by_key.get(key, {}).values():
-            for runs in column.values():
-                yield from runs
+        for columns in self._by_key.get(key, {}).values():
+            for column in columns.values():
+                for row in column.rows:
+                    yield row.run
 
-    def ties(self, run: Run) -> dict[Run, tuple[Tie, ...]]:
-        """Return the edges between `run` and each other run, strongest first, one for each thing.
-
-        O(runs that share a thing and are in no crowd).
-        """
-        found: dict[Run, dict[str, Tie]] = {}
+    def beside(self, run: Run) -> Iterator[tuple[Reach, Row, Edge, bool]]:
+        """Yield (reach, row of another run, edge, whether the run comes first in it) of what a run shares, crowds left out."""
+        crowd, slot = self._crowd, self.slot_of(run)
         for reach in run.reach:
             posting = self._by_key.get(reach.key)
             if posting is None:
                 continue
-            kind: EntityType = reach.key.partition("|")[0]  # type: ignore[assignment]
-            own = posting.get(reach.side, {}).get(run.rule.id, ())
-            if _crowds(reach) and len(own) > self._crowd:
+            own = posting[reach.side][run.rule.id]
+            if own.counts and own.size(slot) > crowd:
                 continue
+            kind: EntityType = reach.key.partition("|")[0]  # type: ignore[assignment]
             for side, edge, is_first in _PAIRS.get((kind, reach.side), ()):
-                for runs in posting.get(side, {}).values():
-                    if len(runs) > self._crowd and (kind, side) in _CROWDED:
-                        continue
-                    for other in islice(reversed(runs), NEAREST):
-                        if other is not run:
-                            self._tie(run, reach, other, runs[other], edge, is_first, found)
-        return {other: tuple(sorted(ties.values(), key=strongest)) for other, ties in found.items()}
-
-    def _tie(
-        self, run: Run, reach: Reach, other: Run, there: Reach, edge: Edge, is_first: bool,
-        found: dict[Run, dict[str, Tie]],
-    ) -> None:  # fmt: skip
-        early, late = (run, other) if is_first else (other, run)
-        if edge.ordered and early.first_us > late.last_us + SKEW_US:
-            return
-        if edge.name == "credential" and early.host and early.host == late.host:
-            return  # on one host an account says no more than the host does
-        gap = gap_us(run.first_us, run.last_us, other.first_us, other.last_us)
-        if gap > self._lifetime_us:
-            return  # one of them may be forgotten already
-        weight = aged(edge, gap) * reach.weight * there.weight
-        if self._hubs.holds(reach.key):
-            weight *= HUB_FACTOR
-        if edge.ordered and only_looks(early):
-            weight *= LOOK_FACTOR
-        if weight <= 0:
-            return
-        ties = found.setdefault(other, {})
-        known = ties.get(reach.key)
-        if known is None or known.weight < weight:
-            ties[reach.key] = Tie(edge, round(weight, 4), reach.key, _via(run, reach, other, there))
-
-
-def _via(run: Run, reach: Reach, other: Run, there: Reach) -> str:
-    first, second = (reach, there) if run < other else (there, reach)
-    return "; ".join(part for part in (first.via, second.via) if part)
+                for column in posting.get(side, {}).values():
+                    for row in column.near(run.posted, own.rows):
+                        if row.run is run:
+                            continue
+                        if column.counts and column.size(self.slot_of(row.run)) > crowd:
+                            continue
+                        yield reach, row, edge, is_first
 
 
 def _crowds(reach: Reach) -> bool:

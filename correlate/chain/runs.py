@@ -70,6 +70,7 @@ class Run:
         place: the host whose habits it is measured by; empty where it names only who acted.
         addresses: of the host that it is about, as its alerts state them; empty where they do not.
         is_blind: it names a host and nothing else that could be joined: no peer, no process.
+        posted: its place in the index; set by it.
         grown: its span changed since its edges were last looked for.
         knot: the chain it is in; set by the graph before any other code sees the run.
     """
@@ -93,6 +94,7 @@ class Run:
     noted_us: int = 0
     partner: Run | None = None
     ripe_us: int | None = None
+    posted: tuple[int, str] = (0, "")
     grown: bool = False
     latest: Member | None = None
     packed: bytes | None = None

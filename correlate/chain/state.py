@@ -5,7 +5,7 @@ Versioned JSON. A format change gets a new `VERSION` and an upgrade in `restore`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -60,27 +60,32 @@ def changed(graph: Graph) -> dict[str, bytes | None]:
     graph.held.changed.clear()
     for key, rows in graph.trust.changed().items():
         parts[f"trust/{key}"] = None if rows is None else encode({"rows": rows})
-    for alert in sorted(graph.changed_gone):
-        row = graph.gone.get(alert)
-        parts[f"gone/{alert}"] = None if row is None else encode({"row": row})
-    graph.changed_gone.clear()
-    for name in sorted(graph.weighing.baseline.changed):
-        part = graph.weighing.baseline.part(name)
-        parts[f"base/{name}"] = None if part is None else encode(part)
-    graph.weighing.baseline.changed.clear()
-    for number in sorted(graph.around.relations.changed):
-        ups = graph.around.relations.part(number)
-        parts[f"seen/{number}"] = None if ups is None else encode({"rows": ups})
-    graph.around.relations.changed.clear()
-    for id in sorted(graph.words.changed):
-        word = graph.words.part(id)
-        parts[f"word/{id}"] = None if word is None else encode({"row": word})
-    graph.words.changed.clear()
-    for ip in sorted(graph.around.identity.changed):
-        bindings = graph.around.identity.part(ip)
-        parts[f"address/{ip}"] = None if bindings is None else encode({"rows": bindings})
-    graph.around.identity.changed.clear()
+    for kind, names, part in _known(graph):
+        for name in sorted(names):
+            held = part(name)
+            place = name if isinstance(name, (str, int)) else "/".join(name)
+            parts[f"{kind}/{place}"] = None if held is None else encode(held)
+        names.clear()
     return parts
+
+
+def _known(graph: Graph) -> Iterator[tuple[str, set[Any], Callable[[Any], dict[str, Any] | None]]]:
+    """Yield (kind of part, names of what changed, what a part of that name holds) of what is known beside runs."""
+    around, baseline = graph.around, graph.weighing.baseline
+    yield "gone", graph.changed_gone, lambda one: _row(graph.gone.get(one))
+    yield "crowd", graph.postings.changed, lambda one: _row(graph.postings.part(one))
+    yield "word", graph.words.changed, lambda one: _row(graph.words.part(one))
+    yield "base", baseline.changed, baseline.part
+    yield "seen", around.relations.changed, lambda one: _rows(around.relations.part(one))
+    yield "address", around.identity.changed, lambda one: _rows(around.identity.part(one))
+
+
+def _row(row: Any) -> dict[str, Any] | None:
+    return None if row is None else {"row": row}
+
+
+def _rows(rows: Any) -> dict[str, Any] | None:
+    return None if rows is None else {"rows": rows}
 
 
 def _members(run: Run) -> bytes:
@@ -178,6 +183,8 @@ def _know(graph: Graph, parts: Mapping[str, bytes]) -> None:
     """Put back what is known beside runs."""
     for rest, part in _of_kind("trust", parts):
         graph.trust.restore(rest, part["rows"])
+    for _, part in _of_kind("crowd", parts):
+        graph.postings.restore(part["row"])
     for rest, part in _of_kind("gone", parts):
         revision, time_us = part["row"]
         graph.gone[rest] = (revision, time_us)

@@ -32,12 +32,8 @@ class Weighing:
         self._ripe: list[tuple[int, int]] = []
 
     def learn(self, run: Run) -> None:
-        """Count and weigh a new run."""
+        """Count and weigh a new run; it ripens when its lateness is over."""
         run.rarity = self.baseline.learn(run.place, run.rule.id, run.first_us)
-        self.enter(run)
-
-    def enter(self, run: Run) -> None:
-        """Enter a run that has its weight into the timelines; it ripens when its lateness is over."""
         run.noted_us = run.first_us
         run.ripe_us = run.first_us + self._lateness_us
         self.hold(run)

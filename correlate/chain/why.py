@@ -10,6 +10,7 @@ from contract.records import Alert, Chain, ChainStage, Link
 from correlate.chain.edges import MEDIUM, STRONG
 from correlate.chain.hubs import Hubs
 from correlate.chain.identity import Identity
+from correlate.chain.joining import Joining
 from correlate.chain.postings import Postings
 from correlate.chain.reach import reach_of
 from correlate.chain.relations import Relations
@@ -126,7 +127,8 @@ def left_out(
         settings: those that the chain was linked with.
     """
     chosen = settings or LinkSettings()
-    postings = Postings(chosen.crowd, Hubs(chosen.hubs))
+    postings = Postings(chosen.crowd)
+    joining = Joining(postings, Hubs(chosen.hubs))
     inside = [_run(alerts[one], chosen) for one in chain.alerts if one in alerts]
     outside = [(one, _run(one, chosen)) for one in others if one.id not in set(chain.alerts)]
     for run in (*inside, *(run for _, run in outside)):
@@ -138,7 +140,7 @@ def left_out(
             {f"{e.type} {e.value}" for e in run.entities() if (e.type, e.value) in names}
         )
         if shared and not alert.retracted:
-            found.append(LeftOut(alert, _reason(postings, run, inside, shared, chosen)))
+            found.append(LeftOut(alert, _reason(postings, joining, run, inside, shared, chosen)))
     middle = chain.first + (chain.last - chain.first) / 2
     found.sort(key=lambda one: (abs(one.alert.time - middle), one.alert.id))
     return found[:MAX_LEFT_OUT]
@@ -155,11 +157,16 @@ def _run(alert: Alert, settings: LinkSettings) -> Run:
 
 
 def _reason(
-    postings: Postings, run: Run, inside: Sequence[Run], shared: list[str], settings: LinkSettings
+    postings: Postings,
+    joining: Joining,
+    run: Run,
+    inside: Sequence[Run],
+    shared: list[str],
+    settings: LinkSettings,
 ) -> str:
     if postings.in_crowd(run):
         return f"one of more than {settings.crowd} sources of {run.rule.name!r} against one target"
-    ties = [tie for other, ties in postings.ties(run).items() if other in inside for tie in ties]
+    ties = [tie for other, ties in joining.ties(run).items() if other in inside for tie in ties]
     best = max(ties, key=lambda tie: tie.weight, default=None)
     names = ", ".join(shared[:3])
     if best is None:

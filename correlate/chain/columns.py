@@ -1,0 +1,120 @@
+"""Columns of the index: the runs of one rule that have one thing on one side, in order of time.
+
+What a column answers is a function of the runs that it holds, never of the order in which they came:
+
+- **Crowds.** More than `crowd` runs close together in time are a crowd. They are counted by slots of half a lifetime, a slot
+  together with its two neighbours; what expired still counts, until nobody can ask for its slot any more.
+- **Who is near.** Of a long column a run sees those that came just before it, and those later ones that see it likewise.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from correlate.chain.runs import Reach, Run
+
+NEAREST: Final = 16
+"""Runs of one rule at one thing that a later one is compared with; it is joined to the others through them."""
+
+
+class Row(NamedTuple):
+    """A run in a column, at the place that it had in time when it was indexed."""
+
+    first_us: int
+    head: str
+    run: Run
+    reach: Reach
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """What rows are sorted by."""
+        return self[:2]
+
+
+class Column:
+    """Runs of one rule through one thing, on one side."""
+
+    __slots__ = ("counts", "over", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.counts: dict[int, int] = {}
+        """By slot; empty where many are no crowd."""
+        self.over: dict[int, int] = {}
+        """How many of them are over: no run stands for them any more."""
+
+    def add(self, row: Row) -> int:
+        """Take a run in; return its place."""
+        rows = self.rows
+        if not rows or row[:2] > rows[-1][:2]:
+            rows.append(row)
+            return len(rows) - 1
+        insort(rows, row, key=_order)
+        return bisect_left(rows, row[:2], key=_order)
+
+    def remove(self, order: tuple[int, str], run: Run) -> int | None:
+        """Take a run out; return the place that it had, None where it was not in."""
+        place = bisect_left(self.rows, order, key=_order)
+        if place == len(self.rows) or self.rows[place].run is not run:
+            return None
+        del self.rows[place]
+        return place
+
+    def near(self, order: tuple[int, str], own: Sequence[Row]) -> Iterator[Row]:
+        """Yield the runs that one in the column `own` sees, or that see it: later ones last."""
+        rows = self.rows
+        if len(rows) <= NEAREST and len(own) <= NEAREST:
+            yield from rows
+            return
+        at = bisect_left(rows, order, key=_order)
+        yield from rows[max(0, at - NEAREST) : at]
+        last = bisect_left(own, order, key=_order) + NEAREST
+        end = bisect_right(rows, own[last].order, key=_order) if last < len(own) else len(rows)
+        yield from rows[at:end]
+
+    def seeing(self, place: int, others: Sequence[Row]) -> Iterator[tuple[Run, Run | None]]:
+        """Yield (run, who is out of its sight) for those of another column who see a row that has come at a place.
+
+        Where one has gone, they are those who saw it; nobody is out of sight.
+        """
+        rows = self.rows
+        if len(rows) < NEAREST or place >= len(rows):
+            return
+        first = bisect_right(others, rows[place].order, key=_order)
+        last = place + NEAREST
+        end = (
+            bisect_right(others, rows[last].order, key=_order) if last < len(rows) else len(others)
+        )
+        for row in others[first:end]:
+            lost = bisect_left(rows, row.order, key=_order) - NEAREST - 1
+            yield row.run, rows[lost].run if lost >= 0 else None
+
+    # -------------------------------------------------------------- crowds
+
+    def count(self, slot: int, more: int, crowd: int) -> list[int]:
+        """Count in a slot; return the slots that became a crowd by it, or are none any more."""
+        counts = self.counts
+        counts[slot] = counts.get(slot, 0) + more
+        if not counts[slot]:
+            del counts[slot]
+        edge = crowd + 1 if more > 0 else crowd
+        return [one for one in (slot - 1, slot, slot + 1) if self.size(one) == edge]
+
+    def size(self, slot: int) -> int:
+        """Return how many runs stand beside one in a slot, itself included."""
+        counts = self.counts
+        return counts.get(slot - 1, 0) + counts.get(slot, 0) + counts.get(slot + 1, 0)
+
+    def end(self, slot: int) -> None:
+        """Note that a run of a slot is over; it counts on."""
+        self.over[slot] = self.over.get(slot, 0) + 1
+
+    def forget(self, slot: int) -> None:
+        """Count no more what is over."""
+        self.count(slot, -self.over.pop(slot), 0)
+
+
+def _order(row: Row) -> tuple[int, str]:
+    return row[:2]

@@ -1,0 +1,71 @@
+"""The edges that hold between two runs that share things: by the table, after age, distance and hubs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from correlate.chain.edges import DAY_US, SKEW_US, Edge, Tie, aged, gap_us, strongest
+from correlate.chain.hubs import Hubs
+from correlate.chain.postings import Postings
+from correlate.chain.runs import Reach, Run
+from correlate.chain.stages import only_looks
+
+HUB_FACTOR: Final = 0.4
+"""What a hub leaves of an edge's weight: 0.4 of 1.0 is below any edge that joins by itself."""
+
+LOOK_FACTOR: Final = 0.6
+"""What is left where the attack on a thing was a mere look (a scan): everybody is scanned, few fall."""
+
+
+class Joining:
+    """Finds edges.
+
+    Args:
+        postings: who shares what.
+        hubs: what makes no join.
+        lifetime_us: between two runs, beyond which no edge holds.
+    """
+
+    def __init__(self, postings: Postings, hubs: Hubs, lifetime_us: int = DAY_US) -> None:
+        self._postings = postings
+        self._hubs = hubs
+        self._lifetime_us = lifetime_us
+
+    def ties(self, run: Run) -> dict[Run, tuple[Tie, ...]]:
+        """Return the edges between `run` and each other run, strongest first, one for each thing.
+
+        O(runs that share a thing and are in no crowd).
+        """
+        found: dict[Run, dict[str, Tie]] = {}
+        for reach, row, edge, is_first in self._postings.beside(run):
+            self._tie(run, reach, row.run, row.reach, edge, is_first, found)
+        return {other: tuple(sorted(ties.values(), key=strongest)) for other, ties in found.items()}
+
+    def _tie(
+        self, run: Run, reach: Reach, other: Run, there: Reach, edge: Edge, is_first: bool,
+        found: dict[Run, dict[str, Tie]],
+    ) -> None:  # fmt: skip
+        early, late = (run, other) if is_first else (other, run)
+        if edge.ordered and early.first_us > late.last_us + SKEW_US:
+            return
+        if edge.name == "credential" and early.host and early.host == late.host:
+            return  # on one host an account says no more than the host does
+        gap = gap_us(run.first_us, run.last_us, other.first_us, other.last_us)
+        if gap > self._lifetime_us:
+            return  # one of them may be forgotten already
+        weight = aged(edge, gap) * reach.weight * there.weight
+        if self._hubs.holds(reach.key):
+            weight *= HUB_FACTOR
+        if edge.ordered and only_looks(early):
+            weight *= LOOK_FACTOR
+        if weight <= 0:
+            return
+        ties = found.setdefault(other, {})
+        known = ties.get(reach.key)
+        if known is None or known.weight < weight:
+            ties[reach.key] = Tie(edge, round(weight, 4), reach.key, _via(run, reach, other, there))
+
+
+def _via(run: Run, reach: Reach, other: Run, there: Reach) -> str:
+    first, second = (reach, there) if run < other else (there, reach)
+    return "; ".join(part for part in (first.via, second.via) if part)
