@@ -53,6 +53,9 @@ class Joining:
         gap = gap_us(run.first_us, run.last_us, other.first_us, other.last_us)
         if gap > self._lifetime_us:
             return  # one of them may be forgotten already
+        told_us = max(reach.told_us, there.told_us)
+        if told_us > min(run.last_us, other.last_us) + self._lifetime_us:
+            return  # one of them may have been forgotten when it was told
         weight = aged(edge, gap) * reach.weight * there.weight
         if self._hubs.holds(reach.key):
             weight *= HUB_FACTOR

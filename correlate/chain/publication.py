@@ -118,6 +118,8 @@ class Publication:
             knot.names = set()
             if len(knot.runs) == 1:
                 self._graph.held.loosen(knot.first)
+            if any(run.grown for run in knot.runs):
+                self.later(knot)  # the knot may be a new one, of which nothing is planned yet
             return
         if not at_due and not self._is_material(knot):
             self.later(knot)

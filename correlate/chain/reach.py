@@ -51,16 +51,17 @@ def reach_of(
     for base in list(found.values()):
         if base.side == "v" or base.key.partition("|")[0] not in _CLIMBS or base.weight < 1:
             continue
-        for cause, side, weight, via in relations.reach(base.key, run.first_us, span_us):
+        for cause, side, weight, via, told_us in relations.reach(base.key, run.first_us, span_us):
             if len(found) >= MAX_KEYS:
                 break
             kind, _, value = cause.partition("|")
             if kind == "ip" and not hubs.is_address(value):
                 asked.add(value)
-                who, known = _who(value, run.first_us, identity)
-                _put(found, Reach(who, side, weight, f"{via}, {known}" if known else via))
+                who, known, bound_us = _who(value, run.first_us, identity)
+                path = f"{via}, {known}" if known else via
+                _put(found, Reach(who, side, weight, path, max(told_us, bound_us)))
             else:
-                _put(found, Reach(cause, side, weight, via))
+                _put(found, Reach(cause, side, weight, via, told_us))
     return tuple(found.values())
 
 
@@ -76,17 +77,17 @@ def _own(run: Run, identity: Identity, hubs: Hubs, asked: set[str]) -> Iterator[
         side = SIDES.get(one.role)
         if side is None:
             continue
-        key, weight, via = f"{one.type}|{one.value}", 1.0, ""
+        key, weight, via, told_us = f"{one.type}|{one.value}", 1.0, "", 0
         if one.type == "ip" and not hubs.is_address(one.value):
             asked.add(one.value)
-            key, via = _who(one.value, run.first_us, identity)
+            key, via, told_us = _who(one.value, run.first_us, identity)
         elif one.type == "process" and one.role in roots:
             weight = ROOT_WEIGHT
         if many[one.type, one.role] > MANY and one.type in _SINGLE:
             weight *= MANY_WEIGHT
-        yield Reach(key, side, weight, via)
+        yield Reach(key, side, weight, via, told_us)
         if is_thief and one.type == "user" and side in ("s", "a"):
-            yield Reach(key, THIEF, weight, via)
+            yield Reach(key, THIEF, weight, via, told_us)
 
 
 def _put(found: dict[tuple[str, str], Reach], reach: Reach) -> None:
@@ -96,12 +97,12 @@ def _put(found: dict[tuple[str, str], Reach], reach: Reach) -> None:
         found[place] = reach
 
 
-def _who(ip: str, time_us: int, identity: Identity) -> tuple[str, str]:
-    """Return the key that an address stands for at a time, and how that is known."""
+def _who(ip: str, time_us: int, identity: Identity) -> tuple[str, str, int]:
+    """Return the key that an address stands for at a time, how that is known, and when it was told."""
     bound = identity.host_at(ip, time_us)
     if bound is None:
-        return f"ip|{ip}", ""
-    return f"host|{bound.host}", f"{ip} was {bound.host} ({bound.source})"
+        return f"ip|{ip}", "", 0
+    return f"host|{bound.host}", f"{ip} was {bound.host} ({bound.source})", bound.time_us
 
 
 def _roots(named: tuple[Entity, ...]) -> set[str]:

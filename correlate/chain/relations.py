@@ -131,17 +131,19 @@ class Relations:
         while self._chunks and all(up.time_us < before_us for up in self._chunks[0].rows):
             self._drop()
 
-    def reach(self, key: str, time_us: int, span_us: int) -> Iterator[tuple[str, str, float, str]]:
-        """Yield (key, side, weight, via) of what lies up from a thing, nearest first; hubs end a path.
+    def reach(
+        self, key: str, time_us: int, span_us: int
+    ) -> Iterator[tuple[str, str, float, str, int]]:
+        """Yield (key, side, weight, via, when it was told) of what lies up from a thing, nearest first; hubs end a path.
 
         Only what was told within a span of the time counts, by whole hours: then it does not show whether what
         is older was forgotten already.
         """
         first, last = (time_us - span_us) // SLOT_US, (time_us + span_us) // SLOT_US
-        waiting = deque([(key, 1.0, "", 0)])
+        waiting = deque([(key, 1.0, "", 0, 0)])
         seen = {key}
         while waiting:
-            here, weight, via, depth = waiting.popleft()
+            here, weight, via, depth, told_us = waiting.popleft()
             if depth >= MAX_DEPTH or len(seen) > MAX_REACH:
                 return
             for up in sorted(self._up.get(here, ())):
@@ -154,8 +156,9 @@ class Relations:
                 named = f"{up.name} ({_plain(up.cause)})" if up.name else _plain(up.cause)
                 step = words.format(it=_plain(here), cause=named)
                 path = f"{via}, {step}" if via else step
-                yield up.cause, side, round(weight * share, 4), path
-                waiting.append((up.cause, weight * share, path, depth + 1))
+                last_us = max(told_us, up.time_us)
+                yield up.cause, side, round(weight * share, 4), path, last_us
+                waiting.append((up.cause, weight * share, path, depth + 1, last_us))
 
     # -------------------------------------------------------------- state
 

@@ -40,12 +40,14 @@ class Reach:
         side: of the table of edges.
         weight: 1 where the alert names it, less where relations led to it.
         via: how relations led to it, for the evidence.
+        told_us: when the last of what led to it was told; 0 where the alert names it.
     """
 
     key: str
     side: str
     weight: float = 1.0
     via: str = ""
+    told_us: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -128,11 +128,11 @@ def _run(run: Run) -> bytes:
     )  # fmt: skip
 
 
-def _led(run: Run) -> list[tuple[str, str, float, str]] | None:
+def _led(run: Run) -> list[tuple[str, str, float, str, int]] | None:
     """Return a run's reach where relations or bindings led to some of it: they may be forgotten before the run is."""
     if not any(one.via for one in run.reach):
         return None
-    return [(one.key, one.side, one.weight, one.via) for one in run.reach]
+    return [(one.key, one.side, one.weight, one.via, one.told_us) for one in run.reach]
 
 
 def knot_part(knot: Knot) -> bytes:
