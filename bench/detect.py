@@ -78,9 +78,11 @@ def _measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for size in arguments.sizes.split(","):
         rules = folder / f"rules-{size}"
-        count = _write(chosen, rules, size)
+        count, changed = _write(chosen, rules, size)
         _say(f"{count} rules")
         result = _ours(arguments, rules, events, folder / f"cache-{size}")
+        if changed:
+            result["changed_copies"] = changed
         if not arguments.no_peer and count:
             result |= _peer(rules, events, arguments.core)
             if "peer_events_per_s" in result:
@@ -121,8 +123,11 @@ def _windows(root: Path, category: str | None) -> list[tuple[Path, dict[str, Any
     return found
 
 
-def _write(chosen: list[tuple[Path, dict[str, Any]]], folder: Path, size: str) -> int:
-    """Put rules into a folder: the first N at even distances, or all, or copies with changed literals."""
+def _write(chosen: list[tuple[Path, dict[str, Any]]], folder: Path, size: str) -> tuple[int, int]:
+    """Put rules into a folder: the first N at even distances, or all, or copies with changed literals.
+
+    Returns how many there are, and how many of the copies differ from their original: some rules hold no literal.
+    """
     folder.mkdir()
     copies = int(size[:-1]) if size.endswith("x") else 1
     count = len(chosen) if size.endswith("x") else int(size)
@@ -130,30 +135,40 @@ def _write(chosen: list[tuple[Path, dict[str, Any]]], folder: Path, size: str) -
     rules = [chosen[int(at * step)] for at in range(count)]
     for at, (path, _) in enumerate(rules):
         shutil.copy(path, folder / f"{at:05}.yml")
+    changed = 0
     for copy in range(1, copies):
         for at, (_, document) in enumerate(rules):
             renamed = dict(
                 document, id=f"{copy:08x}{str(document['id'])[8:]}", title=f"Copy {copy}"
             )
-            renamed["detection"] = _changed(document["detection"], copy)
+            renamed["detection"] = _copy(document["detection"], copy)
+            changed += renamed["detection"] != document["detection"]
             text = json.dumps(renamed, default=str, ensure_ascii=False)
             (folder / f"{at:05}-{copy}.yml").write_text(text)
-    return len(rules) * copies
+    return len(rules) * copies, changed
+
+
+def _copy(detection: dict[str, Any], copy: int) -> dict[str, Any]:
+    """Return a detection whose literals are a letter longer; conditions and patterns stay.
+
+    What the condition negates stays too: a copy without its filter would match what the rule is written to leave
+    alone, and its hits, not the number of rules, would be measured.
+    """
+    condition = str(detection["condition"])
+    negated = re.findall(r"\bnot\s+(?:1 of\s+|all of\s+)?([\w*]+)", condition)
+    for inside in re.findall(r"\bnot\s+\(([^()]*)\)", condition):
+        negated += re.findall(r"[\w*]+", inside)
+    kept = re.compile("|".join(name.replace("*", ".*") for name in (*negated, "condition")))
+    return {
+        name: one if kept.fullmatch(name) else _changed(one, copy)
+        for name, one in detection.items()
+    }
 
 
 def _changed(value: Any, copy: int, name: str = "") -> Any:
-    """Return a detection whose literals are a letter longer; conditions and patterns stay.
-
-    Filters stay too: a copy without its filter would match what the rule is written to leave alone, and its
-    hits, not the number of rules, would be measured.
-    """
+    """Return a part of a detection with its literals a letter longer."""
     if isinstance(value, dict):
-        return {
-            key: one
-            if key == "condition" or str(key).startswith("filter")
-            else _changed(one, copy, str(key))
-            for key, one in value.items()
-        }
+        return {key: _changed(one, copy, str(key)) for key, one in value.items()}
     if isinstance(value, list):
         return [_changed(one, copy, name) for one in value]
     if not isinstance(value, str) or re.search(r"\|(re|cidr|fieldref|exists)", name):

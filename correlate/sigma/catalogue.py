@@ -14,13 +14,23 @@ from correlate.sigma.witness import simplified
 
 
 class Catalogue:
-    """All rules by log source, over the field names of each shape of event."""
+    """All rules by log source, over the field names of each shape of event.
+
+    Attributes:
+        twins: of rules that ask the same of the same events, the first to all of them; the first alone is in the classes.
+    """
 
     def __init__(self, rules: Sequence[Detection]) -> None:
         self._rules = rules
         self._by_source: dict[Source, list[int]] = {}
+        self.twins: dict[int, list[int]] = {}
+        firsts: dict[tuple[Source, Node], int] = {}
         for number, rule in enumerate(rules):
-            self._by_source.setdefault(rule.logsource, []).append(number)
+            first = firsts.setdefault((rule.logsource, rule.condition), number)
+            if first == number:
+                self._by_source.setdefault(rule.logsource, []).append(number)
+            else:
+                self.twins.setdefault(first, [first]).append(number)
         self._fields = [frozenset(fields_of(rule.condition)) for rule in rules]
         self._renamed: dict[tuple[int, int], Node] = {}
 

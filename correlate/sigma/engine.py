@@ -51,6 +51,7 @@ class Engine:
         self._plain = plain
         self._sieve = sieve
         self._catalogue = Catalogue(self.rules)
+        self._twins = self._catalogue.twins
         self._by_key: dict[Any, RuleClass] = {}
         self.class_of = self._by_key.get
         """The class of a key that was met before, see `match`; else None."""
@@ -141,6 +142,8 @@ class Engine:
                 chosen.relearn()
         if not hits:
             return []
+        if self._twins:
+            hits = [twin for number in hits for twin in self._twins.get(number, (number,))]
         hits.sort()
         rules = self.rules
         return [rules[number] for number in hits]

@@ -184,3 +184,20 @@ def test_whole_numbers_and_truth_of_winlogbeat_are_told_apart() -> None:
     codes = (1, True, 1.0, "true")
     found = [len(engine.match({"winlog.channel": "c", "event.code": code})) for code in codes]
     assert found == [0, 1, 0, 1]
+
+
+def test_rules_that_ask_the_same_are_tried_once_and_all_told() -> None:
+    same = "s: {A: x}"
+    rules = loaded(
+        rule(same, id="b"), rule("s: {B: y}", id="other"), rule(same, id="a"), rule(same, id="c", source="product: linux"),
+        rule("s: {B: y}\nf: {A: z}", condition="s and not f", id="less"), rule(same, id="d", title="fourth"),
+    )  # fmt: skip
+    engine = Engine(rules.detections.values())
+    event = {"Channel": "Security", "EventID": 1}
+    assert [one.id for one in engine.match(event | {"A": "X"})] == ["b", "a", "d"]
+    assert [one.id for one in engine.match(event | {"A": "X", "B": "y"})] == [
+        "b", "other", "a", "less", "d",
+    ]  # fmt: skip
+    assert engine.match(event) == []
+    (made,) = engine._classes.values()
+    assert [number for number, _ in made.rules] == [0, 1, 4]
