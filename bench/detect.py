@@ -52,7 +52,7 @@ def _arguments() -> argparse.ArgumentParser:
         "--events", type=Path, default=SHARED / "data/bench/windows_events.jsonl.gz"
     )
     parser.add_argument("--category", help="only rules of this category, e.g. process_creation")
-    parser.add_argument("--passes", type=int, default=4, help="over the events, after the first")
+    parser.add_argument("--passes", type=int, default=12, help="over the events, after the first")
     parser.add_argument(
         "--sizes", default=f"0,{FEW},1x,{COPIES}x", help="numbers of rules; 1x: all"
     )

@@ -28,10 +28,17 @@ struct Group {
     shift: u32,
     /// One bit a hash: whether any gram is filed there.
     bits: Vec<u64>,
-    /// Hash to the first of its entries; one more at the end.
+    /// Of so many hashes in a row, the first of their entries; one more at the end. Coarse, so that it stays in the cache.
     starts: Vec<u32>,
-    /// (literal, offset of the gram in it)
-    entries: Vec<(u32, u32)>,
+    entries: Vec<Entry>,
+}
+
+/// A gram of a literal.
+struct Entry {
+    word: u32,
+    literal: u32,
+    /// Of the gram in the literal.
+    offset: u32,
 }
 
 /// See the module.
@@ -42,10 +49,10 @@ pub struct Literals {
 }
 
 const LONGEST_GRAM: usize = 4;
-/// Up to so many literals, several grams of each are filed.
-const FEW: usize = 64;
+/// As long as they are not more in all, grams at several offsets of each literal are filed: their bits fit the nearest cache.
+const FEW_GRAMS: usize = 4096;
 const MOST_OFFSETS: usize = 8;
-/// Hashes for each entry: most probes of an innocent text end at an empty bit.
+/// Hashes for each entry, about: most probes of an innocent text end at an empty bit.
 const SPREAD: usize = 16;
 
 /// Four bytes with the case of letters taken out; other bytes may coincide, which comparing tells.
@@ -69,21 +76,25 @@ impl Group {
             step,
             shift: 32 - size.trailing_zeros(),
             bits: vec![0; size / 64],
-            starts: vec![0; size + 1],
+            starts: vec![0; size / SPREAD + 1],
             entries: Vec::with_capacity(grams.len()),
         };
-        let mut filed: Vec<(usize, u32, u32)> = grams
+        let mut filed: Vec<(usize, u32, u32, u32)> = grams
             .iter()
-            .map(|&(word, literal, offset)| (group.hash(word), literal, offset))
+            .map(|&(word, literal, offset)| (group.hash(word), word, literal, offset))
             .collect();
         filed.sort_unstable();
-        for (hash, literal, offset) in filed {
+        for (hash, word, literal, offset) in filed {
             group.bits[hash / 64] |= 1 << (hash % 64);
-            group.starts[hash + 1] += 1;
-            group.entries.push((literal, offset));
+            group.starts[hash / SPREAD + 1] += 1;
+            group.entries.push(Entry {
+                word,
+                literal,
+                offset,
+            });
         }
-        for hash in 0..size {
-            group.starts[hash + 1] += group.starts[hash];
+        for at in 0..size / SPREAD {
+            group.starts[at + 1] += group.starts[at];
         }
         group
     }
@@ -100,10 +111,8 @@ impl Group {
                     Ok(bytes) => bytes,
                     Err(_) => return true,
                 };
-                let hash = self.hash(u32::from_le_bytes(bytes) | 0x2020_2020);
-                if self.bits[hash / 64] >> (hash % 64) & 1 != 0
-                    && self.compare(literals, text, at, hash)
-                {
+                let word = u32::from_le_bytes(bytes) | 0x2020_2020;
+                if self.is_filed(word) && self.compare(literals, text, at, word) {
                     return true;
                 }
                 at += self.step;
@@ -111,10 +120,8 @@ impl Group {
             return false;
         }
         while at <= last {
-            let hash = self.hash(word(text, at, self.gram));
-            if self.bits[hash / 64] >> (hash % 64) & 1 != 0
-                && self.compare(literals, text, at, hash)
-            {
+            let word = word(text, at, self.gram);
+            if self.is_filed(word) && self.compare(literals, text, at, word) {
                 return true;
             }
             at += self.step;
@@ -122,15 +129,25 @@ impl Group {
         false
     }
 
-    /// Whether a literal with a gram of this hash stands so that the gram is at this place.
+    /// Whether a gram may be this one.
+    fn is_filed(&self, word: u32) -> bool {
+        let hash = self.hash(word);
+        self.bits[hash / 64] >> (hash % 64) & 1 != 0
+    }
+
+    /// Whether a literal with this gram stands so that the gram is at this place.
     #[inline(never)]
-    fn compare(&self, literals: &[Literal], text: &[u8], at: usize, hash: usize) -> bool {
-        let entries = self.starts[hash] as usize..self.starts[hash + 1] as usize;
-        self.entries[entries].iter().any(|&(number, offset)| {
-            let literal = &literals[number as usize];
-            let Some(start) = at.checked_sub(offset as usize) else {
+    fn compare(&self, literals: &[Literal], text: &[u8], at: usize, word: u32) -> bool {
+        let row = self.hash(word) / SPREAD;
+        let entries = self.starts[row] as usize..self.starts[row + 1] as usize;
+        self.entries[entries].iter().any(|entry| {
+            let Some(start) = at.checked_sub(entry.offset as usize) else {
                 return false;
             };
+            if entry.word != word {
+                return false;
+            }
+            let literal = &literals[entry.literal as usize];
             let end = start + literal.bytes.len();
             end <= text.len()
                 && match literal.place {
@@ -180,11 +197,8 @@ fn group_of(gram: usize, chosen: &[u32], literals: &[Literal]) -> Group {
         .map(|&one| literals[one as usize].bytes.len())
         .min()
         .unwrap_or(gram);
-    let step = if chosen.len() <= FEW {
-        (shortest - gram + 1).min(MOST_OFFSETS)
-    } else {
-        1
-    };
+    let most = (FEW_GRAMS / chosen.len()).clamp(1, MOST_OFFSETS);
+    let step = (shortest - gram + 1).min(most);
     let mut grams = Vec::new();
     if step > 1 {
         for &one in chosen {
