@@ -18,7 +18,6 @@ native module. Prints a table, and as last line JSON; 1 when an adapter is below
 from __future__ import annotations
 
 import argparse
-import gc
 import hashlib
 import json
 import random
@@ -42,6 +41,7 @@ from contract.timestamps import from_iso  # noqa: E402 - after the line above
 from ingest.learn import table_of  # noqa: E402 - after the line above
 from ingest.native import NATIVE  # noqa: E402 - after the line above
 from ingest.normalize import Normalizer  # noqa: E402 - after the line above
+from runtime.garbage import settle  # noqa: E402 - after the line above
 
 SEEDS = Path(__file__).resolve().parents[1] / "tests/data/adapter"
 BINARY = frozenset(("tcg.eventlog", "tpm.quote"))
@@ -62,7 +62,7 @@ VARIED = re.compile(
 # Numbers behind these say what it is, not which one.
 CONSTANT = re.compile(
     rb"""(?:(?:sig\w*|log|message|attack|app\w*|rule|policy|event|threat|gid|sid)_?i?d?|flags|craction|\bc|\bapp)["']?[=:]\ ?["']?$
-    |[|\[]$|["\[]\d{1,5}:$|[a-zA-Z)"]\($|^$""",
+    |[|\[]$|provider_?guid["']?[=:]\ ?["']?\{?$|\bguid=["']\{$|["\[]\d{1,5}:$|[a-zA-Z)"]\($|^$""",
     re.VERBOSE | re.IGNORECASE,
 )
 BEFORE = 24
@@ -87,7 +87,7 @@ class Record:
         found = [
             match
             for match in VARIED.finditer(line)
-            if match.lastgroup != "number"
+            if match.lastgroup not in {"number", "hex"}
             or not CONSTANT.search(line[max(0, match.start() - BEFORE) : match.start()])
         ]
         ends = [0, *(match.end() for match in found)]
@@ -225,8 +225,7 @@ def measure(adapter: Adapter, options: argparse.Namespace) -> dict[str, Any]:
         count = options.lines if number else max(options.lines, warm)
         lines = rounds(adapter.name, records, count, number)
         size = sum(map(len, lines)) // len(lines)
-        gc.collect()
-        gc.freeze()
+        settle()
         floors.append(floor())
         cpu_s, dead = one_pass(normalizer, lines, context)
         spent.append(cpu_s / len(lines))

@@ -16,16 +16,19 @@ from ingest.formats.time import iso_us
 from ingest.tables.windows_events import LEVELS, OPCODES
 
 _REPEATING: Final = (
-    "provider_name", "event_id", "channel", "computer_name", "provider_guid", "level", "version", "opcode",
+    "provider_name", "event_id", "channel", "computer_name", "provider_guid", "level", "opcode",
     "opcode_value", "task", "severity", "event_type", "qualifiers", "event_source_name", "api",
-    "user.identifier", "user.name", "user.domain", "user.type", "level_name",
+    "level_name",
 )  # fmt: skip
+_USER: Final = tuple(
+    (name, "winlog." + name)
+    for name in ("user.domain", "user.identifier", "user.name", "user.type")
+)
 _AS_THEY_ARE: Final = frozenset(_REPEATING) - {
     "opcode_value",
     "severity",
     "event_type",
     "level_name",
-    "version",
 }
 _SUCCESS_BIT, _FAILURE_BIT = 0x20000000000000, 0x10000000000000
 _UTC = re.compile(r"(\d{4}-[01]\d-[0-3]\d)[T ]([0-2]\d:[0-5]\d:[0-5]\d)(?:\.(\d{1,9}))?Z?$")
@@ -39,9 +42,19 @@ def system_fields(system: dict[str, Any]) -> Fields:
     """Return the fields that do not change from event to event of one kind; the caller's to change."""
     key = tuple(map(system.get, _REPEATING))
     try:
-        return dict(_remembered(key))
+        fields = _remembered(key).copy()
     except TypeError:  # a shipper made a list of one of them
-        return dict(_remembered(tuple(None if v is None else str(v) for v in key)))
+        fields = _remembered(tuple(None if v is None else str(v) for v in key)).copy()
+    for name, field in _USER:  # there are too many users to remember them
+        value = system.get(name)
+        if value is not None and value != "":
+            fields[field] = str(value)
+    version = system.get("version")
+    if version is not None:
+        text = str(version)
+        if text.isdecimal() and len(text) < 10:  # noqa: PLR2004 - eight bits, in truth
+            fields["winlog.version"] = int(text)
+    return fields
 
 
 @lru_cache(8192)
@@ -54,9 +67,6 @@ def _remembered(key: tuple[Any, ...]) -> Fields:
     fields: Fields = {}
     for name in _AS_THEY_ARE & said.keys():
         fields["winlog." + name] = str(said[name])
-    version = str(said.get("version", ""))
-    if version.isdecimal() and len(version) < 10:  # noqa: PLR2004 - eight bits, in truth
-        fields["winlog.version"] = int(version)
     opcode = OPCODES.get(str(said.get("opcode_value", "")))
     if opcode is not None:
         fields.setdefault("winlog.opcode", opcode)

@@ -23,7 +23,9 @@ MAX_DEPTH = 64
 MAX_TAGS = 4_096
 """Tags for each event of a document; one has two hundred."""
 
-_NAMESPACE = ' xmlns="http://schemas.microsoft.com/win/2004/08/events/event"'
+_NAMESPACE = re.compile(
+    r""" xmlns=(?:"http://schemas.microsoft.com/win/2004/08/events/event"|'http://schemas.microsoft.com/win/2004/08/events/event')"""
+)
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|&#(?:x(?:[0-8bBcCeEfF]|1[0-9a-fA-F])|[0-8]|1[124-9]|2[0-9]|3[01]);"
 )
@@ -88,7 +90,7 @@ def _read(text: str) -> Element:
     if text.count("<") > MAX_TAGS * max(text.count("<Event"), 1):
         raise ParseError(f"more than {MAX_TAGS} tags for each event")
     # Without its one namespace, tags compare as they are written.
-    text = text.replace(_NAMESPACE, "", 1)
+    text = _NAMESPACE.sub("", text, 1)
     try:
         return _parse(text)
     except XmlError:
@@ -136,14 +138,19 @@ def _event(event: Element) -> tuple[dict[str, Any], dict[str, Any], str]:
 
 def _system(system: dict[str, Any], part: Element) -> None:
     for item in part:
-        name = _local(item.tag)
+        name = item.tag
+        if name[:1] == "{":
+            name = _local(name)
         known = _TEXT.get(name)
-        if known is not None and item.text is not None:
-            system[known] = item.text.strip()
-        attributes = _ATTRIBUTES.get(name)
-        if attributes is not None:
-            given = item.attrib
-            for key, target in attributes:
+        if known is not None:
+            text = item.text
+            if text is not None:
+                system[known] = text.strip()
+            if name != "EventID":
+                continue
+        given = item.attrib
+        if given:
+            for key, target in _ATTRIBUTES.get(name, ()):
                 value = given.get(key)
                 if value is not None:
                     system[target] = value
