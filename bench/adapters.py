@@ -62,7 +62,7 @@ VARIED = re.compile(
 # Numbers behind these say what it is, not which one.
 CONSTANT = re.compile(
     rb"""(?:(?:sig\w*|log|message|attack|app\w*|rule|policy|event|threat|gid|sid)_?i?d?|flags|craction|\bc|\bapp)["']?[=:]\ ?["']?$
-    |[|\[]$|provider_?guid["']?[=:]\ ?["']?\{?$|\bguid=["']\{$|["\[]\d{1,5}:$|[a-zA-Z)"]\($|^$""",
+    |[|\[]$|provider_?guid["']?[=:]\ ?["']?\{?$|\bguid=["']\{$|(?:proctitle|saddr|a\d|name|data|cmd|exe|comm)=$|["\[]\d{1,5}:$|[a-zA-Z)"]\($|^$""",
     re.VERBOSE | re.IGNORECASE,
 )
 BEFORE = 24
