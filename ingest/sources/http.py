@@ -131,7 +131,8 @@ class HttpSource:
             application.router.add_post(base + path or "/", self._post)
             application.router.add_put(base + path or "/", self._post)  # Elasticsearch's clients
         for path, answer in self._form.gets.items():
-            application.router.add_get(base + path or "/", partial(self._greet, answer))
+            greet = partial(self._greet, answer, is_open=path in self._form.open_gets)
+            application.router.add_get(base + path or "/", greet)
         for path, answer in self._form.puts.items():
             application.router.add_put(base + path or "/", partial(self._greet, answer))
             application.router.add_post(base + path or "/", partial(self._greet, answer))
@@ -235,18 +236,20 @@ class HttpSource:
             return self._refuse(408, f"a body has {READ_S:.0f} seconds", {"Connection": "close"})
         return web.json_response({"acks": {str(one): 0 <= one < self._acked for one in asked}})
 
-    async def _greet(self, answer: dict[str, Any], request: web.Request) -> web.Response:
+    async def _greet(
+        self, answer: dict[str, Any], request: web.Request, *, is_open: bool = False
+    ) -> web.Response:
         """Answer what a sender asks before it posts."""
-        refused = self._unwelcome(request)
+        refused = self._unwelcome(request, needs_token=not is_open)
         return refused or web.json_response(answer, headers=self._form.headers)
 
-    def _unwelcome(self, request: web.Request) -> web.Response | None:
+    def _unwelcome(self, request: web.Request, *, needs_token: bool = True) -> web.Response | None:
         """Return the refusal of a sender who may not post, by address, certificate or token."""
         tls = self._settings.tls
         is_known = self._senders.is_known(request.remote or "")
         if not is_known or (tls and request.transport and not is_named(request.transport, tls)):
             return self._refuse(403, "this sender is not heard", {})
-        if not self._may(request):
+        if needs_token and not self._may(request):
             return self._refuse(401, "a token is needed", {"WWW-Authenticate": "Bearer"})
         return None
 

@@ -50,6 +50,7 @@ class Form:
         posts: paths that take posts, after the source's own `path`; `{index}` stands for any part.
         cut: body, path and content type to records and answer; with `envelope`, what stands around a text is kept.
         gets: what is answered to questions that senders ask first.
+        open_gets: those of them that need no token (load balancers ask them).
         puts: what is answered to what they set up first, and which has no meaning here.
         acks: path at which senders ask whether their posts are durable; empty: there is none.
         refusals: what the form's senders expect in a refusal, by status.
@@ -60,6 +61,7 @@ class Form:
     cut: Cutter
     gets: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     puts: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    open_gets: frozenset[str] = frozenset()
     acks: str = ""
     refusals: Mapping[int, dict[str, Any]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -195,6 +197,7 @@ _SET_UP: Final = (
 )  # fmt: skip
 """What Beats, Logstash and Elastic Agent look for and load before they post. It is there, they hear: nothing is to be loaded."""
 
+_HEC_HEALTH: Final = ("/services/collector/health", "/services/collector/health/1.0")
 FORMS: Final[dict[str, Form]] = {
     "json": Form(("",), cut_json),
     "hec": Form(
@@ -203,10 +206,8 @@ FORMS: Final[dict[str, Form]] = {
             "/services/collector/raw", "/services/collector/raw/1.0",
         ),
         cut_hec,
-        {
-            "/services/collector/health": {"text": "HEC is healthy", "code": 17},
-            "/services/collector/health/1.0": {"text": "HEC is healthy", "code": 17},
-        },
+        {path: {"text": "HEC is healthy", "code": 17} for path in _HEC_HEALTH},
+        open_gets=frozenset(_HEC_HEALTH),
         acks="/services/collector/ack",
         refusals={
             400: {"text": "Invalid data format", "code": 6},
