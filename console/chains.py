@@ -53,8 +53,7 @@ def list_(
     config: Path | None, on_kafka: bool, lines: Path | None, as_json: bool, limit: int
 ) -> None:
     """List chains, worst first: `opsonin chains list --limit 5`."""
-    found = _place(settings_of(config), on_kafka, lines).chains()
-    ranked = sorted((one for one in found if one.alerts), key=lambda one: (-one.score, one.id))
+    found, _ = _place(settings_of(config), on_kafka, lines).worst(limit)
     columns = (
         ("id", lambda one: one.id[:8]),
         ("score", lambda one: f"{one.score:.1f}"),
@@ -69,7 +68,7 @@ def list_(
             ),
         ),
     )
-    show(ranked[:limit], columns, as_json=as_json, empty="no chains")
+    show(found, columns, as_json=as_json, empty="no chains")
 
 
 @chains.command("show")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing
 from datetime import timedelta
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from console.engine_socket import ask
 from console.places import open_store
@@ -15,20 +15,29 @@ from contract.timestamps import from_datetime
 from runtime.clock import now_us
 from runtime.settings import Settings
 from runtime.store import Store
-from runtime.stored import alerts_between, by_ids, decision_history, find, records
+from runtime.stored import (
+    alerts_between,
+    by_ids,
+    chain_of,
+    decision_history,
+    decisions,
+    find,
+    outcomes,
+    worst_chains,
+)
 from runtime.web import SOCKET_NAME
 
 NEAR: Final = timedelta(hours=1)
 """Around a chain: where alerts are looked for that were left out of it."""
 MOST_NEAR: Final = 2_000
-Kind = TypeVar("Kind", Chain, Decision, Outcome)
+ALL: Final = 2**31
 
 
 class Chains(Protocol):
     """Chains and their alerts."""
 
-    def chains(self) -> Iterable[Chain]:
-        """Return the newest revision of every chain, those merged into others too."""
+    def worst(self, limit: int) -> tuple[list[Chain], int]:
+        """Return so many of the chains that hold alerts, the highest score first, and how many there are in all."""
         ...
 
     def chain(self, id: str) -> Chain | None:
@@ -47,12 +56,16 @@ class Alerts(Protocol):
         """Return the newest revision of the only alert whose id begins so; None when none or several do."""
         ...
 
+    def holder(self, alert: str) -> Chain | None:
+        """Return the chain that holds the alert of this id, if any does."""
+        ...
+
 
 class Policy(Protocol):
     """Decisions and what came of them."""
 
-    def decisions(self) -> Iterable[Decision]:
-        """Return the newest revision of every decision, newest first."""
+    def decisions(self, *, state: str = "", chain: str = "", limit: int) -> list[Decision]:
+        """Return the newest revision of decisions, newest first: only those in a state, or of a chain, where it is not empty."""
         ...
 
     def revisions(self, id: str) -> list[Decision]:
@@ -108,9 +121,10 @@ class StoreDesk:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def chains(self) -> Iterable[Chain]:
+    def worst(self, limit: int) -> tuple[list[Chain], int]:
         """See `Chains`."""
-        return self._all("chain", Chain)
+        with self._store() as store:
+            return worst_chains(store, limit)
 
     def chain(self, id: str) -> Chain | None:
         """See `Chains`."""
@@ -132,9 +146,15 @@ class StoreDesk:
             found = find(store, "alert", id)
         return found if isinstance(found, Alert) else None
 
-    def decisions(self) -> Iterable[Decision]:
+    def holder(self, alert: str) -> Chain | None:
+        """See `Alerts`."""
+        with self._store() as store:
+            return chain_of(store, alert)
+
+    def decisions(self, *, state: str = "", chain: str = "", limit: int) -> list[Decision]:
         """See `Policy`."""
-        return self._all("decision", Decision)
+        with self._store() as store:
+            return decisions(store, state, chain, limit)
 
     def revisions(self, id: str) -> list[Decision]:
         """See `Policy`."""
@@ -144,7 +164,8 @@ class StoreDesk:
 
     def outcomes(self, decision: str) -> list[Outcome]:
         """See `Policy`."""
-        return [one for one in self._all("outcome", Outcome) if one.decision == decision]
+        with self._store() as store:
+            return outcomes(store, decision)
 
     def command(self, verb: str, decision: str, said: Mapping[str, str]) -> list[Decision]:
         """See `Engine`."""
@@ -158,10 +179,6 @@ class StoreDesk:
 
     def _store(self) -> AbstractContextManager[Store]:
         return closing(open_store(self._settings))
-
-    def _all(self, kind: str, type: type[Kind]) -> list[Kind]:
-        with self._store() as store:
-            return [one for one in records(store, kind) if isinstance(one, type)]
 
     def _ask(self, path: str, said: Mapping[str, Any]) -> Any:
         return ask(self._settings.engine.data_dir / SOCKET_NAME, "POST", path, said)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final, Protocol, get_args
 from urllib.parse import quote
 
@@ -68,18 +67,11 @@ class Pages:
         }
 
     def chains(self) -> str:
-        """Return the list of chains, worst first. O(chains)."""
-        found = sorted(
-            (one for one in self._shelf.chains() if one.alerts),
-            key=lambda one: (-one.score, one.id),
-        )
-        proposed = sum(one.state == "proposed" for one in self._shelf.decisions())
+        """Return the list of chains, worst first."""
+        found, count = self._shelf.worst(MOST)
+        proposed = len(self._shelf.decisions(state="proposed", limit=MOST))
         return self._page(
-            "chains.html",
-            "",
-            chains=found[:MOST],
-            more=max(0, len(found) - MOST),
-            proposed=proposed,
+            "chains.html", "", chains=found, more=count - len(found), proposed=proposed
         )
 
     def chain(self, id: str) -> str | None:
@@ -99,7 +91,7 @@ class Pages:
             times=time_line(chain, alerts),
             title=lambda alert: rule_name(alert, alerts),
             loss=lambda link: loss(chain, link),
-            decisions=[one for one in self._shelf.decisions() if one.chain == chain.id],
+            decisions=self._shelf.decisions(chain=chain.id, limit=MOST),
             left=left,
             forms=FORMATS,
         )
@@ -113,18 +105,16 @@ class Pages:
         return render(chain, alerts, form, left)
 
     def alert(self, id: str) -> str | None:
-        """Return one alert and the chain that holds it; None: not known. O(chains)."""
+        """Return one alert and the chain that holds it; None: not known."""
         alert = self._shelf.alert(id)
         if alert is None:
             return None
-        chain = next((one for one in self._shelf.chains() if alert.id in one.alerts), None)
-        return self._page("alert.html", "../", alert=alert, chain=chain)
+        return self._page("alert.html", "../", alert=alert, chain=self._shelf.holder(alert.id))
 
     def policy(self, state: str) -> str:
-        """Return the list of decisions, newest first; only those of a state unless it is empty. O(decisions)."""
-        found = (one for one in self._shelf.decisions() if state in ("", one.state))
-        shown = list(islice(found, MOST))
-        more = sum(1 for _ in found)
+        """Return the list of decisions, newest first; only those of a state unless it is empty."""
+        found = self._shelf.decisions(state=state, limit=MOST + 1)
+        shown, more = found[:MOST], len(found) > MOST
         return self._page("policy.html", "", decisions=shown, more=more, states=STATES, state=state)
 
     def decision(self, id: str) -> str | None:

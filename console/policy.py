@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from console.desks import Desk, desk_of, who
+from console.desks import ALL, Desk, desk_of, who
 from console.output import write_record
 from console.places import config_option, json_option, kafka_option, settings_of
 from console.tables import moment, show
@@ -36,12 +36,11 @@ def policy() -> None:
 @config_option
 @kafka_option
 @json_option
-@click.option("--state", help="only this state, e.g. proposed")
-def list_(config: Path | None, on_kafka: bool, as_json: bool, state: str | None) -> None:
+@click.option("--state", default="", help="only this state, e.g. proposed")
+def list_(config: Path | None, on_kafka: bool, as_json: bool, state: str) -> None:
     """List decisions, newest first: `opsonin policy list --state proposed`."""
-    found = desk_of(settings_of(config), on_kafka=on_kafka).decisions()
-    rows = [one for one in found if state in (None, one.state)]
-    show(rows, _COLUMNS, as_json=as_json, empty="no decisions")
+    found = desk_of(settings_of(config), on_kafka=on_kafka).decisions(state=state, limit=ALL)
+    show(found, _COLUMNS, as_json=as_json, empty="no decisions")
 
 
 @policy.command("show")

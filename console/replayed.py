@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from contract.errors import SettingsError
 from contract.records import Alert, Chain
+from correlate.chain.why import worst
 from runtime.input_files import open_input, read_records
 
 
@@ -36,9 +36,9 @@ class Replayed:
                         f"not a record of replay: {error}", file=str(path), line=number
                     ) from error
 
-    def chains(self) -> Iterable[Chain]:
+    def worst(self, limit: int) -> tuple[list[Chain], int]:
         """See `console.desks.Chains`."""
-        return self._chains.values()
+        return worst(self._chains.values(), limit)
 
     def chain(self, id: str) -> Chain | None:
         """See `console.desks.Chains`."""

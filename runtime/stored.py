@@ -65,6 +65,47 @@ def events(store: Store, *, at_once: int = 1_000) -> Iterator[bytes]:
         place = rows[-1][:2]
 
 
+def worst_chains(store: Store, limit: int) -> tuple[list[Chain], int]:
+    """Return so many of the chains that hold alerts, the highest score first, and how many there are. O(chains), in SQLite."""
+    holding = "kind = 'chain' AND json_array_length(json, '$.alerts') > 0"
+    rows = store.db.execute(
+        f"SELECT json FROM record WHERE {holding} ORDER BY json_extract(json, '$.score') DESC, id LIMIT ?",  # noqa: S608 - a constant
+        (limit,),
+    ).fetchall()
+    (count,) = store.db.execute(f"SELECT count(*) FROM record WHERE {holding}").fetchone()  # noqa: S608 - a constant
+    return [Chain.model_validate_json(json) for (json,) in rows], count
+
+
+def chain_of(store: Store, alert: str) -> Chain | None:
+    """Return the chain that holds the alert of this id, if any does. O(chains), in SQLite."""
+    row = store.db.execute(
+        "SELECT json FROM record WHERE kind = 'chain'"
+        " AND EXISTS (SELECT 1 FROM json_each(json, '$.alerts') WHERE value = ?) LIMIT 1",
+        (alert,),
+    ).fetchone()
+    return Chain.model_validate_json(row[0]) if row else None
+
+
+def decisions(store: Store, state: str, chain: str, limit: int) -> list[Decision]:
+    """Return decisions, newest first: those in a state, or of a chain, where it is not empty. O(decisions), in SQLite."""
+    rows = store.db.execute(
+        "SELECT json FROM record WHERE kind = 'decision' AND ? IN ('', json_extract(json, '$.state'))"
+        " AND ? IN ('', json_extract(json, '$.chain')) ORDER BY time_us DESC, id LIMIT ?",
+        (state, chain, limit),
+    )
+    return [Decision.model_validate_json(json) for (json,) in rows]
+
+
+def outcomes(store: Store, decision: str) -> list[Outcome]:
+    """Return what enforcement points answered to a decision, newest first. O(outcomes), in SQLite."""
+    rows = store.db.execute(
+        "SELECT json FROM record WHERE kind = 'outcome' AND json_extract(json, '$.decision') = ?"
+        " ORDER BY time_us DESC, id",
+        (decision,),
+    )
+    return [Outcome.model_validate_json(json) for (json,) in rows]
+
+
 def decision_history(store: Store, id: str) -> list[Decision]:
     """Return all revisions of a decision, oldest first."""
     rows = store.db.execute(

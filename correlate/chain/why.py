@@ -41,6 +41,12 @@ _NEXT: Final[dict[str, tuple[str, ...]]] = {
 """What usually follows a tactic; from the order of the ATT&CK matrix and of published intrusions."""
 
 
+def worst(chains: Iterable[Chain], limit: int) -> tuple[list[Chain], int]:
+    """Return so many of the chains that hold alerts, the highest score first, and how many there are in all."""
+    found = sorted((one for one in chains if one.alerts), key=lambda one: (-one.score, one.id))
+    return found[:limit], len(found)
+
+
 def without(chain: Chain, link: Link) -> list[list[str]]:
     """Return the parts that a chain falls into without one link, each in the chain's order; one part: it holds.
 

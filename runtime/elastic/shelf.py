@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
@@ -15,9 +16,13 @@ from runtime.elastic.client import explained
 from runtime.elastic.fields import KEPT
 from runtime.elastic.templates import index_name
 
+Body: TypeAlias = dict[str, Any]
+
 MOST: Final = 10_000
 """Records of a listing, the newest; as many as the server gives for one question."""
 _ID: Final = "event.id"
+_BY_ID: Final[Body] = {_ID: {"order": "asc"}}
+_NEWEST: Final[tuple[Body, ...]] = ({"@timestamp": {"order": "desc"}}, _BY_ID)
 
 Kept = TypeVar("Kept", Alert, Chain, Decision)
 
@@ -45,9 +50,12 @@ class IndexShelf:
         self._near = near
         self._most_near = most_near
 
-    def chains(self) -> Iterable[Chain]:
-        """Return the newest `MOST` chains."""
-        return self._records(Chain, {"match_all": {}}, MOST)
+    def worst(self, limit: int) -> tuple[list[Chain], int]:
+        """Return chains that hold alerts, the highest score first, and how many there are."""
+        holding = {"range": {"opsonin.chain.alert_count": {"gt": 0}}}
+        score = [{"opsonin.chain.score": {"order": "desc"}}, _BY_ID]
+        found = self._records(Chain, holding, min(limit, MOST), score)
+        return found, self._count("chain", holding)
 
     def chain(self, id: str) -> Chain | None:
         """Return the only chain whose id begins so."""
@@ -56,6 +64,11 @@ class IndexShelf:
     def alert(self, id: str) -> Alert | None:
         """Return the only alert whose id begins so."""
         return self._one(Alert, id)
+
+    def holder(self, alert: str) -> Chain | None:
+        """Return the chain that holds an alert."""
+        found = self._records(Chain, {"term": {"opsonin.chain.alerts": alert}}, 1)
+        return found[0] if found else None
 
     def alerts(self, chain: Chain) -> list[Alert]:
         """Return the chain's alerts, and others of its time."""
@@ -69,9 +82,11 @@ class IndexShelf:
         near = self._records(Alert, {"range": {"@timestamp": span}}, self._most_near)
         return list((found | {one.id: one for one in near}).values())
 
-    def decisions(self) -> Iterable[Decision]:
-        """Return the newest `MOST` decisions, newest first."""
-        return self._records(Decision, {"match_all": {}}, MOST)
+    def decisions(self, *, state: str = "", chain: str = "", limit: int) -> list[Decision]:
+        """Return at most `MOST` decisions, newest first, in a state and of a chain where they are not empty."""
+        asked = {"opsonin.decision.state": state, "opsonin.chain.id": chain}
+        terms = [{"term": {name: value}} for name, value in asked.items() if value]
+        return self._records(Decision, {"bool": {"filter": terms}}, min(limit, MOST))
 
     def revisions(self, id: str) -> list[Decision]:
         """Return the newest revision alone: a newer document replaces the older."""
@@ -88,26 +103,41 @@ class IndexShelf:
         found = exact or self._records(type, {"prefix": {_ID: id}}, 2)
         return found[0] if len(found) == 1 else None
 
-    def _records(self, type: type[Kept], query: Mapping[str, Any], limit: int) -> list[Kept]:
+    def _records(
+        self, type: type[Kept], query: Body, limit: int, order: Sequence[Body] = _NEWEST
+    ) -> list[Kept]:
         kind = type.model_fields["kind"].default
-        return [type.model_validate(one[KEPT]) for one in self._documents(kind, query, limit)]
+        found = self._documents(kind, query, limit, order)
+        return [type.model_validate(one[KEPT]) for one in found]
 
     def _documents(
-        self, kind: str, query: Mapping[str, Any], limit: int
-    ) -> Iterator[dict[str, Any]]:
-        try:
+        self, kind: str, query: Body, limit: int, order: Sequence[Body] = _NEWEST
+    ) -> list[dict[str, Any]]:
+        with _translated():
             answer = self._client.search(
                 index=index_name(kind, self._namespace),
                 ignore_unavailable=True,
                 query=query,
-                sort=[{"@timestamp": {"order": "desc"}}, {_ID: {"order": "asc"}}],
+                sort=list(order),
                 size=limit,
                 track_total_hits=False,
             )
-        except (ApiError, TransportError) as error:
-            raise explained(error) from error
-        for hit in answer["hits"]["hits"]:
-            yield hit["_source"]
+        return [hit["_source"] for hit in answer["hits"]["hits"]]
+
+    def _count(self, kind: str, query: Body) -> int:
+        with _translated():
+            answer = self._client.count(
+                index=index_name(kind, self._namespace), ignore_unavailable=True, query=query
+            )
+        return int(answer["count"])
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (ApiError, TransportError) as error:
+        raise explained(error) from error
 
 
 def _outcome(document: Mapping[str, Any]) -> Outcome:

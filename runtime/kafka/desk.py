@@ -20,6 +20,7 @@ from contract.errors import BrokerError, OpsoninError, ParseError
 from contract.records import Alert, Chain, Command, Correction, Decision, Outcome
 from contract.timestamps import from_datetime
 from contract.topics import ALERTS, CHAINS, COMMANDS, OUTCOMES, POLICY, Topic
+from correlate.chain.why import worst
 from ingest.streams.kafka_batches import Record
 from runtime import words
 from runtime.kafka import client
@@ -58,10 +59,11 @@ class TopicDesk:
         self._near = near
         self._most_near = most_near
 
-    def decisions(self) -> list[Decision]:
-        """Return the newest revision of every decision, newest first."""
-        found = {one.id: one for one in self._policy()}
-        return sorted(found.values(), key=lambda one: (one.made, one.id), reverse=True)
+    def decisions(self, *, state: str = "", chain: str = "", limit: int) -> list[Decision]:
+        """Return the newest revision of decisions, newest first, in a state and of a chain where they are not empty."""
+        newest = {one.id: one for one in self._policy()}.values()
+        found = [one for one in newest if state in ("", one.state) and chain in ("", one.chain)]
+        return sorted(found, key=lambda one: (one.made, one.id), reverse=True)[:limit]
 
     def revisions(self, id: str) -> list[Decision]:
         """Return those revisions of a decision that compaction has left."""
@@ -76,14 +78,13 @@ class TopicDesk:
         found = {one.id: one for one in read if isinstance(one, Outcome)}
         return sorted(found.values(), key=lambda one: (one.time, one.id), reverse=True)
 
-    def chains(self) -> list[Chain]:
-        """Return the newest revision of every chain that is still kept."""
-        found = {one.id: one for one in map(_item, self._read(CHAINS)) if isinstance(one, Chain)}
-        return list(found.values())
+    def worst(self, limit: int) -> tuple[list[Chain], int]:
+        """Return chains that are still kept, the highest score first, and how many there are."""
+        return worst(self._chains(), limit)
 
     def chain(self, id: str) -> Chain | None:
         """Return the only chain whose id begins so."""
-        found = [one for one in self.chains() if one.id.startswith(id)]
+        found = [one for one in self._chains() if one.id.startswith(id)]
         return found[0] if len(found) == 1 else None
 
     def alerts(self, chain: Chain) -> list[Alert]:
@@ -123,7 +124,7 @@ class TopicDesk:
         """
         word = words.correction(verb, said, self._clock())
         about = word.other if verb == "undo" else word.id
-        before = {one.id for one in self.chains() if about in one.corrections}
+        before = {one.id for one in self._chains() if about in one.corrections}
 
         def answers(one: Told) -> bool:
             if not isinstance(one, Chain):
@@ -136,6 +137,10 @@ class TopicDesk:
         return word.id, [one for one in told if isinstance(one, Chain)]
 
     # -------------------------------------------------------------- inside
+
+    def _chains(self) -> list[Chain]:
+        found = {one.id: one for one in map(_item, self._read(CHAINS)) if isinstance(one, Chain)}
+        return list(found.values())
 
     def _say(
         self,

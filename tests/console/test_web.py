@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 import subprocess
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -47,10 +47,11 @@ class Shelf:
         self.fault = fault
         self.known: list[Chain] = [CHAIN]
 
-    def chains(self) -> Iterable[Chain]:
+    def worst(self, limit: int) -> tuple[list[Chain], int]:
         if self.fault:
             raise self.fault
-        return self.known
+        found = [one for one in self.known if one.alerts]
+        return found[:limit], len(found)
 
     def chain(self, id: str) -> Chain | None:
         return next((one for one in self.known if one.id.startswith(id)), None)
@@ -61,8 +62,11 @@ class Shelf:
     def alert(self, id: str) -> Alert | None:
         return next((one for one in (*ALERTS, ODD) if one.id == id), None)
 
-    def decisions(self) -> list[Decision]:
-        return [DECISION]
+    def holder(self, alert: str) -> Chain | None:
+        return next((one for one in self.known if alert in one.alerts), None)
+
+    def decisions(self, *, state: str = "", chain: str = "", limit: int) -> list[Decision]:
+        return [DECISION] if state in ("", DECISION.state) else []
 
     def revisions(self, id: str) -> list[Decision]:
         return [DECISION] if DECISION.id.startswith(id) else []

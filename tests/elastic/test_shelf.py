@@ -30,12 +30,16 @@ def test_records_are_found_by_id_and_by_what_they_belong_to(index: Index) -> Non
     mine = (alert(), alert(revision=2), alert(id="a2"))
     write(index, *mine, near, far, chain(2), decision(), outcome())
     shelf = shelf_of(index)
-    assert list(shelf.chains()) == [chain(2)]
+    assert shelf.worst(10) == ([chain(2)], 1)
+    assert shelf.holder("a2") == chain(2)
+    assert shelf.holder("near") is None
     assert shelf.chain("c") == chain(2)
     assert shelf.alert("a1") == alert(revision=2)
     assert shelf.alert("a") is None, "several begin so"
     assert {one.id for one in shelf.alerts(chain(2))} == {"a1", "a2", "near"}
-    assert list(shelf.decisions()) == [decision()]
+    assert shelf.decisions(limit=10) == [decision()]
+    assert shelf.decisions(state="approved", chain=decision().chain, limit=10) == [decision()]
+    assert shelf.decisions(state="proposed", limit=10) == shelf.decisions(chain="x", limit=10) == []
     assert shelf.revisions(decision().id) == [decision()]
     assert shelf.revisions("none") == []
     assert shelf.outcomes(outcome().decision) == [outcome()]
@@ -45,7 +49,7 @@ def test_an_index_that_is_not_there_yet_holds_nothing(index: Index) -> None:
     shelf = shelf_of(index)
     found: list[Chain | Alert | Decision | None] = [shelf.chain("c"), shelf.alert("a")]
     assert found == [None, None]
-    assert list(shelf.chains()) == []
+    assert shelf.worst(10) == ([], 0)
 
 
 def test_pages_are_made_of_it(index: Index) -> None:
