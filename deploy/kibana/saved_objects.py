@@ -14,21 +14,16 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import yaml
+from lens import Body, kql, reference, visualization
 
 HERE = Path(__file__).parent
 DESCRIPTION = HERE / "objects.yaml"
 _CORE = "8.8.0"
 _FORMS = {"index-pattern": "8.0.0", "search": "8.0.0", "tag": "8.0.0", "dashboard": "8.9.0"}
-_LAYER = "layer"
-_LAYER_VIEW = f"indexpattern-datasource-layer-{_LAYER}"
 _SEARCH_VIEW = "kibanaSavedObjectMeta.searchSourceJSON.index"
-_ROWS = 20
-_SPLITS = 8
-
-Body: TypeAlias = dict[str, Any]
 
 
 def objects(description: Mapping[str, Any], console: str) -> Iterator[Body]:
@@ -49,7 +44,7 @@ def objects(description: Mapping[str, Any], console: str) -> Iterator[Body]:
     for id, view in description["views"].items():
         yield _object("index-pattern", id, _view(view, formats), [])
     for id, search in description["searches"].items():
-        references = [_reference("index-pattern", search["view"], _SEARCH_VIEW), _tag(tag["id"])]
+        references = [reference("index-pattern", search["view"], _SEARCH_VIEW), _tag(tag["id"])]
         yield _object("search", id, _search(search), references)
     for id, dashboard in description["dashboards"].items():
         attributes, references = _dashboard(dashboard)
@@ -76,20 +71,12 @@ def _object(type: str, id: str, attributes: Body, references: list[Body]) -> Bod
     }
 
 
-def _reference(type: str, id: str, name: str) -> Body:
-    return {"type": type, "id": id, "name": name}
-
-
 def _tag(id: str) -> Body:
-    return _reference("tag", id, f"tag-ref-{id}")
+    return reference("tag", id, f"tag-ref-{id}")
 
 
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
-def _kql(query: str) -> Body:
-    return {"query": query, "language": "kuery"}
 
 
 def _view(view: Mapping[str, str], formats: Body) -> Body:
@@ -108,7 +95,7 @@ def _view(view: Mapping[str, str], formats: Body) -> Body:
 
 def _search(search: Mapping[str, Any]) -> Body:
     source = {
-        "query": _kql(search["query"]),
+        "query": kql(search["query"]),
         "filter": [],
         "highlightAll": True,
         "version": True,
@@ -149,7 +136,7 @@ def _dashboard(dashboard: Mapping[str, Any]) -> tuple[Body, list[Body]]:
         "optionsJSON": _text(options),
         "panelsJSON": _text(panels),
         "kibanaSavedObjectMeta": {
-            "searchSourceJSON": _text({"query": _kql(""), "filter": []}),
+            "searchSourceJSON": _text({"query": kql(""), "filter": []}),
         },
         "version": 1,
     }
@@ -167,153 +154,14 @@ def _panel(index: str, described: Mapping[str, Any]) -> tuple[Body, list[Body]]:
     if "search" in described:
         name = f"panel_{index}"
         panel |= {"type": "search", "panelRefName": name, "embeddableConfig": {"enhancements": {}}}
-        return panel, [_reference("search", described["search"], f"{index}:{name}")]
-    attributes = _lens(described)
+        return panel, [reference("search", described["search"], f"{index}:{name}")]
+    attributes = visualization(described)
     config = {"enhancements": {}, "attributes": attributes}
     panel |= {"type": "lens", "embeddableConfig": config}
     return panel, [
-        _reference(one["type"], one["id"], f"{index}:{one['name']}")
+        reference(one["type"], one["id"], f"{index}:{one['name']}")
         for one in attributes["references"]
     ]
-
-
-def _lens(described: Mapping[str, Any]) -> Body:
-    columns, groups, values = _columns(described)
-    kind, visualization = _drawn(described["as"], groups, values)
-    layer = {"columnOrder": list(columns), "columns": columns, "incompleteColumns": {}}
-    return {
-        "title": described["title"],
-        "description": "",
-        "type": "lens",
-        "visualizationType": kind,
-        "references": [_reference("index-pattern", described["view"], _LAYER_VIEW)],
-        "state": {
-            "datasourceStates": {"formBased": {"layers": {_LAYER: layer}}},
-            "visualization": visualization,
-            "query": _kql(described.get("query", "")),
-            "filters": [],
-            "internalReferences": [],
-            "adHocDataViews": {},
-        },
-    }
-
-
-def _columns(described: Mapping[str, Any]) -> tuple[dict[str, Body], list[str], list[str]]:
-    """Return all columns in Kibana's order (groups first), and the names of groups and of values."""
-    said = described.get("values") or [described["value"]]
-    values = {f"v{number}": _value(one) for number, one in enumerate(said, 1)}
-    order = next(name for name, one in values.items() if one["operationType"] != "last_value")
-    groups: dict[str, Body] = {}
-    if "split" in described:
-        groups["split"] = _terms(described["split"], order, _SPLITS)
-    if described["as"] == "timeline":
-        groups["time"] = _timeline()
-    if "filters" in described:
-        groups["filters"] = _filters(described["filters"])
-    for number, field in enumerate(described.get("by", ()), 1):
-        groups[f"g{number}"] = _terms(field, order, _ROWS)
-    return {**groups, **values}, list(groups), list(values)
-
-
-def _value(said: str) -> Body:
-    """Return a value column: `count`, or an operation and a field."""
-    operation, _, field = said.partition(" ")
-    column: Body = {"isBucketed": False, "scale": "ratio", "dataType": "number"}
-    if operation == "count":
-        return column | {
-            "label": "Count",
-            "operationType": "count",
-            "sourceField": "___records___",
-            "params": {"emptyAsNull": True},
-        }
-    column |= {"label": field, "customLabel": True, "sourceField": field}
-    is_time = field in {"@timestamp", "opsonin.expires"}
-    if operation == "last" and not is_time:
-        last = {"sortField": "@timestamp", "showArrayValues": True}
-        exists = _kql(f"{field}: *")
-        return column | {"operationType": "last_value", "dataType": "string", "scale": "ordinal", "params": last, "filter": exists}  # fmt: skip
-    operation = "max" if operation == "last" else operation
-    return column | {
-        "operationType": operation,
-        "dataType": "date" if is_time else "number",
-        "params": {"emptyAsNull": True},
-    }
-
-
-def _terms(field: str, order: str, size: int) -> Body:
-    return {
-        "label": field,
-        "customLabel": True,
-        "dataType": "ip" if field.endswith(".ip") else "string",
-        "operationType": "terms",
-        "scale": "ordinal",
-        "sourceField": field,
-        "isBucketed": True,
-        "params": {
-            "size": size,
-            "orderBy": {"type": "column", "columnId": order},
-            "orderDirection": "desc",
-            "otherBucket": False,
-            "missingBucket": False,
-            "parentFormat": {"id": "terms"},
-        },
-    }
-
-
-def _timeline() -> Body:
-    return {
-        "label": "@timestamp",
-        "dataType": "date",
-        "operationType": "date_histogram",
-        "scale": "interval",
-        "sourceField": "@timestamp",
-        "isBucketed": True,
-        "params": {"interval": "auto", "includeEmptyRows": True, "dropPartials": False},
-    }
-
-
-def _filters(filters: Mapping[str, str]) -> Body:
-    return {
-        "label": "Filters",
-        "dataType": "string",
-        "operationType": "filters",
-        "scale": "ordinal",
-        "isBucketed": True,
-        "params": {
-            "filters": [{"label": label, "input": _kql(query)} for label, query in filters.items()]
-        },
-    }
-
-
-def _drawn(kind: str, groups: list[str], values: list[str]) -> tuple[str, Body]:
-    """Return Lens's name of a visualization and its state."""
-    layer = {"layerId": _LAYER, "layerType": "data"}
-    if kind == "metric":
-        return "lnsMetric", layer | {"metricAccessor": values[0]}
-    if kind == "table":
-        return "lnsDatatable", layer | {
-            "columns": [{"columnId": name} for name in (*groups, *values)]
-        }
-    if kind == "donut":
-        slices = {
-            "primaryGroups": groups,
-            "metrics": values,
-            "numberDisplay": "percent",
-            "categoryDisplay": "default",
-            "legendDisplay": "default",
-        }
-        return "lnsPie", {"shape": "donut", "layers": [layer | slices]}
-    is_time = kind == "timeline"
-    series = "bar_stacked" if is_time else "bar_horizontal"
-    axes: Body = {"seriesType": series, "accessors": values, "xAccessor": "time" if is_time else groups[0]}  # fmt: skip
-    if "split" in groups:
-        axes["splitAccessor"] = "split"
-    return "lnsXY", {
-        "legend": {"isVisible": is_time, "position": "right"},
-        "valueLabels": "hide",
-        "preferredSeriesType": series,
-        "layers": [layer | axes],
-    }
 
 
 def main() -> None:

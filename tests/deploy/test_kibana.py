@@ -5,7 +5,6 @@ No Kibana is at hand to import them; what is checked is what refuses or breaks a
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
@@ -23,6 +22,10 @@ from runtime.query.request import request
 from runtime.query.resolve import leaves, resolve
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "kibana" / "saved_objects.py"
+sys.path.append(str(SCRIPT.parent))
+
+import saved_objects  # noqa: E402 - after the path to it
+
 CONSOLE = "https://console.example"
 COLUMNS = 48
 IDS = """
@@ -34,19 +37,10 @@ NEWEST = {"index-pattern": "8.0.0", "search": "8.0.0", "tag": "8.0.0", "dashboar
 """Newest form of each type that Kibana 8.19 and 9.0 both take."""
 
 
-def _script() -> Any:
-    spec = importlib.util.spec_from_file_location("saved_objects", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-MADE = _script()
 DESCRIPTION = yaml.safe_load(SCRIPT.with_name("objects.yaml").read_text(encoding="utf-8"))
 OBJECTS: dict[str, dict[str, Any]] = {
-    one["id"]: one for one in map(json.loads, MADE.lines(DESCRIPTION, CONSOLE).splitlines())
+    one["id"]: one
+    for one in map(json.loads, saved_objects.lines(DESCRIPTION, CONSOLE).splitlines())
 }
 
 
@@ -141,7 +135,7 @@ def test_links_lead_from_fields_to_the_console_by_their_own_value() -> None:
 
 
 def test_without_a_console_there_are_no_links() -> None:
-    bare = map(json.loads, MADE.lines(DESCRIPTION, "").splitlines())
+    bare = map(json.loads, saved_objects.lines(DESCRIPTION, "").splitlines())
     assert {
         one["attributes"]["fieldFormatMap"] for one in bare if one["type"] == "index-pattern"
     } == {"{}"}
@@ -201,7 +195,7 @@ def test_the_script_writes_the_same_bytes_each_time_and_refuses_a_strange_addres
         subprocess.run([*words, "--console", CONSOLE], capture_output=True, check=True).stdout
         for _ in range(2)
     )
-    assert first == second == MADE.lines(DESCRIPTION, CONSOLE).encode()
+    assert first == second == saved_objects.lines(DESCRIPTION, CONSOLE).encode()
     refused = subprocess.run(
         [*words, "--console", "javascript:x"], capture_output=True, check=False
     )
