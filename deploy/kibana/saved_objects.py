@@ -1,6 +1,7 @@
 """Makes Kibana's saved objects of objects.yaml: NDJSON for Stack Management > Saved Objects > Import.
 
     python deploy/kibana/saved_objects.py [--console https://console.example] > opsonin.ndjson
+    python deploy/kibana/saved_objects.py --to https://kibana.example --user elastic --password-file FILE
 
 Written for Kibana 8.19 and 9: each object states the lowest migration version of its form, since a newer one than Kibana's own is
 refused. What Kibana keeps as JSON within strings (panels, options, formats) is encoded here, with keys in order, so that the same
@@ -18,6 +19,7 @@ from typing import Any
 
 import yaml
 from lens import Body, kql, reference, visualization
+from send import Kibana, RefusedError, send
 
 HERE = Path(__file__).parent
 DESCRIPTION = HERE / "objects.yaml"
@@ -165,15 +167,32 @@ def _panel(index: str, described: Mapping[str, Any]) -> tuple[Body, list[Body]]:
 
 
 def main() -> None:
-    """Write the file to standard output."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Write the file to standard output, or give it to a Kibana."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--console", default="", help="base URL of the console; ids then lead there"
     )
-    console = parser.parse_args().console
-    if console and not console.startswith(("http://", "https://")):
-        parser.error("--console: expected http:// or https://")
-    sys.stdout.write(lines(yaml.safe_load(DESCRIPTION.read_text(encoding="utf-8")), console))
+    parser.add_argument("--to", default="", help="base URL of a Kibana; imports instead of writing")
+    parser.add_argument("--user", default="", help="of Kibana")
+    parser.add_argument("--password-file", type=Path, help="of that user")
+    parser.add_argument("--ca", type=Path, help="authority of Kibana's certificate")
+    given = parser.parse_args()
+    for option, url in (("--console", given.console), ("--to", given.to)):
+        if url and not url.startswith(("http://", "https://")):
+            parser.error(f"{option}: expected http:// or https://")
+    if bool(given.user) != bool(given.password_file):
+        parser.error("--user and --password-file go together")
+    text = lines(yaml.safe_load(DESCRIPTION.read_text(encoding="utf-8")), given.console)
+    if not given.to:
+        sys.stdout.write(text)
+        return
+    try:
+        count = send(text, Kibana(given.to, given.user, given.password_file, given.ca))
+    except (RefusedError, OSError) as error:
+        sys.exit(f"not imported: {error}")
+    print(f"{count} objects imported", file=sys.stderr)
 
 
 if __name__ == "__main__":

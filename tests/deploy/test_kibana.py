@@ -9,9 +9,13 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from email import message_from_bytes
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -25,6 +29,7 @@ SCRIPT = Path(__file__).parents[2] / "deploy" / "kibana" / "saved_objects.py"
 sys.path.append(str(SCRIPT.parent))
 
 import saved_objects  # noqa: E402 - after the path to it
+from send import Kibana, RefusedError, send  # noqa: E402
 
 CONSOLE = "https://console.example"
 COLUMNS = 48
@@ -200,3 +205,75 @@ def test_the_script_writes_the_same_bytes_each_time_and_refuses_a_strange_addres
         [*words, "--console", "javascript:x"], capture_output=True, check=False
     )
     assert refused.returncode == 2
+
+
+class _Taken(BaseHTTPRequestHandler):
+    """Answers as Kibana's import does, and keeps what it was asked."""
+
+    answer: ClassVar[tuple[int, dict[str, Any]]]
+    asked: ClassVar[list[tuple[str, Message, bytes]]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.asked.append((self.path, self.headers, body))
+        status, answer = self.answer
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def kibana() -> Iterator[str]:
+    _Taken.asked = []
+    with HTTPServer(("127.0.0.1", 0), _Taken) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
+        serving.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        serving.join()
+
+
+def test_objects_are_imported_as_a_form_with_a_file(kibana: str, tmp_path: Path) -> None:
+    _Taken.answer = 200, {"success": True, "successCount": len(IDS)}
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+    words = ["--console", CONSOLE, "--to", f"{kibana}/s/soc", "--user", "elastic", "--password-file", str(password)]  # fmt: skip
+    done = subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"19 objects imported" in done.stderr
+    ((path, headers, body),) = _Taken.asked
+    assert path == "/s/soc/api/saved_objects/_import?overwrite=true"
+    assert headers["kbn-xsrf"]
+    assert headers["Authorization"] == "Basic ZWxhc3RpYzpzZWNyZXQ="
+    head = b"Content-Type: " + headers["Content-Type"].encode() + b"\r\n\r\n"
+    parts = message_from_bytes(head + body).get_payload()
+    assert isinstance(parts, list)
+    (part,) = parts
+    assert isinstance(part, Message)
+    assert part.get_filename() == "opsonin.ndjson"
+    content = part.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    assert content.decode().strip() == saved_objects.lines(DESCRIPTION, CONSOLE).strip()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((401, {"message": "Unauthorized"}), "401"),
+        ((200, {"success": False, "errors": [{"type": "lens", "id": "x", "error": {"type": "conflict"}}]}), "lens x: .*conflict"),
+    ],
+)  # fmt: skip
+def test_what_kibana_refuses_is_told(
+    kibana: str, answer: tuple[int, dict[str, Any]], said: str
+) -> None:
+    _Taken.answer = answer
+    with pytest.raises(RefusedError, match=said):
+        send("{}\n", Kibana(kibana))
+
+
+def test_a_kibana_that_is_not_there_is_told() -> None:
+    with pytest.raises(RefusedError, match="refused"):
+        send("{}\n", Kibana("http://127.0.0.1:9"))
