@@ -296,12 +296,16 @@ def test_budgets_and_scalers_name_workloads_that_are_there() -> None:
         labels = budget["spec"]["selector"]["matchLabels"]
         workload = PODS[labels["app.kubernetes.io/component"]]
         assert workload["spec"]["selector"]["matchLabels"] == labels
-        assert workload["spec"]["replicas"] > 1
+        assert workload["spec"].get("replicas", 2) > 1
     partitions = load(K8S / "opsonin.toml", {}).kafka.partitions
     for scaler in of_kind("HorizontalPodAutoscaler"):
         target = scaler["spec"]["scaleTargetRef"]
         role = target["name"].removeprefix("opsonin-")
         assert WORKLOADS[role]["kind"] == target["kind"]
+        assert "replicas" not in WORKLOADS[role]["spec"], (
+            "applying it would undo what the scaler did"
+        )
+        assert scaler["spec"]["minReplicas"] > 1
         assert scaler["spec"]["maxReplicas"] <= partitions
         external = scaler["spec"]["metrics"][0]["external"]["metric"]
         assert external["selector"]["matchLabels"] == {"role": role}

@@ -30,14 +30,11 @@ from runtime.elastic.client import connect
 from runtime.elastic.settings import ElasticSettings
 from runtime.query import indexed
 from runtime.query.request import request
+from tests.elastic.api_keys import OURS, READER, SETUP, WRITER
 from tests.elastic.conftest import require_server, settings_for
 from tests.elastic.making import alert, event
 
 PASSWORD = secrets.token_urlsafe()
-OURS = "logs-opsonin.*"
-WRITER = {"cluster": ["monitor"], "indices": [{"names": [OURS], "privileges": ["create_doc", "index", "auto_configure", "create_index", "view_index_metadata"]}]}  # fmt: skip
-SETUP = {"cluster": ["monitor", "manage_index_templates"], "indices": [{"names": [OURS], "privileges": ["create_index", "manage"]}]}  # fmt: skip
-READER = {"cluster": [], "indices": [{"names": [OURS], "privileges": ["read"]}]}
 
 
 def certificates() -> dict[str, bytes]:
