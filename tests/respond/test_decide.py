@@ -227,6 +227,29 @@ def test_a_chain_of_too_many_sources_is_said_and_denies_none(make_chain: MakeCha
     assert [notice.name for notice in desk.notices] == ["decide_over_limit_total"]
 
 
+def test_a_chain_of_just_as_many_sources_as_allowed_denies_all_and_says_nothing(
+    make_chain: MakeChain,
+) -> None:
+    desk = Desk()
+    made = desk.take(make_chain(sources=tuple(f"203.0.113.{n}" for n in range(3))))
+    assert states(made) == ["approved"] * 3
+    assert desk.notices == []
+
+
+def test_a_decision_says_the_score_the_stages_and_the_patterns_it_stands_on(
+    make_chain: MakeChain,
+) -> None:
+    chain = make_chain(patterns=("scan_then_break_in",))
+    tactics = " > ".join(dict.fromkeys(stage.tactic for stage in chain.stages))
+    (made,) = Desk().take(chain)
+    for words in (
+        f"score {chain.score:.1f}",
+        f"; stages {tactics};",
+        "patterns scan_then_break_in",
+    ):
+        assert words in made.reason
+
+
 def test_a_chain_that_grows_beyond_the_limit_keeps_what_it_has(make_chain: MakeChain) -> None:
     desk = Desk()
     desk.take(make_chain())
