@@ -40,7 +40,7 @@ def producer(settings: KafkaSettings, **more: Any) -> KafkaProducer:
     """
     if settings.compression == "zstd" and not has_zstd():
         raise SettingsError(
-            "kafka.compression: zstd needs the zstandard package; install it or use lz4"
+            "kafka.compression: zstd needs the zstandard package; install opsonin[zstd], or use lz4"
         )
     made = {
         **arguments(settings),

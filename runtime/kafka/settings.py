@@ -26,7 +26,7 @@ class KafkaSettings(KafkaAccess):
         min_in_sync: copies that must hold a record before it counts as written; a single broker needs 1.
         keep_bulk: how long events, matches and observations stay.
         keep_records: how long alerts, chains, outcomes, commands and dead letters stay.
-        compression: lz4, zstd (needs the `zstandard` package), gzip or none.
+        compression: lz4, zstd (install `opsonin[zstd]`), gzip or none.
         max_record_bytes: of one record on a topic; larger ones become dead letters.
         spread: what keeps its order: the records of one sender (sender), or none, so that one busy source fills
             all partitions (event).
