@@ -154,7 +154,7 @@ def presence(expression: str, index: Mapping[str, int]) -> Presence:
     clauses = reader.either(positive=True)
     if reader.position < len(tokens):
         raise ExpressionError(f"expected 'and' or 'or', came {tokens[reader.position]!r}")
-    possible = {clause for clause in clauses if clause[0].isdisjoint(clause[1])}
+    possible = _shortest({clause for clause in clauses if clause[0].isdisjoint(clause[1])})
     if not possible:
         raise ExpressionError("no set of rules can satisfy it")
     if any(not wanted for wanted, _ in possible):
@@ -218,6 +218,15 @@ class _Reader:
         self.position += 1
         one = frozenset({self.index[name]})
         return frozenset({(one, frozenset())} if positive else {(frozenset(), one)})
+
+
+def _shortest(clauses: set[Clause]) -> set[Clause]:
+    """Leave out what asks for more than another: of `a or (a and b)`, an event of `b` is no evidence."""
+    return {
+        one
+        for one in clauses
+        if not any(other != one and other[0] <= one[0] and other[1] <= one[1] for other in clauses)
+    }
 
 
 def _bounded(clauses: Iterator[Clause]) -> frozenset[Clause]:

@@ -101,7 +101,7 @@ class Absence(Deadline):
 
     @override
     def candidates(self, after: int) -> Iterator[tuple[Firing, int]]:
-        span, absence = self.plan.span_us, self.plan.absence
+        span, absence, unwanted = self.plan.span_us, self.plan.absence, self.plan.unwanted
         answers = [(e[0], e[2]) for e in self.entries[after:] if e[1] in absence]
         # B at A's own time may stand before it in the order of entries.
         low = (
@@ -111,9 +111,9 @@ class Absence(Deadline):
         first = 0
         for index in range(after, len(self.fires)):
             since = self.fires[index]
-            if since is None:
-                continue
             entry = self.entries[index]
+            if since is None or entry[1] in unwanted:
+                continue
             while first < len(answers) and answers[first][0] < entry[0]:
                 first += 1
             if not _answered(answers, first, entry, entry[0] + span):

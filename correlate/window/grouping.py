@@ -39,7 +39,7 @@ def scalar(value: Any) -> str:
     if value is True or value is False:
         return "true" if value else "false"
     exact = number(value)
-    return str(exact) if exact is not None else str(value).lower()
+    return str(exact) if type(exact) is int else str(value).lower()
 
 
 @lru_cache(4096)

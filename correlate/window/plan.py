@@ -52,6 +52,7 @@ class Plan:
         absence: parts that must not follow.
         unwanted: parts whose events are no evidence.
         few: a group with fewer entries cannot satisfy, and waits for nothing; 0: it may.
+        whole: what holds may hold no longer as more comes at the same time: all of one time is judged together.
         alone: tells whether an entry of a value, alone in its group, fires; None: it may, or waits for its deadline.
     """
 
@@ -78,6 +79,7 @@ class Plan:
     absence: frozenset[int] = frozenset()
     unwanted: frozenset[int] = frozenset()
     few: int = 0
+    whole: bool = False
     alone: Callable[[Value], bool] | None = None
 
     @property
@@ -215,6 +217,18 @@ def few_of(correlation: Correlation, mode: str) -> int:
     if correlation.threshold is None or correlation.type not in ("event_count", "value_count"):
         return 0
     return correlation.threshold.lowest()
+
+
+def whole_of(correlation: Correlation, mode: str) -> bool:
+    """Return whether what comes later at one time may undo what held; see `Plan.whole`."""
+    if correlation.presence is not None:
+        return any(refused for _, refused in correlation.presence.clauses)
+    threshold = correlation.threshold
+    if mode != "sliding" or threshold is None:
+        return False
+    if correlation.type in ("event_count", "value_count"):
+        return threshold.has_upper
+    return correlation.type != "value_percentile" or correlation.percentile is not None
 
 
 def mode_of(correlation: Correlation) -> str:

@@ -11,7 +11,7 @@ from contract.ids import derive_id
 from contract.records import LEVELS, Level, Rule
 from contract.timestamps import microseconds
 from correlate.window.evaluate import Always
-from correlate.window.plan import Plan, alone_of, evaluator_of, few_of, mode_of, reader_of
+from correlate.window.plan import Plan, alone_of, evaluator_of, few_of, mode_of, reader_of, whole_of
 from correlate.window.policy import Policy
 from correlate.window.rule import Correlation
 from correlate.window.settings import WindowSettings
@@ -107,6 +107,7 @@ def correlation_plan(
         mode=mode,
         absence=correlation.absence,
         few=few_of(correlation, mode),
+        whole=whole_of(correlation, mode),
         alone=alone_of(correlation, mode),
         unwanted=frozenset(range(len(references))) - wanted if temporal else frozenset(),
     )

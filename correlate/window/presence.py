@@ -36,7 +36,9 @@ class AllPresent:
         starts = [
             min(last[index] for index in wanted)
             for wanted, refused in self.presence.clauses
-            if wanted <= present and refused.isdisjoint(present) and part in wanted
+            if wanted <= present
+            and refused.isdisjoint(present)
+            and any(last[index] == time for index in wanted)
         ]
         return max(starts) if starts else None
 
@@ -65,10 +67,11 @@ class InOrder:
 
     Keeps, for each step, the sequence so far that started last: no other can outlive it. The second
     best, by another event, is kept because one event never takes two steps. Events of one time stand
-    in any order, since logs by the second cannot say more: entries are sorted by time, then by part.
+    in any order, since logs by the second cannot say more: entries are sorted by time, then by part; and what
+    must not be there is looked for up to that time, also behind the last step.
     """
 
-    __slots__ = ("best", "chains", "span_us", "unwanted")
+    __slots__ = ("best", "chains", "ended", "span_us", "unwanted")
     sketch: SlidingSketch | None = None
 
     def __init__(self, span_us: int, presence: Presence) -> None:
@@ -83,25 +86,31 @@ class InOrder:
             [[_NO_STEP, _NO_STEP] for _ in wanted] for wanted, _ in self.chains
         ]
         self.unwanted: dict[int, int] = {}
+        self.ended: list[tuple[int, int]] = [(_NEVER, _NEVER)] * len(self.chains)
+        """For each alternative, (time, start) of the last that was whole; of one time, the latest start."""
 
     def step(self, entries: Entries, at: int) -> int | None:
         time, part, event = entries[at][:3]
         since = time - self.span_us
-        found = None
-        for (wanted, refused), best in zip(self.chains, self.best, strict=True):
-            if part not in wanted:
-                continue
-            place = wanted.index(part)
-            start = time if place == 0 else _by_another(best[place - 1], event)
-            if start >= since:
-                _keep(best[place], (start, event))
-                if (
-                    place == len(wanted) - 1
-                    and (found is None or start > found)
-                    and all(self.unwanted.get(other, _NEVER) < since for other in refused)
-                ):
-                    found = start
         self.unwanted[part] = time
+        found = None
+        for number, ((wanted, refused), best) in enumerate(
+            zip(self.chains, self.best, strict=True)
+        ):
+            if part in wanted:
+                place = wanted.index(part)
+                start = time if place == 0 else _by_another(best[place - 1], event)
+                if start >= since:
+                    _keep(best[place], (start, event))
+                    if place == len(wanted) - 1:
+                        self.ended[number] = max(self.ended[number], (time, start))
+            ended, start = self.ended[number]
+            if (
+                ended == time
+                and (found is None or start > found)
+                and all(self.unwanted.get(other, _NEVER) < since for other in refused)
+            ):
+                found = start
         return found
 
     def rewind(self, entries: Entries, at: int) -> None:

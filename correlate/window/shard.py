@@ -75,7 +75,10 @@ class Shard(Keeping):
             step is None
             or window.saved != at
             or not 0 < at < self.most
-            or (entry[0] <= entries[-1][0] and entry[:3] <= entries[-1][:3])
+            or (
+                entry[0] <= entries[-1][0]
+                and (entry[:3] <= entries[-1][:3] or (window.fires and self.plan.whole))
+            )
         ):
             return self._changed(group, window, window.put(entry))
         entries.append(entry)

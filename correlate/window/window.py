@@ -60,9 +60,34 @@ class Window(Alerting):
         else:
             entries.append(entry)
             facts.held += 1
-            outputs = self.appended(at, self.evaluator.step(entries, at))
+            since = self.evaluator.step(entries, at)
+            is_undone = self.undoes(at, since)
+            outputs = self._judge_anew(at) if is_undone else self.appended(at, since)
         if at >= self.plan.max_events or facts.held > facts.most:
             return [*outputs, self._overflow()]
+        return outputs
+
+    def undoes(self, at: int, since: int | None) -> bool:
+        """Tell whether the newest entry changes what is said of others of its own time."""
+        entries = self.entries
+        return bool(
+            self.fires
+            and self.plan.whole
+            and entries[at - 1][0] == entries[at][0]
+            and (since is None) != (self.fires[-1] is None)
+        )
+
+    def _judge_anew(self, at: int) -> Outputs:
+        """Decide the time of the newest entry again; it has been evaluated."""
+        entry = self.entries[at]
+        start = bisect_left(self.entries, (entry[0],))
+        place = self.entries[start][:3]
+        self.unsave(start, place)
+        self.fires.append(None)
+        self.evaluator.rewind(self.entries, start)
+        self._decide_from(start)
+        outputs = self.reconcile(place, added=entry[:3])
+        self.plan_wake()
         return outputs
 
     def extend(self, entry: Entry, since: int) -> bool:
@@ -115,16 +140,25 @@ class Window(Alerting):
         at = bisect_left(entries, place)
         if at < len(entries) and entries[at][:3] == place:
             return NOTHING  # the same event again
-        self.unsave(at, place)
-        self.evaluator.rewind(entries, at)
+        start, edge = self._begin(at, place)
+        self.unsave(start, edge)
+        self.evaluator.rewind(entries, start)
         entries.insert(at, entry)
         self.facts.held += 1
         if self.fires:
             self.fires.insert(at, None)
-        self._decide_from(at)
+        self._decide_from(start)
         if not at:
             self.plan_wake()
-        return self.reconcile(place, added=place)
+        return self.reconcile(edge, added=place)
+
+    def _begin(self, at: int, place: Place) -> tuple[int, Place]:
+        """Return from which entry on to decide again after a change at one, and its place."""
+        if not self.plan.whole:
+            return at, place
+        start = bisect_left(self.entries, (place[0],))
+        first = self.entries[start][:3] if start < at else place
+        return start, first
 
     def remove(self, place: Place) -> Outputs:
         """Take an entry out, and tell what that changes."""
@@ -136,16 +170,17 @@ class Window(Alerting):
             for episode in self.episodes
             if episode.revision and episode.end_us >= place[0]
         }
-        self.unsave(at, place)
-        self.evaluator.rewind(self.entries, at)
+        start, edge = self._begin(at, place)
+        self.unsave(start, edge)
+        self.evaluator.rewind(self.entries, start)
         del self.entries[at]
         self.facts.held -= 1
         if self.fires:
             del self.fires[at]
-        self._decide_from(at)
+        self._decide_from(start)
         if not at:
             self.plan_wake()
-        return self.reconcile(place, told=told)
+        return self.reconcile(edge, told=told)
 
     def _decide_from(self, at: int) -> None:
         """Evaluate entries from `at` to the end again."""
@@ -156,6 +191,18 @@ class Window(Alerting):
                 self.fires = [None] * len(entries)
             if self.fires:
                 self.fires[index] = since
+        if self.fires and self.plan.whole:
+            self._void(at)
+
+    def _void(self, at: int) -> None:
+        """Of times at which the rule holds only before all of their entries are counted, let nothing hold."""
+        entries, fires = self.entries, self.fires
+        holds, time = False, None
+        for index in range(len(entries) - 1, at - 1, -1):
+            if entries[index][0] != time:
+                time, holds = entries[index][0], fires[index] is not None
+            elif not holds:
+                fires[index] = None
 
     def unsave(self, at: int, place: Place) -> None:
         """Note that stored entries from a place on, the one at index `at`, are to be stored again."""
