@@ -138,7 +138,12 @@ async def _run(
         waiting.cancel()
         if not engine.done():
             await host.stop()
-        await asyncio.wait_for(engine, _STOP_LIMIT_S)
+        try:
+            await asyncio.wait_for(engine, _STOP_LIMIT_S)
+        except TimeoutError:  # an OSError, which would pass for one of the start
+            raise OpsoninError(
+                f"the engine did not end within {_STOP_LIMIT_S:.0f} seconds; what it had not committed is read again when it starts"
+            ) from None
         if reloads.done():
             await reloads  # only a bug ends it; it must not pass for a stop that was asked for
     finally:
