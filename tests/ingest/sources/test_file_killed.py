@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 LINES = 6_000
 KILLS = 8
@@ -51,16 +53,19 @@ def wait_for(kept: Path, count: int) -> None:
         time.sleep(0.1)
 
 
-def test_nothing_is_skipped_or_repeated_over_kill_9(tmp_path: Path) -> None:
+@pytest.mark.parametrize("followed", ["a.log", "*.log"])
+def test_nothing_is_skipped_or_repeated_over_kill_9(tmp_path: Path, followed: str) -> None:
+    """Of a pattern, a second log is written a tenth as fast, and never rotated."""
     chance = random.Random(5)  # noqa: S311 - repeatable, no secret
     path, kept = tmp_path / "a.log", tmp_path / "kept"
+    calm = [f"calm {number}" for number in range(0, LINES, 10) if followed != path.name]
     expected = [f"line {number} {'x' * chance.randrange(80)}" for number in range(LINES)]
     rotations = {LINES // 3, 2 * LINES // 3}
     kill_at = sorted(chance.sample(range(LINES // 20, LINES), KILLS))
     path.touch()
-    reader = start(path, kept)
+    reader = start(tmp_path / followed, kept)
     try:
-        file = path.open("a")
+        file, other = path.open("a"), (tmp_path / "calm.log").open("a", buffering=1)
         for number, line in enumerate(expected):
             if number in rotations:
                 file.close()
@@ -69,6 +74,8 @@ def test_nothing_is_skipped_or_repeated_over_kill_9(tmp_path: Path) -> None:
                 ).exists() else None
                 path.rename(tmp_path / "a.log.1")
                 file = path.open("a")
+            if calm and number % 10 == 0:
+                other.write(calm[number // 10] + "\n")
             half = chance.randrange(len(line))
             file.write(line[:half])
             if number % 50 == 0:
@@ -84,10 +91,11 @@ def test_nothing_is_skipped_or_repeated_over_kill_9(tmp_path: Path) -> None:
                 time.sleep(chance.random() * 0.5)
                 reader.send_signal(signal.SIGKILL)
                 reader.wait()
-                reader = start(path, kept)
+                reader = start(tmp_path / followed, kept)
         file.close()
-        wait_for(kept, LINES)
+        other.close()
+        wait_for(kept, LINES + len(calm))
     finally:
         reader.kill()
         reader.wait()
-    assert sorted(kept_records(kept)) == sorted(expected)
+    assert sorted(kept_records(kept)) == sorted(expected + calm)
