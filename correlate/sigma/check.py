@@ -124,6 +124,7 @@ class _Notes(Conventions):
             exact = re.search(r"\b(re|cased|base64\w*|wide|utf16\w*)\b", modifiers)
             if len(values) != len({repr(one) if exact else repr(one).casefold() for one in values}):
                 yield self.warn("repeated-value", f"{key}: a value stands twice", *path)
+            yield from self._times(key, values, path)
             for one in values:
                 if not isinstance(one, str) or "re" in modifiers.split("|"):
                     continue
@@ -136,6 +137,14 @@ class _Notes(Conventions):
                     )
                 if one != one.strip() and "contains" not in modifiers:
                     yield self.say("note", "space", f"{key}: {one!r} has a space at its end", *path)
+
+    def _times(self, key: str, values: list[Any], path: tuple[str | int, ...]) -> Iterator[Finding]:
+        for name in key.split("|")[1:]:
+            first, last = PARTS_OF_TIME.get(name, (0, 0))
+            for one in values if last else ():
+                if isinstance(one, int) and not first <= one <= last:
+                    text = f"{key}: {one} is no {name}; expected {first} to {last}"
+                    yield self.warn("time-part", text, *path)
 
     def source(self, rule: Detection) -> Iterator[Finding]:
         source = rule.logsource
@@ -204,6 +213,14 @@ class _Notes(Conventions):
         return ("detection",)
 
 
+PARTS_OF_TIME = {
+    "minute": (0, 59),
+    "hour": (0, 23),
+    "day": (1, 31),
+    "week": (1, 53),
+    "month": (1, 12),
+}
+"""As the appendix of modifiers says; but a year may have 53 weeks (ISO 8601)."""
 _SERVICES = {service for services in taxonomy.SERVICES.values() for service in services}
 _WINDOWS = {name for names in taxonomy.CATEGORIES.values() for name in names} | set(
     taxonomy.KERNEL_FILE_CATEGORIES

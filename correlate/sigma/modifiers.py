@@ -7,12 +7,15 @@ Source: sigma-appendix-modifiers.md, 2.1.0. The differences:
   all dashes alike, which is every permutation at no cost.
 - `wide`, `utf16le`, `utf16be`, `utf16`: pySigma refuses all but ASCII and has no `utf16le`; encoded
   bytes are kept here, one character a byte, and `base64` takes them as bytes.
+- `contains`, `startswith`, `endswith`, `cased`: "can be applied on all types of fields"; pySigma takes texts alone. Here a number
+  or a truth value is taken as its text, and `cased` leaves it as it is.
 - `re`: pySigma compiles with the standard engine; patterns are checked by the linear-time engine here.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from itertools import product
 from typing import Any, cast
 
@@ -24,8 +27,10 @@ from sigma.modifiers import (
     modifier_mapping,
 )
 from sigma.types import (
+    SigmaBool,
     SigmaCasedString,
     SigmaExpansion,
+    SigmaNumber,
     SigmaRegularExpression,
     SigmaString,
     SigmaType,
@@ -114,12 +119,16 @@ class Windash(SigmaValueModifier[SigmaString, SigmaString]):
         return made
 
 
-class Cased(SigmaValueModifier[SigmaString, SigmaString]):
+class Cased(SigmaValueModifier[Any, Any]):
     """`cased`; what the value is otherwise, it stays."""
 
     @override
-    def modify(self, val: SigmaString) -> SigmaString:
+    def modify(
+        self, val: SigmaString | SigmaNumber | SigmaBool
+    ) -> SigmaString | SigmaNumber | SigmaBool:
         made: SigmaString
+        if not isinstance(val, SigmaString):
+            return val
         if isinstance(val, DashString):
             made = CasedDashString()
         elif isinstance(val, EncodedString):
@@ -228,3 +237,31 @@ MODIFIERS: dict[str, type[SigmaModifier[Any, Any]]] = {
     "utf16": Utf16,
     "re": Re,
 }
+
+ANY = "any"
+"""Says of a list what holds without it: one of its values. No class: it changes no value."""
+BY_PLACE = frozenset({"contains", "startswith", "endswith"})
+_NUMERIC = frozenset({"lt", "lte", "gt", "gte", "minute", "hour", "day", "week", "month", "year"})
+_TEXTUAL = frozenset(
+    {"windash", "base64", "base64offset", "wide", "utf16", "utf16le", "utf16be", "cidr", "expand", "fieldref"}
+)  # fmt: skip
+
+
+def misfit(names: Sequence[str], values: Sequence[Any]) -> str | None:
+    """Return what is wrong where a modifier does not take a value of a rule, as YAML gave it; None: they fit."""
+    for name in names:
+        for value in values:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if name == "exists" and not isinstance(value, bool):
+                takes = "true or false"
+            elif name in _NUMERIC and not is_number:
+                takes = "a number"
+            elif name in _TEXTUAL and not isinstance(value, str):
+                takes = "text"
+            elif name in BY_PLACE and value is None:
+                takes = "text or a number"
+            else:
+                continue
+            came = "null" if value is None else repr(value)
+            return f"{name!r} takes {takes}; came {came}"
+    return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from difflib import get_close_matches
 from typing import Any
 
 from sigma.conditions import ConditionAND, ConditionOR
@@ -26,7 +27,7 @@ from sigma.rule import (
 from sigma.types import SigmaNull, SigmaNumber, SigmaString, SigmaType, sigma_type
 
 from contract.document import Document
-from correlate.sigma.modifiers import MODIFIERS, Re
+from correlate.sigma.modifiers import ANY, BY_PLACE, MODIFIERS, Re, misfit
 from correlate.sigma.rules import META_KEYS
 
 MAX_VALUES = 20_000
@@ -120,38 +121,60 @@ class Reader:
         return SigmaDetection([self._item("", definition, path)], item_linking=ConditionAND)
 
     def _item(self, key: str, given: Any, path: tuple[str | int, ...]) -> SigmaDetectionItem:
-        field, *names = key.split("|")
+        field, *stated = key.split("|")
+        names = [name for name in stated if name != ANY]
         modifiers = []
         for name in names:
             if name not in MODIFIERS:
                 raise self._document.error(
-                    f"unknown modifier {name!r}; known: {', '.join(sorted(MODIFIERS))}", *path
+                    f"unknown modifier {name!r}{_near(name)}; known: {', '.join(_KNOWN_MODIFIERS)}",
+                    *path,
                 )
             modifiers.append(MODIFIERS[name])
         values = given if isinstance(given, list) else [given]
         if not values:
             raise self._document.error("no values; expected at least one", *path)
         raw = Re in modifiers
+        as_text = not BY_PLACE.isdisjoint(names)
         typed = [
-            self._value(value, (*path, at) if isinstance(given, list) else path, raw=raw)
+            self._value(
+                str(value).lower() if as_text and isinstance(value, int | float) else value,
+                (*path, at) if isinstance(given, list) else path,
+                raw=raw,
+            )
             for at, value in enumerate(values)
         ]
         if not field and any(isinstance(value, SigmaNull) for value in typed):
             raise self._document.error("null must stand under a field", *path)
-        self._check(names, typed, path, listed=isinstance(given, list))
+        self._check(field, stated, typed, path, listed=isinstance(given, list))
         try:
             return SigmaDetectionItem(field or None, modifiers, typed)
         except SigmaError as error:
-            raise self._document.error(f"{key}: {error}", *path) from error
+            wrong = misfit(names, values)
+            if wrong is None and "incompatible to value type" in str(error):
+                wrong = f"{key}: the modifiers do not go together"
+            raise self._document.error(wrong or f"{key}: {error}", *path) from error
 
     def _check(
-        self, names: list[str], typed: list[SigmaType], path: tuple[str | int, ...], *, listed: bool
+        self,
+        field: str,
+        names: list[str],
+        typed: list[SigmaType],
+        path: tuple[str | int, ...],
+        *,
+        listed: bool,
     ) -> None:
         """Refuse what the modifiers appendix does not allow and pySigma lets pass."""
         if len(set(names)) != len(names):
             raise self._document.error("a modifier stands twice", *path)
         if "all" in names and len(typed) < 2 and not listed:  # noqa: PLR2004  # "single item values"
             raise self._document.error("'all' needs a list of values", *path)
+        if "all" in names and ANY in names:
+            raise self._document.error("'all' and 'any' exclude each other", *path)
+        for name in ("startswith", "endswith"):
+            if name in names and not field:
+                text = f"{name!r} needs a field: a keyword is looked for anywhere"
+                raise self._document.error(text, *path)
         for name in ("i", "m", "s"):
             if name in names and "re" not in names:
                 raise self._document.error(f"modifier {name!r} belongs to 're'", *path)
@@ -181,6 +204,15 @@ class Reader:
         if isinstance(typed, SigmaNumber) and isinstance(value, int):
             typed.number = value  # pySigma turns integers past 2**53 into floats
         return typed
+
+
+_KNOWN_MODIFIERS = sorted([ANY, *MODIFIERS])
+
+
+def _near(name: str) -> str:
+    """Return a hint at a modifier of nearly the same name."""
+    near = get_close_matches(name.lower(), _KNOWN_MODIFIERS, 1, 0.7)
+    return f"; is {near[0]!r} meant?" if near else ""
 
 
 def detection(document: Document, identity: str) -> SigmaRule:

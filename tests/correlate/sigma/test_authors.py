@@ -44,6 +44,8 @@ def test_refused_rule_is_an_error_with_line_and_column() -> None:
         ("s: {A: x}\nu: {B: x}", {}, "unused"),
         ("s: {A: [x, null]}", {}, "null-in-list"),
         ("s: {A: [x, X]}", {}, "repeated-value"),
+        ("s: {T|hour: 24}", {}, "time-part"),
+        ("s: {T|week|gte: [0, 5]}", {}, "time-part"),
         ("s: {Imag: x}", {"source": "product: windows, category: process_creation"}, "field"),
         ("s: {A: x}", {"source": "product: windows, category: proces_creation"}, "category"),
         ("s: {A: x}", {"source": "product: windows, service: securty"}, "service"),
