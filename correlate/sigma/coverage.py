@@ -17,7 +17,10 @@ _NAVIGATOR_VERSION = "5.1.0"
 
 
 def layer(rules: Iterable[Detection], name: str = "Opsonin detections") -> dict[str, Any]:
-    """Return a layer: each technique with the number of rules as score and their titles as comment."""
+    """Return a layer: each technique with the number of rules as score and their titles as comment.
+
+    A technique of which only parts are covered has no score; it is there to be unfolded.
+    """
     counts: Counter[str] = Counter()
     titles: dict[str, list[str]] = {}
     highest: dict[str, int] = {}
@@ -27,6 +30,7 @@ def layer(rules: Iterable[Detection], name: str = "Opsonin detections") -> dict[
             titles.setdefault(technique, []).append(rule.title)
             level = LEVELS.index(rule.level)
             highest[technique] = max(highest.get(technique, 0), level)
+    parents = {technique.partition(".")[0] for technique in counts if "." in technique}
     return {
         "name": name,
         "versions": {"attack": _ATTACK_VERSION, "navigator": _NAVIGATOR_VERSION, "layer": "4.5"},
@@ -35,13 +39,21 @@ def layer(rules: Iterable[Detection], name: str = "Opsonin detections") -> dict[
         "techniques": [
             {
                 "techniqueID": technique,
-                "score": count,
+                **(
+                    {
+                        "score": counts[technique],
+                        "comment": "\n".join(sorted(titles[technique])[:20]),
+                        "metadata": [
+                            {"name": "highest level", "value": LEVELS[highest[technique]]}
+                        ],
+                    }
+                    if technique in counts
+                    else {}
+                ),
                 "enabled": True,
-                "comment": "\n".join(sorted(titles[technique])[:20]),
-                "metadata": [{"name": "highest level", "value": LEVELS[highest[technique]]}],
-                "showSubtechniques": "." in technique,
+                "showSubtechniques": technique in parents,
             }
-            for technique, count in sorted(counts.items())
+            for technique in sorted(counts.keys() | parents)
         ],
         "gradient": {
             "colors": ["#ffffff", "#66b1ff"],

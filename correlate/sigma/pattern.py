@@ -67,7 +67,9 @@ def searcher(pattern: str, flags: str = "", *, allow_slow: bool = False) -> Sear
     try:
         compiled = re2.compile(_dialect(pattern, flags), _options(flags))
     except (re2.error, UnicodeError) as error:
-        return _slow(pattern, flags, str(error), allow_slow=allow_slow)
+        said = error.args[0] if error.args else error
+        why = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        return _slow(pattern, flags, why, allow_slow=allow_slow)
     found = compiled.search
 
     def search(text: str) -> bool:

@@ -14,7 +14,9 @@ MAX_DEPTH = 32
 """Objects nested deeper keep no dotted names; keywords still look through them."""
 
 _ATTRIBUTES = ("#attributes", "@attributes", "_attributes", "attributes", "$")
-_TEXTS = ("#text", "text", "_text", "value", "_value", "$t")
+_BESIDE = "_attributes"
+"""Ends the name under which some renderers put a tag's attributes beside the tag."""
+_TEXTS = ("#text", "text", "_text", "value", "_value", "$t", "_")
 
 
 def flat(event: dict[str, Any]) -> dict[str, Any]:
@@ -25,7 +27,12 @@ def flat(event: dict[str, Any]) -> dict[str, Any]:
             isinstance(body.get("System"), dict) or isinstance(body.get("EventData"), dict | list)
         ):
             return _windows(event, body)
-    return dotted(event)
+    made = dotted(event)
+    user_data = made.get("winlog.user_data")
+    if type(user_data) is dict:
+        # Winlogbeat keeps event XML's two sections apart; rules name the fields of either alike.
+        made = {f"winlog.event_data.{name}": one for name, one in user_data.items()} | made
+    return made
 
 
 def dotted(event: dict[str, Any]) -> dict[str, Any]:
@@ -100,6 +107,10 @@ def _windows(event: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _system(tag: str, value: Any, made: dict[str, Any]) -> None:
+    if tag.endswith(_BESIDE) and isinstance(value, dict):
+        for name, inner in value.items():
+            made[f"{tag.removesuffix(_BESIDE)}_{name}"] = inner
+        return
     if not isinstance(value, dict):
         if value is not None:
             made[tag] = value

@@ -175,7 +175,10 @@ def test_layer_of_the_navigator() -> None:
     rules = loaded(rule("s: {A: x}").replace("level: low", "level: low\ntags: [attack.t1059.001]"))
     made = layer(rules.detections.values())
     assert made["versions"]["layer"] == "4.5"
-    assert [(one["techniqueID"], one["score"]) for one in made["techniques"]] == [("T1059.001", 1)]
+    assert [
+        (one["techniqueID"], one.get("score"), one["showSubtechniques"])
+        for one in made["techniques"]
+    ] == [("T1059", None, True), ("T1059.001", 1, False)]
 
 
 def test_broken_rule_keeps_its_last_good_version() -> None:

@@ -31,6 +31,18 @@ AT_SIGNS = {
         "EventData": {"Data": [{"@Name": "Image", "#text": "C:\\a.exe"}, {"@Name": "User"}]},
     }
 }
+BESIDE = {
+    "Event": {
+        "System": {
+            "Provider_attributes": {"Name": "Microsoft-Windows-Sysmon"},
+            "EventID": 1,
+            "EventID_attributes": {"Qualifiers": 0},
+            "Channel": "Microsoft-Windows-Sysmon/Operational",
+            "Execution_attributes": {"ProcessID": 3},
+        },
+        "EventData": {"Data": [{"$": {"Name": "Image"}, "_": "C:\\a.exe"}]},
+    }
+}
 TOP_LEVEL = {
     "System": {"EventID": 1, "Channel": "Microsoft-Windows-Sysmon/Operational"},
     "EventData": {"Image": "C:\\a.exe"},
@@ -51,7 +63,7 @@ ECS = {
     "winlog.event_data.Image": "C:\\a.exe", "winlog.computer_name": "pc",
 }  # fmt: skip
 SHAPES = {
-    "attributes": ATTRIBUTES, "at signs": AT_SIGNS, "top level": TOP_LEVEL, "nxlog": NXLOG,
+    "attributes": ATTRIBUTES, "at signs": AT_SIGNS, "attributes beside": BESIDE, "top level": TOP_LEVEL, "nxlog": NXLOG,
     "winlogbeat": WINLOGBEAT, "ecs": ECS,
 }  # fmt: skip
 
@@ -89,6 +101,27 @@ def test_user_data_are_read_below_their_wrapper() -> None:
     assert flat(event)["Param1"] == "x"
 
 
+def test_winlogbeat_s_user_data_are_named_as_event_data() -> None:
+    rules = loaded(
+        rule("s: {Param1: x, Param2: null}", source="product: windows, service: applocker")
+    )
+    event: dict[str, Any] = {
+        "winlog": {
+            "channel": "Microsoft-Windows-AppLocker/EXE and DLL",
+            "user_data": {"Param1": "X", "xml_name": "EventXML"},
+        },
+        "event": {"code": "8004"},
+    }
+    assert hits(rules, event) == [["r"]]
+    event["winlog"] |= {"event_data": {"Param1": "its own"}}
+    assert hits(rules, event) == [[]]
+
+
+def test_attributes_beside_their_tag_are_linked_with_an_underscore() -> None:
+    made = flat(BESIDE)
+    assert (made["Execution_ProcessID"], made["EventID"], made["EventID_Qualifiers"]) == (3, 1, 0)
+
+
 def test_unnamed_data_become_one_field() -> None:
     event = {"Event": {"System": {"EventID": 1}, "EventData": {"Data": ["a", "b"]}}}
     assert flat(event)["Data"] == ["a", "b"]
@@ -119,7 +152,7 @@ def test_audit_log_of_process_creation_is_read_by_its_own_names() -> None:
         rule("s: {Image|endswith: a.exe, ParentImage: p, IntegrityLevel: h}",
              source="category: process_creation, product: windows")
     )  # fmt: skip
-    event = {
+    event: dict[str, Any] = {
         "Channel": "Security", "EventID": 4688, "NewProcessName": "C:\\a.exe", "ParentProcessName": "p",
         "MandatoryLabel": "h",
     }  # fmt: skip
