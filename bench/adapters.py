@@ -215,6 +215,8 @@ def measure(adapter: Adapter, options: argparse.Namespace) -> dict[str, Any]:
     """Measure one adapter."""
     received_us = from_iso(options.received)
     records = records_of(adapter, options.records, Context(received_us=received_us))
+    if not records:
+        raise SystemExit(f"{adapter.name}: none of the records is read")
     normalizer = Normalizer(adapter, "bench", learns=not options.plain)
     context = Context(received_us=received_us)
     spent, floors, dead, size = [], [], 0, 0

@@ -32,7 +32,8 @@ AUDIT_EVERY: Final = 4096
 
 _KINDS: Final = {
     "port": "P", "count": "N", "epoch": "E", "date": "D", "clock": "C", "span": "H", "name": "W",
-    "text": "T", "url": "U", "digits": "G", "long": "I", "type": "t",
+    "text": "T", "url": "U", "digits": "G", "long": "I", "type": "t", "other": "O",
+    "fixed": "-",
 }  # fmt: skip
 _OP: Final = struct.Struct("<cHHHHqI")
 _HEAD: Final = struct.Struct("<Hq")

@@ -129,12 +129,28 @@ _NAMES = {
     "port": "srcport dstport transport tranport remport locport",
     "count": "sentbyte rcvdbyte sentpkt rcvdpkt sentdelta rcvddelta sentpktdelta rcvdpktdelta duration sessionid xid "
     "incidentserialno filesize durationdelta logdev_offline_duration",
-    "epoch": "eventtime itime",
+    "epoch": "eventtime itime timestamp",
     "date": "date",
     "clock": "time",
     "name": "user unauthuser hostname srcname dstname qname srcserver",
     "url": "url",
 }
-_HOLES = {kind: [name + "=" for name in names.split()] for kind, names in _NAMES.items()}
+_CEF_HOLES = {
+    "port": "spt dpt sourceTranslatedPort destinationTranslatedPort",
+    "count": "in out cnt cn1 cn2 cn3",
+    "epoch": "rt start end",
+    "name": "suser duser",
+    "other": "*",
+    "fixed": "logid log_id eventid craction level proto cat sev type",
+}
+_HOLES = {
+    kind: [
+        prefix + name + "="
+        for prefix in ("", *_CEF_PREFIXES)
+        for name in _NAMES.get(kind, "").split()
+    ]
+    + [name + "=" for name in _CEF_HOLES.get(kind, "").split()]
+    for kind in _NAMES | _CEF_HOLES
+}
 
 ADAPTER = Adapter(name="fortinet.fortigate", parse=parse, typed=True, holes=_HOLES)

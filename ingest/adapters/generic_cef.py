@@ -132,9 +132,11 @@ def _place(fields: Fields) -> None:
 
 _HOLES = holes_of(
     table.CEF_NAMES,
-    epoch="rt start end",
-    digits="externalId",
+    epoch="rt start end fileCreateTime",
+    count="cn1 cn2 cn3 cnt fsize",
     name="suser duser shost dhost dvchost",
+    other="*",
+    fixed="cat proto deviceDirection outcome sev",
 )
 
 ADAPTER = Adapter(name="generic.cef", parse=parse, typed=True, holes=_HOLES)

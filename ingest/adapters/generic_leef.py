@@ -75,6 +75,12 @@ def _time(fields: Fields, context: Context) -> None:
     read_times(fields, _OWN, context, {"devTime": ""})
 
 
-_HOLES = holes_of(table.LEEF_NAMES, epoch="devTime", name="usrName identHostName")
+_HOLES = holes_of(
+    table.LEEF_NAMES,
+    epoch="devTime",
+    name="usrName identHostName",
+    other="*",
+    fixed="cat proto sev",
+)
 
 ADAPTER = Adapter(name="generic.leef", parse=parse, typed=True, holes=_HOLES)

@@ -77,9 +77,10 @@ def unescape(value: str) -> str:
 
 def cleaned(values: Sequence[str], text: str) -> list[str]:
     """Return values without the blanks around them and with their escapes undone; `text` is what they stand in."""
+    stripped = [value.strip() for value in values]
     if "\\" in text:
-        return [unescape(value.strip()) for value in values]
-    return [value.strip() for value in values]
+        return [unescape(value) if "\\" in value else value for value in stripped]
+    return stripped
 
 
 def severity_number(text: str) -> int | None:

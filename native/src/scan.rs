@@ -30,6 +30,8 @@ pub mod kind {
     pub const COUNT: u8 = b'N';
     pub const DIGITS: u8 = b'G';
     pub const LONG: u8 = b'I';
+    /// In tables: a `LONG` of at least five digits behind any key that the table does not name.
+    pub const OTHER: u8 = b'O';
     pub const EPOCH: u8 = b'E';
     pub const STAMP: u8 = b'S';
     /// A time whose month is named and whose year stands behind its day.
@@ -181,7 +183,7 @@ impl Scan {
             let mut quoted = false;
             match c {
                 b'=' if word_end == at => {
-                    sought = spec.contexts.get(&raw[word..=at]).copied().unwrap_or(0);
+                    sought = *spec.contexts.get(&raw[word..=at]).unwrap_or(&spec.others);
                     if raw.get(begin) == Some(&b'"') {
                         quoted = true;
                         begin += 1;

@@ -30,6 +30,8 @@ impl Offset {
 pub struct Spec {
     pub contexts: HashMap<Vec<u8>, u8>,
     pub columns: HashMap<Vec<u8>, Vec<u8>>,
+    /// What may stand behind a key of `key=` that is in none of the contexts.
+    pub others: u8,
     pub has_words: bool,
     pub has_labels: bool,
     pub process: bool,
@@ -46,6 +48,7 @@ impl Spec {
         let mut spec = Spec {
             contexts: HashMap::new(),
             columns: HashMap::new(),
+            others: 0,
             has_words: false,
             has_labels: false,
             process: false,
@@ -60,6 +63,10 @@ impl Spec {
             let (kind, context) = (*entry.first()?, entry.get(2..)?);
             if kind == b'z' {
                 spec.offsets.push(Offset::parse(context)?);
+                continue;
+            }
+            if context == b"*=" {
+                spec.others = kind;
                 continue;
             }
             if kind == b't' {

@@ -6,6 +6,8 @@ use crate::scan::{ends, kind, Scan};
 const MAX_TEXT: usize = 1024;
 const MAX_COUNT_DIGITS: usize = 18;
 const MAX_DIGITS: usize = 20;
+/// Shorter numbers behind keys that no table names may say what it is, not which one.
+const MIN_OTHER: usize = 5;
 /// The greatest number of 64 bits with sign.
 const LONGEST: &[u8] = b"9223372036854775807";
 
@@ -76,6 +78,12 @@ impl Scan {
                     return None;
                 }
                 self.push(sought, at, end, value)
+            }
+            kind::OTHER => {
+                if digits_end(raw, at) < at + MIN_OTHER {
+                    return None;
+                }
+                self.hole_of(raw, at, kind::LONG, quoted)
             }
             kind::DATE => {
                 let value = clock::date_us(raw.get(at..at + 10)?)?;
