@@ -53,16 +53,16 @@ WARM_ROUNDS = 40
 MAX_WARM = 40_000
 VARIED = re.compile(
     rb"""(?P<ip>(?<![\d.])(?<!\d-)\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\d|\.\d{1,3}\.|-\d))
-    |(?P<time>(?:(?<=[T\ "=-])|(?<=/\d{4}:))\d\d:\d\d:\d\d(?!:[\da-f]{2}))
+    |(?P<time>(?<!1970-01-01T)(?<!1970\ )(?:(?<=[T\ "=-])|(?<=/\d{4}:))\d\d:\d\d:\d\d(?!:[\da-f]{2}))
     |(?P<hex>(?<![\w-])(?:[\da-f]{32,128}|[\dA-F]{32,128}|[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12})(?![\w-]))
-    |(?P<number>(?<![\w.-])(?:[3-6]\d{4}|[1-9]\d{5,})(?![\w.-]|,[a-z]{2,6}\d,match))
+    |(?P<number>(?<![\w.-])(?:[3-6]\d{4}|[1-9]\d{5,})(?![\w.-]|,[a-z]{2,6}\d,match|,[A-Z]{4}))
     |(?P<name>(?<=user=)"?[a-z]{3,12}(?=["\s^|])|(?<=User":")[a-z]{3,12}(?=")|(?<=usrName=)[a-z]{3,12}(?=\s))""",
     re.VERBOSE,
 )
 # Numbers behind these say what it is, not which one.
 CONSTANT = re.compile(
     rb"""(?:(?:sig\w*|log|message|attack|app\w*|rule|policy|event|threat|gid|sid)_?i?d?|flags|craction|\bc|\bapp)["']?[=:]\ ?["']?$
-    |[|\[]$|provider_?guid["']?[=:]\ ?["']?\{?$|\bguid=["']\{$|(?:proctitle|saddr|a\d|name|data|cmd|exe|comm)=$|["\[]\d{1,5}:$|[a-zA-Z)"]\($|^$""",
+    |[|\[]$|provider_?guid["']?[=:]\ ?["']?\{?$|\bguid=["']\{$|\b(?:dev(?:ice)?_?(?:id|sn)|sn)["']?[=:]\ ?["']?$|(?:proctitle|saddr|a\d|name|data|cmd|exe|comm)=$|["\[]\d{1,5}:$|[a-zA-Z)"]\($|^$""",
     re.VERBOSE | re.IGNORECASE,
 )
 BEFORE = 24

@@ -191,5 +191,6 @@ _KEYS = table.NAMES | {key: table.NAMES.get(name, "") for key, name in table.CEF
 _HOLES = holes_of(
     _KEYS, ("=", ":", '":'), epoch="time rt devTime", count="sequencenum conns duration"
 )
+_HOLES["epoch"] += ["lastupdatetime=", "lastupdatetime:"]
 
 ADAPTER = Adapter(name="checkpoint.firewall", parse=parse, typed=True, holes=_HOLES)

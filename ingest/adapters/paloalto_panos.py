@@ -318,7 +318,10 @@ _HOLES = {
         for place, column in enumerate(columns.split())
         if column in wanted and name in _LEARNT
     ]
+    + [f'{column}":' for column in sorted(wanted)]
+    + [f"{key}=" for key, column in table.CEF_NAMES.items() if column in wanted]
     for kind, wanted in _KINDS.items()
 }
+_HOLES["count"] += ["cn1=", "PanOSPacketsReceived=", "PanOSPacketsSent=", "PanOSPacketsTotal="]
 
 ADAPTER = Adapter(name="paloalto.panos", parse=parse, typed=True, holes=_HOLES)

@@ -266,7 +266,12 @@ def _classes(code: str, action: str, category: str) -> Fields:
 
 
 _HOLES = holes_of(
-    table.NAMES | table.CEF_FIELDS, port="spt dpt", count="n sess cdur dur", name="usr suser duser"
+    table.NAMES | table.CEF_FIELDS,
+    port="spt dpt",
+    count="n sess cdur dur",
+    name="usr suser duser",
+    other="*",
+    fixed="m c app id sid gcat cat pri msg rule",
 )
 
 ADAPTER = Adapter(name="sonicwall.firewall", parse=parse, typed=True, holes=_HOLES)

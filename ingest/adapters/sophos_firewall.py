@@ -275,6 +275,8 @@ _HOLES = holes_of(
     date="date",
     clock="time",
     name="user_name user",
+    other="*",
+    fixed="log_id messageid id signature_id rule sid classification",
 )
 
 ADAPTER = Adapter(name="sophos.firewall", parse=parse, typed=True, holes=_HOLES)
