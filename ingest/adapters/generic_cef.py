@@ -23,7 +23,7 @@ from ingest.tables import cef as table
 
 _OWN = table.CEF_PREFIX
 _DEVICE = Device({"event.module": "cef", "event.dataset": "generic.cef"})
-_TABLE = KeyTable(_OWN, table.CEF_NAMES, ("N/A",))
+_TABLE = KeyTable(_OWN, table.CEF_NAMES, ("N/A", "n/a"))
 _LINES: Shapes[Plan] = Shapes(TRAILING, _TABLE.plan)
 _CUSTOM = tuple((_OWN + key, f"{_OWN}{key}Label") for key in table.CUSTOM)
 _TIMES = {"rt": "", "end": "event.end", "start": "event.start", "fileCreateTime": "file.created"}

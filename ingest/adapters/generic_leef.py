@@ -22,7 +22,7 @@ from ingest.tables import cef as table
 
 _OWN = table.LEEF_PREFIX
 _DEVICE = Device({"event.module": "leef", "event.dataset": "generic.leef"})
-_TABLE = KeyTable(_OWN, table.LEEF_NAMES, ("-", "N/A"))
+_TABLE = KeyTable(_OWN, table.LEEF_NAMES, ("-", "N/A", "n/a"))
 _NUMBER = re.compile(r"-?\d{1,3}").match
 _LOGON = {"isLoginEvent": "start", "isLogoutEvent": "end"}
 

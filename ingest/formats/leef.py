@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 _HEAD = re.compile(r"LEEF:\s{0,4}([12](?:\.\d)?)\|")
+_PIPED = re.compile(r"[\w.\-]++=[^|]*+\|[\w.\-]++=").match
 _CODE = re.compile(r"(?:0x|\\?x|\\u00)([0-9A-Fa-f]{1,4})").fullmatch
 _BLANKS = re.compile(r"(?:^|\s)([A-Za-z_][\w.\-]*)=")
 _PARTS = 4  # vendor, product, version, event id
@@ -68,10 +69,12 @@ def delimiter_of(text: str) -> str | None:
 def pairs(text: str, start: int, delimiter: str) -> tuple[list[str], list[str]]:
     """Return keys and values from `start` on.
 
-    A part without `=` belongs to the value before it. Text without any delimiter is read as pairs
-    parted by blanks, each value ending where the next `key=` begins. O(length).
+    A part without `=` belongs to the value before it. Text without any delimiter is read as pairs parted by `|`
+    (so PAN-OS's format for QRadar), else by blanks, each value ending where the next `key=` begins. O(length).
     """
     rest = text[start:].strip("\r\n")
+    if delimiter not in rest and _PIPED(rest):
+        delimiter = "|"
     if delimiter not in rest and rest.count("=") > 1:
         parts = _BLANKS.split(rest)
         return parts[1::2], [value.strip() for value in parts[2::2]]
