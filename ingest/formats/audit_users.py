@@ -36,8 +36,12 @@ def add_users(fields: Fields, main: str, merged: dict[str, str]) -> None:
     for part in ("id", "name"):
         if role != "group" and f"user.group.{part}" in fields:
             fields["group." + part] = fields[f"user.group.{part}"]
+    group = meant(merged.get("grp"))
     if role == "group":
-        _named(fields, "group", meant(merged.get("grp")) or account, number)
+        _named(fields, "group", group or account, number)
+    elif group:
+        fields["group.name"] = group
+        fields.pop("group.id", None)  # that was the acting user's
 
 
 def _word(enriched: str | None) -> str | None:

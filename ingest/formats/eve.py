@@ -14,7 +14,7 @@ from contract.event import Fields
 from contract.timestamps import iso
 from ingest.ecs_types import is_long, is_port
 from ingest.formats.address import canonical_ip, canonical_mac
-from ingest.formats.eve_access import read_arp, read_http2, read_mqtt, read_rfb, read_sip
+from ingest.formats.eve_access import ACCESS, judge_session, read_http2
 from ingest.formats.eve_dns import read_dns
 from ingest.formats.eve_tls import read_quic, read_tls
 from ingest.formats.time import iso_us
@@ -175,6 +175,8 @@ def read_smb(fields: Fields, smb: Section, kind: str) -> None:
             _relate(fields, "hosts", host)
     if (command := _text(smb, "command")) is not None:
         fields["event.action"] = command
+        if kind == "smb":
+            judge_session(fields, smb, command)
     if (name := _text(smb, "filename")) is not None:
         fields["file.path"] = name
         fields["file.name"] = name.replace("\\", "/").rpartition("/")[2] or name
@@ -289,7 +291,7 @@ PROTOCOLS: Final[dict[str, Reader]] = {
     "fileinfo": read_fileinfo, "files": read_fileinfo, "smtp": read_smtp, "email": read_email, "smb": read_smb,
     "krb5": read_krb5, "dhcp": read_dhcp, "ftp": read_ftp, "ftp_data": _named_file("filename"),
     "nfs": _named_file("filename"), "tftp": _named_file("file"), "rdp": read_rdp, "netflow": read_netflow,
-    "ether": read_ether, "arp": read_arp, "mqtt": read_mqtt, "rfb": read_rfb, "sip": read_sip,
+    "ether": read_ether, **ACCESS,
 }  # fmt: skip
 
 APPLICATIONS: Final = frozenset(

@@ -1,10 +1,11 @@
-"""EVE sections in which a peer names itself or asks for access: ARP, MQTT, RFB (VNC), SIP; and what HTTP/2 puts into headers.
+"""EVE sections in which a peer names itself or asks for access, from ARP to POP3; and what HTTP/2 puts into headers.
 
 Source: Suricata 7.0 and 8.0 user guide, "Eve JSON Format", and its `etc/schema.json`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from contract.event import Fields
@@ -63,6 +64,74 @@ def read_sip(fields: Fields, sip: Any, kind: str) -> None:
         fields["event.action"] = sip.pop("method").lower()
 
 
+def read_pgsql(fields: Fields, pgsql: Any, kind: str) -> None:
+    """PostgreSQL: the account of a start; a password is not kept."""
+    request = pgsql.get("request") if type(pgsql) is dict else None
+    if type(request) is not dict:
+        return
+    if "password" in request:
+        request["password"] = "***"  # noqa: S105 - in place of one
+    start = request.get("startup_parameters")
+    if type(start) is dict:
+        _account(fields, start, "user")
+
+
+def read_ldap(fields: Fields, ldap: Any, kind: str) -> None:
+    """LDAP: whether a bind was let in."""
+    if type(ldap) is not dict or kind != "ldap":
+        return
+    responses = ldap.get("responses")
+    for response in responses[:MAX_RESPONSES] if type(responses) is list else ():
+        answer = response.get("bind_response") if type(response) is dict else None
+        code = answer.get("result_code") if type(answer) is dict else None
+        if type(code) is str:
+            _judge(fields, is_let_in=code.lower() == "success")
+
+
+def read_snmp(fields: Fields, snmp: Any, kind: str) -> None:
+    """SNMP: the user of version 3."""
+    if type(snmp) is dict:
+        _account(fields, snmp, "usm")
+
+
+def read_pop3(fields: Fields, pop3: Any, kind: str) -> None:
+    """POP3: the account that is named; a password is not kept."""
+    request = pop3.get("request") if type(pop3) is dict else None
+    said = request.get("args") if type(request) is dict else None
+    if type(request) is not dict or type(said) is not list:
+        return
+    command = request.get("command")
+    if command == "USER" and said and type(said[0]) is str and said[0]:
+        fields["user.name"] = said[0]
+        _relate(fields, "user", said[0])
+    elif command in ("PASS", "APOP", "AUTH"):
+        request["args"] = ["***"]
+
+
+def judge_session(fields: Fields, smb: dict[str, Any], command: str) -> None:
+    """SMB: whether the session that was asked for was set up."""
+    status = smb.get("status")
+    if command.endswith("SESSION_SETUP") and type(status) is str and status not in _UNDECIDED:
+        _judge(fields, is_let_in=status == "STATUS_SUCCESS")
+
+
+_UNDECIDED: Final = ("", "STATUS_MORE_PROCESSING_REQUIRED")
+MAX_RESPONSES: Final = 16
+"""Answers to one request that are looked through."""
+
+
+def _judge(fields: Fields, *, is_let_in: bool) -> None:
+    fields["event.outcome"] = "success" if is_let_in else "failure"
+    fields["event.category"] = ["network", "authentication"]
+
+
+def _account(fields: Fields, section: dict[str, Any], name: str) -> None:
+    account = section.get(name)
+    if type(account) is str and account:
+        fields["user.name"] = section.pop(name)
+        _relate(fields, "user", account)
+
+
 def read_http2(fields: Fields, http: dict[str, Any]) -> None:
     """Take the version, and the user agent and referrer out of the headers, where HTTP/2 alone has them."""
     if type(http.get("version")) is str:
@@ -84,3 +153,10 @@ def _relate(fields: Fields, kind: str, value: str) -> None:
     related = fields.setdefault("related." + kind, [])
     if value not in related:
         related.append(value)
+
+
+ACCESS: Final[dict[str, Callable[[Fields, Any, str], None]]] = {
+    "arp": read_arp, "ldap": read_ldap, "mqtt": read_mqtt, "pgsql": read_pgsql, "pop3": read_pop3, "rfb": read_rfb, "sip": read_sip,
+    "snmp": read_snmp,
+}  # fmt: skip
+"""Reader of each section."""
