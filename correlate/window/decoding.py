@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from typing import TypeVar
 
 import msgspec
 
 from contract.errors import StoreError
 from contract.records import Alert
+from correlate.window.distinct import DistinctValues
 from correlate.window.entry import Entry, Value
 from correlate.window.episode import Episode, Inner, Past
 from correlate.window.forms import VERSION, Clock, EpisodeForm, Head, Part, Row
 from correlate.window.group import Group
-from correlate.window.measured import DistinctValues
 from correlate.window.sensor import SensorRule
 from correlate.window.sketch import SlidingSketch
 
 _decode_head = msgspec.json.Decoder(Head).decode
 _decode = msgspec.msgpack.Decoder(Part).decode
 _decode_clock = msgspec.msgpack.Decoder(Clock).decode
+_decode_list = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+
+T = TypeVar("T")
 
 
 def decode(data: bytes, where: str) -> Part:
@@ -28,10 +33,7 @@ def decode(data: bytes, where: str) -> Part:
         StoreError: it is none of ours, or of a later version.
     """
     _check(data, where)
-    try:
-        return _decode(data)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise StoreError(f"state of {where!r} cannot be read: {error}") from error
+    return _read(_decode, data, where)
 
 
 def decode_head(data: bytes, where: str) -> Head:
@@ -40,10 +42,7 @@ def decode_head(data: bytes, where: str) -> Head:
     Raises:
         StoreError: it is none of ours.
     """
-    try:
-        return _decode_head(data)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise StoreError(f"state of {where!r} cannot be read: {error}") from error
+    return _read(_decode_head, data, where)
 
 
 def decode_clock(data: bytes, where: str) -> Clock:
@@ -53,22 +52,24 @@ def decode_clock(data: bytes, where: str) -> Clock:
         StoreError: it is none of ours, or of a later version.
     """
     _check(data, where)
-    try:
-        return _decode_clock(data)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise StoreError(f"state of {where!r} cannot be read: {error}") from error
+    return _read(_decode_clock, data, where)
 
 
-_Any = msgspec.msgpack.Decoder(list[msgspec.Raw])
+def _version(data: bytes) -> int:
+    return msgspec.msgpack.decode(_decode_list(data)[0], type=int)
 
 
 def _check(data: bytes, where: str) -> None:
-    try:
-        version = msgspec.msgpack.decode(_Any.decode(data)[0], type=int)
-    except (msgspec.DecodeError, ValueError, IndexError) as error:
-        raise StoreError(f"state of {where!r} cannot be read: {error}") from error
+    version = _read(_version, data, where)
     if version > VERSION:
         raise StoreError(f"state of {where!r} is of version {version}; we read {VERSION}")
+
+
+def _read(decode: Callable[[bytes], T], data: bytes, where: str) -> T:
+    try:
+        return decode(data)
+    except (msgspec.DecodeError, ValueError, IndexError) as error:
+        raise StoreError(f"state of {where!r} cannot be read: {error}") from error
 
 
 def entry_of(row: Row, facts: bytes, shape: int) -> Entry:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, cast
 from contract.event import Fields
 from contract.records import Rule
 from correlate.window.condition import Number, Test, number
+from correlate.window.distinct import DistinctValues
 from correlate.window.entry import Value
 from correlate.window.evaluate import Always, AtLeast, Evaluator
 from correlate.window.grouping import SEPARATOR, alternatives, lookup, scalar
@@ -21,7 +22,7 @@ from correlate.window.measure import (
     Share,
     Sum,
 )
-from correlate.window.measured import DistinctValues, Measured, Ranked, Summed
+from correlate.window.measured import Measured, Ranked, Summed
 from correlate.window.presence import AllPresent, InOrder
 from correlate.window.rule import Correlation
 
