@@ -104,7 +104,9 @@ def test_learnt_lines_are_answered_as_the_adapter_answers_them(name: str) -> Non
         for variant in variants:
             assert one.take(variant, context()) == other.take(variant, context()), variant
             served += serves(one, variant)
-    assert served > 20
+    assert served, (
+        "expected that some line is learnt: do the holes of the adapter stand in its lines?"
+    )
 
 
 def test_the_first_lines_of_a_shape_are_not_learnt() -> None:
