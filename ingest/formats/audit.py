@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import tzinfo
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -34,6 +35,7 @@ _OPENINGS: Final = frozenset(("{", "("))
 _NOTHING: Final = frozenset(("", "?", "(null)", "(none)", "none"))
 
 
+@lru_cache(1024)
 def type_name(text: str) -> str:
     """Return the name of a record type; the kernel's own log has its number, libraries `UNKNOWN[n]`."""
     if text.isdecimal():

@@ -80,6 +80,8 @@ def _main(kinds: list[str]) -> str:
 def _merged(records: list[Record]) -> dict[str, str]:
     """All records' fields on one level; the first holds, EXECVE's arguments before SYSCALL's registers."""
     merged: dict[str, str] = {}
+    if len(records) == 1 and records[0][0] not in ("PATH", "EXECVE"):
+        return records[0][1].copy()
     for kind, pairs, body in records:
         if kind == "EXECVE":
             merged |= {f"a{n}": text for n, text in enumerate(arguments(pairs, body))}
