@@ -42,6 +42,7 @@ HOLD = [
     "dns.answers.name: b.example", "dns.answers.ttl >= 60", "my.number: 17", "my.number > 3", "my.text: Sev*", "my.text > Se",
     '@timestamp > "2026-06-15" or source.ip: *', '@timestamp: "2026-06-15"', "@timestamp >= 2026-06-15", "@timestamp <= 2026-06",
     "@timestamp > now-1h and @timestamp < now", '@timestamp: "2026-06-15T11:30"', '@timestamp <= "2026-06-15T11:30:00.123Z"',
+    "@timestamp > 2025-12", 'message: "port 4711"', 'message: "Failed password"', "event.risk_score > -1e39",
     "203.0.113.7", "*curl*", '"password for"', "root and not admin", "user.name: (root and web*) or user.name: root", "user.full_name.text: *",
 ]  # fmt: skip
 FAIL = [
@@ -49,6 +50,7 @@ FAIL = [
     "process.command_line: curl", 'message: "for password"', "message: pass", "event.severity: 6", "event.severity > 5",
     "event.severity: 5.5", "process.parent.interactive: false", "winlog.event_data.LogonType: 33", "winlog.event_data.Other: *", "other.field: *",
     "dns.answers.name: c.example", "my.number > 17", "my.text: sev*", "@timestamp > 2026-06-15", "@timestamp < 2026-06-15",
+    "@timestamp <= 2025-12", 'message: "4711 port"', "event.risk_score < -1e39",
     "not source.ip: *", "user.full_name: *", "user.full_name: x*", "203.0.113.8", '@timestamp > "2026-06-15T11:30"',
 ]  # fmt: skip
 
