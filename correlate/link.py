@@ -87,7 +87,7 @@ class Linker:
         return self._end_moment() if moment else ()
 
     def on_time(self, now_us: int) -> Iterable[Output]:
-        """End the moment, tell what is due and forget what ended, deadline by deadline.
+        """End the moment, tell what is due and what passed a bound, and forget what ended, deadline by deadline.
 
         So it does not show in how many steps time passed.
         """
@@ -100,12 +100,12 @@ class Linker:
         if now_us >= self._swept_us + _SWEEP_US:
             self._swept_us = now_us
             self._forget()
-        return [*out, *notices(self._graph)] if out or self._graph.lost else out
+        return [*out, *notices(self._graph)]
 
     def wake_at(self) -> int | None:
-        """Return when something is due or ends; what is held is told at the next watermark at the latest."""
+        """Return when something is due or ends; what is held, or passed a bound, is told at the next watermark at the latest."""
         due_us = self._due_at()
-        if not self._moment:
+        if not self._moment and not self._graph.lost:
             return due_us
         next_us = self._now_us + 1
         return next_us if due_us is None else min(due_us, next_us)
@@ -160,7 +160,7 @@ class Linker:
         for knot in repeated:
             if knot not in change.touched:
                 self._told.later(knot)
-        return [*out, *notices(self._graph)]
+        return out
 
     def _due_at(self) -> int | None:
         due_us, ends_us = self._told.wake_at(), self._graph.wake_at()

@@ -81,6 +81,16 @@ class Baseline:
         self.changed |= {f"host/{host}", f"rule/{rule}"}
         return rarity
 
+    def count(self, host: str, rule: str, slot_us: int, rarity: Rarity) -> None:
+        """Count one more run of a kind that was learnt in a slot; it is as unusual as the first."""
+        habits = self.hosts.get(host)
+        times = habits.kinds.get(rule) if habits is not None else None
+        if habits is None or times is None:
+            return  # beyond a bound
+        times.add(slot_us)
+        if not rarity.is_common:
+            habits.note(slot_us, _level(rarity.per_day))
+
     def again(self, host: str, rule: str, time_us: int) -> Rarity | None:
         """Return how unusual a run that was counted at a time is by what is known now; None when it was not counted."""
         habits = self.hosts.get(host)
@@ -119,7 +129,7 @@ class Baseline:
         days = max((time_us - since_us) / DAY_US, MIN_DAYS)
         times, general = habits.kinds.get(rule), self.rules.get(rule)
         seen = times.before(until_us) if times else 0
-        hosts = max(1, bisect_left(self._firsts, time_us))
+        hosts = max(1, bisect_left(self._firsts, slot_us))
         per_day = (seen + 1) / days
         episodes = habits.episodes(_level(per_day), until_us)
         # In general: what other hosts have daily is no wonder here, though it is new here.

@@ -16,6 +16,7 @@ _WORDS: Final = {
     "relations": "more processes, connections and files than are remembered; the oldest went",
     "addresses": "more addresses than are remembered; the one longest unbound went",
     "habits": "more hosts, or rules on one host, than habits are learnt of; they count as never seen",
+    "resting": "more members of crowds than are kept in mind; the oldest went",
     "crowd": "one rule against one target from many sources; these alerts make no chain of their own",
 }
 
@@ -26,6 +27,7 @@ def notices(graph: Graph) -> list[Notice]:
         ("relations", graph.around.relations),
         ("addresses", graph.around.identity),
         ("habits", graph.weighing.baseline),
+        ("resting", graph.resting),
     )
     if not graph.lost and not any(part.lost for _, part in parts):
         return []

@@ -102,6 +102,10 @@ class Column:
         edge = crowd + 1 if more > 0 else crowd
         return [one for one in (slot - 1, slot, slot + 1) if self.size(one) == edge]
 
+    def tally(self, slot: int, more: int) -> None:
+        """Count in a slot where it is known that no crowd begins or ends by it."""
+        self.counts[slot] = self.counts.get(slot, 0) + more
+
     def size(self, slot: int) -> int:
         """Return how many runs stand beside one in a slot, itself included."""
         counts = self.counts
@@ -110,6 +114,12 @@ class Column:
     def end(self, slot: int) -> None:
         """Note that a run of a slot is over; it counts on."""
         self.over[slot] = self.over.get(slot, 0) + 1
+
+    def is_asked(self, slot: int) -> bool:
+        """Tell whether a run that is not over counts beside a slot."""
+        return any(
+            self.counts.get(one, 0) > self.over.get(one, 0) for one in (slot - 1, slot, slot + 1)
+        )
 
     def forget(self, slot: int) -> None:
         """Count no more what is over."""

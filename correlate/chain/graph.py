@@ -19,6 +19,7 @@ from correlate.chain.joining import Joining
 from correlate.chain.knots import Change, Weave
 from correlate.chain.postings import Postings
 from correlate.chain.regain import Regain, concerned
+from correlate.chain.resting import Rest, Resting
 from correlate.chain.runs import Knot, Member, Run
 from correlate.chain.settings import LinkSettings
 from correlate.chain.signature import facts_of, member_of, sign
@@ -53,6 +54,7 @@ class Graph:
         self.weighing = Weighing(settings)
         self.postings = Postings(settings.crowd, microseconds(settings.lifetime))
         self._joining = Joining(self.postings, self.around.hubs, microseconds(settings.lifetime))
+        self.resting = Resting(self.postings, self.weighing.baseline, self.around, settings)
         self.words = Words()
         self.weave = Weave(self._ties, settings.max_chain_runs, self._sides)
         self.trust = Trust()
@@ -65,7 +67,7 @@ class Graph:
 
     def take(self, alert: Alert, change: Change) -> Run | None:
         """Take an alert, a revision or a retraction; return the run it is in when it is only a repetition."""
-        known = self.held.by_alert.get(alert.id)
+        known = self.held.by_alert.get(alert.id) or self._roused(alert, change)
         stale = self.gone.get(alert.id, (0, 0))[0]
         if known is not None:
             stale = known.members[alert.id].revision
@@ -84,18 +86,24 @@ class Graph:
         if known is not None and known.signature != signature:
             self._lose(known, alert.id, change)
             known = None
+        if (rest := self.resting.of_signature(signature)) is not None:
+            self._wake([rest], change)
         run = known or self.held.find(signature, member)
         if run is not None:
             return self._repeat(run, member, change)
+        if not self.words.of((alert.id,)) and self.resting.takes(alert, signature, signing, member):
+            self.lost["crowd"] += 1
+            return None
         self._open(alert, signature, signing, member, change)
         return None
 
     def observe(self, seen: Observation, change: Change) -> None:
         """Take what an event tells beside any alert."""
         self.weighing.baseline.start(seen.time_us)
-        runs = {run for key in self.around.learn(seen) for run in self.postings.at(key)}
-        runs |= self.around.rename(seen.fields, seen.time_us)
-        self._reach_again(runs, change)
+        fresh = self.around.learn(seen)
+        self._wake(map(self.resting.of_key, fresh), change)
+        runs = {run for key in fresh for run in self.postings.at(key)}
+        self._reach_again(runs | self._renamed(seen.fields, seen.time_us, change), change)
         if ATTESTATION_RESULT in seen.fields:
             self._appraise(entities_of(seen.fields), seen.time_us, seen.fields, change)
 
@@ -121,9 +129,34 @@ class Graph:
         self.weighing.learn(run)
         self._appraise(run.signing, run.first_us, alert.fields, change)
         if "host.ip" in alert.fields:
-            self._reach_again(self.around.rename(alert.fields, member.time_us) - {run}, change)
+            self._reach_again(self._renamed(alert.fields, member.time_us, change) - {run}, change)
         change.touched.add(self.weave.knot(run))
         self._index(run, change)
+
+    def _renamed(self, fields: Fields, time_us: int, change: Change) -> set[Run]:
+        """Learn who addresses are; return the runs that this may concern."""
+        ips = self.around.rename(fields, time_us)
+        for ip in ips if self.resting else ():
+            self._wake([self.resting.of_key(f"ip|{ip}"), *self.resting.against(ip)], change)
+        return self.around.asking(ips)
+
+    def _roused(self, alert: Alert, change: Change) -> Run | None:
+        """Return the run of an alert that is at rest and of which something newer is said."""
+        rest = self.resting.of_alert(alert.id)
+        if rest is None:
+            return None
+        self._wake([rest], change)
+        return self.held.by_alert[alert.id]
+
+    def _wake(self, rests: Iterable[Rest | None], change: Change) -> None:
+        """Make runs of members of crowds that were at rest."""
+        for rest in list(dict.fromkeys(rests)):
+            if rest is not None:
+                run = self.resting.wake(rest, self.held.number())
+                self.held.hold(run)
+                self.weighing.hold(run)
+                change.touched.add(self.weave.knot(run))
+                self._index(run, change)
 
     def hold(self, run: Run) -> None:
         """Put back a run that was held: indexed, in no knot yet."""
@@ -201,6 +234,7 @@ class Graph:
         disturbed = self.postings.remove(run).union(self.weighing.take_back(run))
         self.weave.drop(run, change)
         self.weave.retie(disturbed - {run}, change)
+        self._wake(self.resting.uneasy(run.rule.id, run.reach), change)
 
     # -------------------------------------------------------------- edges
 
@@ -226,6 +260,7 @@ class Graph:
 
     def _index(self, run: Run, change: Change) -> None:
         run.reach = self.around.reach(run)
+        self._call(run, change)
         disturbed, lost = self.postings.add(run)
         if disturbed:
             self.weave.retie({run, *disturbed, *(one for one, _, _ in lost)}, change)
@@ -239,11 +274,19 @@ class Graph:
 
     def _reindex(self, run: Run, change: Change) -> None:
         disturbed = self.postings.remove(run)
+        before = run.reach
         run.reach = self.around.reach(run)
+        self._call(run, change)
         more, lost = self.postings.add(run)
         self.weave.retie({run, *disturbed, *more, *(one for one, _, _ in lost)}, change)
         run.grown = False
         self.held.changed[run.number] = run
+        self._wake(self.resting.uneasy(run.rule.id, before), change)
+
+    def _call(self, run: Run, change: Change) -> None:
+        """Wake whom a run can be joined to."""
+        if self.resting:
+            self._wake((self.resting.of_key(reach.key) for reach in run.reach), change)
 
     def settle(self, knot: Knot, change: Change) -> None:
         """Look again for the edges of runs that grew."""
@@ -258,13 +301,12 @@ class Graph:
 
     def wake_at(self) -> int | None:
         """Return when the next run ripens or may expire."""
-        ripe_us, ends_us = self.weighing.wake_at(), self.held.wake_at()
-        if ripe_us is None or ends_us is None:
-            return ends_us if ripe_us is None else ripe_us
-        return min(ripe_us, ends_us)
+        times = (self.weighing.wake_at(), self.held.wake_at(), self.resting.wake_at())
+        return min((one for one in times if one is not None), default=None)
 
     def ripen(self, now_us: int, change: Change) -> None:
         """Weigh again the runs whose lateness is over, and look again for their coincidences."""
+        self.resting.pass_time(now_us)
         ripe, runs = self.weighing.ripen(now_us, self.held.runs)
         for run in ripe:
             self.held.changed[run.number] = run
@@ -301,6 +343,7 @@ class Graph:
             old_us: a lifetime before it: what is older and held by nothing is over.
         """
         oldest_us = min((run.first_us for run in self.held.runs.values()), default=now_us)
+        oldest_us = min(oldest_us, self.resting.oldest_us or now_us)
         self.trust.forget(self.around.forget_before(now_us, oldest_us))
         self.postings.forget(now_us - self._lateness_us)
         self.words.forget(old_us, self.held.by_alert)

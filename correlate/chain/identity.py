@@ -70,6 +70,10 @@ class Identity:
         self.changed.add(ip)
         return True
 
+    def knows(self, ip: str) -> bool:
+        """Tell whether anybody ever claimed an address."""
+        return ip in self._rows
+
     def host_at(self, ip: str, time_us: int) -> Binding | None:
         """Return the binding that held at a time, else the first within an hour after; None when disputed."""
         rows = self._rows.get(ip)

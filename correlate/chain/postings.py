@@ -62,6 +62,14 @@ class Postings:
         """Return the slot in which a run counts towards crowds."""
         return run.posted[0] // self._slot_us
 
+    def slot_at(self, time_us: int) -> int:
+        """Return the slot of a time."""
+        return time_us // self._slot_us
+
+    def at_any(self, key: str) -> bool:
+        """Tell whether any run, or the memory of one, is found under a key."""
+        return key in self._by_key
+
     def column(self, key: str, side: str, rule: str) -> Column | None:
         """Return the runs of a rule through a thing."""
         posting = self._by_key.get(key)
@@ -76,7 +84,7 @@ class Postings:
         for reach in run.reach:
             column = self.column(reach.key, reach.side, run.rule.id)
             if column is None:
-                column = self._open(reach.key, reach.side, run.rule.id)
+                column = self.open((reach.key, reach.side, run.rule.id))
             place = column.add(Row(*run.posted, run, reach))
             if _crowds(reach):
                 disturbed.update(self._recount(column, run, 1))
@@ -107,14 +115,15 @@ class Postings:
                     disturbed.update(self._recount(column, run, -1))
                 disturbed.update(one for one, _ in self._seeing(reach, column, place))
             elif _crowds(reach):
-                self._end(column, (reach.key, reach.side, run.rule.id), self.slot_of(run))
+                self.end((reach.key, reach.side, run.rule.id), self.slot_of(run))
             if not column.rows and not column.counts:
                 self._drop(reach.key, reach.side, run.rule.id)
         disturbed.discard(run)
         return disturbed
 
-    def _end(self, column: Column, place: Place, slot: int) -> None:
-        column.end(slot)
+    def end(self, place: Place, slot: int) -> None:
+        """Note that a run that counts in a slot is over; it counts on."""
+        self.open(place).end(slot)
         self._over.setdefault(slot, set()).add(place)
         self.changed.add(place)
 
@@ -124,9 +133,7 @@ class Postings:
         for slot in [one for one in self._over if one < limit]:
             for place in list(self._over[slot]):
                 column = self.column(*place)
-                if column is None or any(
-                    abs(self.slot_of(row.run) - slot) <= 1 for row in column.rows
-                ):
+                if column is None or column.is_asked(slot):
                     continue
                 column.forget(slot)
                 self.changed.add(place)
@@ -144,14 +151,16 @@ class Postings:
     def restore(self, row: list[Any]) -> None:
         """Put back what `part` returned."""
         key, side, rule, over = row
-        column = self._open(key, side, rule)
+        column = self.open((key, side, rule))
         for slot, count in over:
             for _ in range(count):
-                self._end(column, (key, side, rule), slot)
+                self.end((key, side, rule), slot)
             column.count(slot, count, 0)
         self.changed.clear()
 
-    def _open(self, key: str, side: str, rule: str) -> Column:
+    def open(self, place: Place) -> Column:
+        """Return the column of a place, a new one where there is none."""
+        key, side, rule = place
         return self._by_key.setdefault(key, {}).setdefault(side, {}).setdefault(rule, Column())
 
     def _drop(self, key: str, side: str, rule: str) -> None:

@@ -131,6 +131,10 @@ class Relations:
         while self._chunks and all(up.time_us < before_us for up in self._chunks[0].rows):
             self._drop()
 
+    def leads(self, key: str) -> bool:
+        """Tell whether anything is known to lie up from a thing."""
+        return key in self._up
+
     def reach(
         self, key: str, time_us: int, span_us: int
     ) -> Iterator[tuple[str, str, float, str, int]]:

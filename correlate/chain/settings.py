@@ -34,8 +34,9 @@ class LinkSettings(BaseModel):
             hosts both together stay below one false chain in two days.
         hubs: what supports joins and makes none: addresses and networks behind which many hosts stand (NAT, proxy,
             VPN gateway), names of hosts that all talk to (domain controllers), accounts that all use.
-        max_runs, max_chain_runs, max_run_alerts, max_relations, max_names: sizes of the graph, of
-            one chain, of one run, of what observations told, and of ids remembered after a merge.
+        max_runs, max_chain_runs, max_run_alerts, max_resting, max_relations, max_names: sizes of the graph, of
+            one chain, of one run, of the crowds' members beside the graph, of what observations told, and of ids
+            remembered after a merge.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,5 +57,6 @@ class LinkSettings(BaseModel):
     max_runs: Count = 20_000
     max_chain_runs: Count = 512
     max_run_alerts: Count = 256
+    max_resting: Count = 100_000
     max_relations: Count = 200_000
     max_names: Count = 20_000

@@ -11,11 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from contract.errors import StoreError
-from contract.records import Rule
+from contract.records import Entity, Rule
 from correlate.chain.edges import CODE_OF, EDGE_OF, Tie
 from correlate.chain.entities import entity
 from correlate.chain.graph import Graph
 from correlate.chain.habits import Rarity
+from correlate.chain.resting import Group, Kind, Rest
 from correlate.chain.runs import Knot, Member, Reach, Run
 
 VERSION: Final = 1
@@ -74,6 +75,7 @@ def _known(graph: Graph) -> Iterator[tuple[str, set[Any], Callable[[Any], dict[s
     around, baseline = graph.around, graph.weighing.baseline
     yield "gone", graph.changed_gone, lambda one: _row(graph.gone.get(one))
     yield "crowd", graph.postings.changed, lambda one: _row(graph.postings.part(one))
+    yield "rest", graph.resting.changed, lambda one: _rest(graph.resting.group(one))
     yield "word", graph.words.changed, lambda one: _row(graph.words.part(one))
     yield "base", baseline.changed, baseline.part
     yield "seen", around.relations.changed, lambda one: _rows(around.relations.part(one))
@@ -88,14 +90,48 @@ def _rows(rows: Any) -> dict[str, Any] | None:
     return None if rows is None else {"rows": rows}
 
 
+def _rest(group: Group | None) -> dict[str, Any] | None:
+    if group is None:
+        return None
+    return {
+        "kind": group.kind,
+        "rarity": _rarity(group.rarity),
+        "ripe": group.is_ripe,
+        "rests": [
+            [
+                rest.signature,
+                [_entity(it) for it in rest.signing],
+                rest.facts,
+                _member(rest.member),
+                rest.keys,
+            ]
+            for rest in group.rests.values()
+        ],
+    }
+
+
+def _rarity(rarity: Rarity) -> list[float]:
+    return [
+        rarity.seen,
+        rarity.per_day,
+        rarity.host_per_day,
+        rarity.hosts,
+        rarity.days,
+        rarity.factor,
+    ]
+
+
+def _entity(one: Entity) -> tuple[str, str, str]:
+    return one.type, one.value, one.role
+
+
+def _member(one: Member) -> tuple[Any, ...]:
+    floating = [_entity(it) for it in one.floating]
+    return one.id, one.revision, one.time_us, one.last_us, one.count, floating
+
+
 def _members(run: Run) -> bytes:
-    return _encode(
-        [
-            (one.id, one.revision, one.time_us, one.last_us, one.count,
-             [(it.type, it.value, it.role) for it in one.floating])
-            for one in run.members.values()
-        ]
-    )  # fmt: skip
+    return _encode([_member(one) for one in run.members.values()])
 
 
 def _run(run: Run) -> bytes:
@@ -107,13 +143,12 @@ def _run(run: Run) -> bytes:
             "signature": run.signature,
             "tactics": run.tactics,
             "techniques": run.techniques,
-            "signing": [[one.type, one.value, one.role] for one in run.signing],
+            "signing": [_entity(one) for one in run.signing],
             "facts": run.facts,
             "folded": run.folded,
             "grown": run.grown,
             "last": run.last_us,
-            "rarity": [run.rarity.seen, run.rarity.per_day, run.rarity.host_per_day,
-                       run.rarity.hosts, run.rarity.days, run.rarity.factor],
+            "rarity": _rarity(run.rarity),
             "noted": run.noted_us,
             "partner": run.partner.number if run.partner else None,
             "ripe": run.ripe_us,
@@ -158,10 +193,13 @@ def restore(graph: Graph, parts: Mapping[str, bytes]) -> None:
     """
     stored = {int(rest): part for rest, part in _of_kind("run", parts)}
     knots = {int(rest): part for rest, part in _of_kind("knot", parts)}
+    rests = {int(rest): part for rest, part in _of_kind("rest", parts)}
     _know(graph, parts)
     try:
         for number in sorted(stored):
             graph.hold(_read(number, stored[number]))
+        for number in sorted(rests):
+            graph.resting.restore(_read_rest(number, rests[number]))
         for number, part in stored.items():
             partner = part["partner"]
             graph.held.runs[number].partner = graph.held.runs.get(partner)
@@ -217,6 +255,23 @@ def _ties(rows: list[list[Any]]) -> tuple[Tie, ...]:
     return tuple(Tie(EDGE_OF[code], weight, key, via) for code, weight, key, via in rows)
 
 
+def _read_rest(number: int, part: dict[str, Any]) -> Group:
+    place, target, rule, tactics, techniques, minute_us = part["kind"]
+    kind: Kind = (tuple(place), target, tuple(rule), tuple(tactics), tuple(techniques), minute_us)
+    group = Group(number, kind, Rarity(*part["rarity"]), part["ripe"])
+    for signature, signing, facts, member, keys in part["rests"]:
+        held = _read_member(member)
+        group.rests[held.id] = Rest(
+            signature, tuple(entity(*one) for one in signing), facts, held, tuple(keys), group
+        )
+    return group
+
+
+def _read_member(row: list[Any]) -> Member:
+    one, revision, time_us, last_us, count, floating = row
+    return Member(one, revision, time_us, last_us, count, tuple(entity(*it) for it in floating))
+
+
 def _read(number: int, part: dict[str, Any]) -> Run:
     rule, name, level = part["rule"]
     run = Run(
@@ -235,9 +290,8 @@ def _read(number: int, part: dict[str, Any]) -> Run:
     run.noted_us = part["noted"]
     run.ripe_us = part["ripe"]
     run.reach = tuple(Reach(*row) for row in part.get("reach") or ())
-    for one, revision, time_us, last_us, count, floating in part["members"]:
-        run.members[one] = Member(
-            one, revision, time_us, last_us, count, tuple(entity(*it) for it in floating)
-        )
+    for row in part["members"]:
+        member = _read_member(row)
+        run.members[member.id] = member
     run.measure()
     return run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from contract.event import Fields, Observation
 from contract.timestamps import microseconds
 from correlate.chain.edges import DAY_US, HOUR_US
@@ -34,12 +36,13 @@ class Surroundings:
         """Take what an event tells of causes; return the keys from which something new can be reached."""
         return self.relations.learn(seen)
 
-    def rename(self, fields: Fields, time_us: int) -> set[Run]:
-        """Learn who addresses are; return the runs that this may concern."""
-        runs: set[Run] = set()
-        for ip in self.identity.learn(fields, time_us):
-            runs.update(self._by_ip.get(ip, ()))
-        return runs
+    def rename(self, fields: Fields, time_us: int) -> list[str]:
+        """Learn who addresses are; return those of which something is new."""
+        return self.identity.learn(fields, time_us)
+
+    def asking(self, ips: Iterable[str]) -> set[Run]:
+        """Return the runs that hang on whom addresses are."""
+        return {run for ip in ips for run in self._by_ip.get(ip, ())}
 
     def reach(self, run: Run) -> tuple[Reach, ...]:
         """Return through what a run can be joined, and keep in mind whose addresses that depends on."""
@@ -51,6 +54,17 @@ class Surroundings:
             for ip in run.asked:
                 self._by_ip.setdefault(ip, {})[run] = None
         return found
+
+    def key_of(self, ip: str, time_us: int) -> str:
+        """Return the key that an address stands for at a time."""
+        if not self.identity.knows(ip) or self.hubs.is_address(ip):
+            return f"ip|{ip}"
+        bound = self.identity.host_at(ip, time_us)
+        return f"ip|{ip}" if bound is None else f"host|{bound.host}"
+
+    def leads(self, key: str) -> bool:
+        """Tell whether anything is known to lie up from a thing."""
+        return self.relations.leads(key)
 
     def leave(self, run: Run) -> None:
         """Keep a run in mind no more."""

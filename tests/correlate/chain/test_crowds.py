@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from contract.event import Observation
 from contract.records import Alert, Level, Rule
-from contract.timestamps import microseconds, to_datetime
+from contract.timestamps import from_datetime, microseconds, to_datetime
 from correlate.chain.entities import entities_of
+from correlate.chain.resting import Resting
 from correlate.chain.settings import LinkSettings
+from correlate.link import Linker
 from tests.correlate.chain.site import START_US, Item, in_order, shuffled, told
 
 MINUTE_US = 60_000_000
@@ -69,6 +74,96 @@ def test_a_long_scan_is_linked_alike_in_any_order(seed: int) -> None:
     items.sort(key=lambda one: one.time)  # type: ignore[union-attr]
     (chain,) = agree(items, seed).values()
     assert len(chain["alerts"]) == 121
+
+
+def siege(seed: int) -> list[Item]:
+    """A flood against two hosts, and all that may ask for one of its sources, or change what it is."""
+    dice = random.Random(seed)  # noqa: S311  the same site again
+    found: list[Item] = []
+    targets = ("10.0.0.5", "10.0.0.6")
+    for number in range(90):
+        minute = dice.uniform(0, 12) if number < 70 else dice.uniform(0, 2 * DAY)
+        source, target = f"198.51.100.{dice.randrange(80)}", targets[number % 7 == 0]
+        named = {"source__ip": source, "destination__ip": target}
+        if number % 3 == 0:
+            named["network__community_id"] = f"1:{number}="
+        first = alert(number, minute, "flood", "medium", **named)
+        found.append(first)
+        found += _asks(first, number, minute + dice.uniform(0, 40), dice.randrange(12), named)
+    return sorted(found, key=lambda one: (one.time_us if isinstance(one, Observation) else from_datetime(one.time)))  # fmt: skip
+
+
+def _asks(
+    first: Alert, number: int, after: float, kind: int, named: dict[str, str]
+) -> Iterator[Item]:
+    """Yield what asks for a member of a flood."""
+    source, target = named["source__ip"], named["destination__ip"]
+    shell = {"host__name": "web", "process__entity_id": "p2"}
+    last = to_datetime(START_US + int(after * MINUTE_US))
+    match kind:
+        case 0:
+            yield first.model_copy(update={"revision": 2, "retracted": True})
+        case 1:
+            yield first.model_copy(update={"revision": 2, "last": last})
+        case 2:
+            yield alert(1000 + number, after, "exploit", "high", **named)
+        case 3:
+            opened = {**shell, "source__ip": source, "destination__ip": "10.0.0.9"}
+            yield seen(number, after, **opened)
+        case 4:
+            yield seen(number, after, host__name="web", host__ip=[target])
+        case 5:
+            yield seen(number, after, host__name=f"ws{number}", host__ip=[source])
+        case 6 if "network__community_id" in named:
+            flow = named["network__community_id"]
+            yield seen(number, after, **shell, network__community_id=flow, destination__ip=target)
+            yield alert(1000 + number, after, "shell", "high", **shell)
+        case 7:
+            yield alert(1000 + number, after, "scan", source__ip=target, destination__ip=source)
+
+
+def seen(number: int, minute: float, **fields: Any) -> Observation:
+    named = {name.replace("__", "."): value for name, value in fields.items()}
+    return Observation(f"o{number}", START_US + int(minute * MINUTE_US), named)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_member_of_a_crowd_at_rest_is_what_its_run_would_have_been(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = siege(seed)
+    rested = 0
+    takes = Resting.takes
+
+    def counted(*given: Any) -> bool:
+        nonlocal rested
+        done = takes(*given)
+        rested += done
+        return done
+
+    monkeypatch.setattr(Resting, "takes", counted)
+    chains = agree(items, seed)
+    assert rested > 20
+    monkeypatch.setattr(Resting, "takes", lambda *_: False)
+    assert told(in_order(items)) == chains
+
+
+def test_members_at_rest_are_stored_as_few_parts_and_end_with_their_time() -> None:
+    logic = Linker(LinkSettings(), (), {})
+    for number in range(600):
+        list(logic.on_item(alert(number, number / 100, "flood", "medium", source__ip=f"198.51.{number >> 8}.{number & 255}", destination__ip="10.0.0.5")))  # fmt: skip
+        list(logic.on_moment(number + 1))
+    list(logic.on_time(START_US + 5 * MINUTE_US))
+    kinds = Counter(name.partition("/")[0] for name in logic.snapshot())
+    assert kinds["run"] < 20
+    assert 3 <= kinds["rest"] < 10
+    list(logic.on_time(START_US + 3 * DAY * MINUTE_US))
+    gone = logic.snapshot()
+    assert (
+        sum(data is None for name, data in gone.items() if name.startswith("rest/"))
+        == kinds["rest"]
+    )
+    assert logic.wake_at() is None
 
 
 def test_sources_that_come_once_a_day_are_no_crowd() -> None:

@@ -1,0 +1,333 @@
+"""Members of a crowd at rest: one rule's alerts against one target from ever new sources, kept as a row each.
+
+A crowd joins nothing by its target, so a member can only be joined by its own source. Until something asks for that source, or
+for anything else that it names, it needs no run, no knot and no chain: it rests here and wakes as the run that it would have
+been. What may change what it is wakes it: a revision, a retraction, a repetition, a binding, a relation, a smaller crowd.
+
+Members that began in one minute are as unusual as each other, so they are weighed, stored and forgotten together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Any, Final, TypeAlias
+
+from contract.records import Alert, Entity, Level, Rule
+from contract.timestamps import microseconds
+from correlate.chain.baseline import Baseline
+from correlate.chain.habits import SLOT_US, Rarity, slot_of
+from correlate.chain.postings import Place, Postings
+from correlate.chain.runs import Member, Reach, Run
+from correlate.chain.settings import LinkSettings
+from correlate.chain.signature import facts_of
+from correlate.chain.stages import ATTESTATION_RESULT
+from correlate.chain.surroundings import Surroundings
+
+_ADDRESSED: Final = frozenset({"host.ip", ATTESTATION_RESULT})
+"""Fields by which an alert says more than whom it is about."""
+
+GROUP: Final = 256
+"""Members that are stored as one part."""
+
+PLAIN: Final = frozenset({"ip", "mac", "flow", "domain", "url"})
+"""Types that an alert may name and rest: they join by what they are, not by what else the alert says."""
+
+Kind: TypeAlias = tuple[Place, str, tuple[str, str, Level], tuple[str, ...], tuple[str, ...], int]
+"""What members of a group have in common: crowd, target's address, rule, tactics, techniques, minute."""
+
+
+@dataclass(slots=True, eq=False)
+class Rest:
+    """One member: what its run is made of. `keys` are the things by which it can be asked for."""
+
+    signature: str
+    signing: tuple[Entity, ...]
+    facts: dict[str, Any]
+    member: Member
+    keys: tuple[str, ...]
+    group: Group
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Members of one kind and minute; `is_ripe` once nothing that is late can change how unusual they are."""
+
+    number: int
+    kind: Kind
+    rarity: Rarity
+    is_ripe: bool = False
+    rests: dict[str, Rest] = field(default_factory=dict)
+
+
+class Resting:
+    """All members at rest.
+
+    Args:
+        postings: where they count towards crowds.
+        baseline: where they count towards habits.
+        around: what is known of the things that they name.
+        settings: bounds and spans.
+
+    Attributes:
+        changed: numbers of groups since the snapshot took them.
+        lost: members that the bound put out.
+    """
+
+    def __init__(
+        self, postings: Postings, baseline: Baseline, around: Surroundings, settings: LinkSettings
+    ) -> None:
+        self._postings = postings
+        self._baseline = baseline
+        self._around = around
+        self._crowd = settings.crowd
+        self._bound = settings.max_resting
+        self._lateness_us = microseconds(settings.lateness)
+        self._over_us = microseconds(settings.lifetime) + self._lateness_us
+        self._groups: dict[int, Group] = {}
+        self._filling: dict[Kind, Group] = {}
+        self._by_alert: dict[str, Rest] = {}
+        self._by_signature: dict[str, Rest] = {}
+        self._by_key: dict[str, Rest] = {}
+        self._by_place: dict[Place, dict[Group, None]] = {}
+        self._ends: list[tuple[int, int]] = []
+        self._next = 1
+        self.changed: set[int] = set()
+        self.lost = 0
+
+    def __len__(self) -> int:
+        return len(self._by_alert)
+
+    # -------------------------------------------------------------- to rest
+
+    def takes(
+        self, alert: Alert, signature: str, signing: tuple[Entity, ...], member: Member
+    ) -> bool:
+        """Lay a new alert to rest if it is a member of a crowd of whose things nobody else has any; tell whether."""
+        if not _ADDRESSED.isdisjoint(alert.fields) or member.last_us - member.time_us > SLOT_US:
+            return False
+        crowd = self._crowd_of(alert.rule.id, signing, member.time_us)
+        if crowd is None:
+            return False
+        target, place = crowd
+        keys = self._keys(target, (*signing, *member.floating), member.time_us)
+        if not keys:
+            return False
+        rule = alert.rule
+        minute_us = slot_of(member.time_us)
+        kind = (
+            place,
+            target,
+            (rule.id, rule.name, rule.level),
+            alert.tactics,
+            alert.techniques,
+            minute_us,
+        )
+        group = self._filling.get(kind)
+        if group is None or len(group.rests) >= GROUP:
+            rarity = self._baseline.learn(target, rule.id, member.time_us)
+            group = self._filling[kind] = self._hold(Group(self._next, kind, rarity))
+        else:
+            self._baseline.count(target, rule.id, minute_us, group.rarity)
+        self._enter(Rest(signature, signing, facts_of(alert), member, keys, group))
+        self._postings.open(place).tally(self._postings.slot_at(member.time_us), 1)
+        self.changed.add(group.number)
+        while len(self._by_alert) > self._bound:
+            self.lost += self._end(self._groups[self._oldest()])
+        return True
+
+    def _crowd_of(
+        self, rule: str, signing: tuple[Entity, ...], time_us: int
+    ) -> tuple[str, Place] | None:
+        """Return the address against which these things go, and the crowd that does; None where they are in none."""
+        target = ""
+        for one in signing:
+            if one.role == "target" and one.type == "ip":
+                if target:
+                    return None
+                target = one.value
+        if not target:
+            return None
+        key = self._around.key_of(target, time_us)
+        column = self._postings.column(key, "v", rule)
+        if column is None or column.size(self._postings.slot_at(time_us)) <= self._crowd:
+            return None
+        return target, (key, "v", rule)
+
+    def _keys(self, target: str, named: tuple[Entity, ...], time_us: int) -> tuple[str, ...]:
+        """Return by what one can be asked for; nothing where somebody asks already."""
+        keys: list[str] = []
+        for one in named:
+            kind, value = one.type, one.value
+            if (
+                kind not in PLAIN
+                or one.role == "subject"
+                or (value == target and one.role != "target")
+            ):
+                return ()
+            if kind == "ip" and one.role == "target":
+                continue
+            key = f"{kind}|{value}"
+            keys.append(key)
+            if kind == "ip" and (bound := self._around.key_of(value, time_us)) != key:
+                keys.append(bound)
+        if any(
+            one in self._by_key or self._postings.at_any(one) or self._around.leads(one)
+            for one in keys
+        ):
+            return ()
+        return tuple(keys)
+
+    def _hold(self, group: Group) -> Group:
+        self._groups[group.number] = group
+        self._next = max(self._next, group.number + 1)
+        self._by_place.setdefault(group.kind[0], {})[group] = None
+        # Ripe first, over later: both are told by the one heap.
+        wait_us = self._over_us if group.is_ripe else self._lateness_us
+        heappush(self._ends, (group.kind[-1] + SLOT_US + wait_us, group.number))
+        return group
+
+    def _enter(self, rest: Rest) -> None:
+        rest.group.rests[rest.member.id] = rest
+        self._by_alert[rest.member.id] = rest
+        self._by_signature[rest.signature] = rest
+        for key in rest.keys:
+            self._by_key[key] = rest
+
+    # -------------------------------------------------------------- who wakes
+
+    def of_alert(self, alert: str) -> Rest | None:
+        """Return the member that an alert is."""
+        return self._by_alert.get(alert)
+
+    def of_signature(self, signature: str) -> Rest | None:
+        """Return the member that an alert of a signature may repeat."""
+        return self._by_signature.get(signature)
+
+    def of_key(self, key: str) -> Rest | None:
+        """Return the member that names a thing."""
+        return self._by_key.get(key)
+
+    def against(self, ip: str) -> Iterator[Rest]:
+        """Yield the members whose target an address is, and is not known by the name of their crowd. O(groups + theirs)."""
+        for group in self._groups.values():
+            if group.kind[1] == ip:
+                for rest in group.rests.values():
+                    if self._around.key_of(ip, rest.member.time_us) != group.kind[0][0]:
+                        yield rest
+
+    def uneasy(self, rule: str, reaches: Iterable[Reach]) -> list[Rest]:
+        """Return the members that are in no crowd any more, now that a run of theirs is gone from these things."""
+        found: list[Rest] = []
+        for reach in reaches if self._by_alert else ():
+            place = (reach.key, reach.side, rule)
+            column = self._postings.column(*place)
+            for group in self._by_place.get(place, ()):
+                if column is not None:
+                    found.extend(
+                        rest
+                        for rest in group.rests.values()
+                        if column.size(self._postings.slot_at(rest.member.time_us)) <= self._crowd
+                    )
+        return found
+
+    def wake(self, rest: Rest, number: int) -> Run:
+        """Return the run that a member has been all the while; it counts towards nothing here any more."""
+        group, member = rest.group, rest.member
+        place, _, rule, tactics, techniques, _ = group.kind
+        id, name, level = rule
+        run = Run(
+            number, rest.signature, Rule(id=id, name=name, level=level), tactics, techniques,
+            rest.signing, rest.facts,
+        )  # fmt: skip
+        run.put(member, 1)
+        run.rarity, run.noted_us = group.rarity, member.time_us
+        run.ripe_us = None if group.is_ripe else member.time_us + self._lateness_us
+        self._postings.open(place).tally(self._postings.slot_at(member.time_us), -1)
+        self._leave(rest)
+        del group.rests[member.id]
+        self.changed.add(group.number)
+        if not group.rests:
+            self._drop(group)
+        return run
+
+    def _leave(self, rest: Rest) -> None:
+        del self._by_alert[rest.member.id]
+        if self._by_signature.get(rest.signature) is rest:
+            del self._by_signature[rest.signature]
+        for key in rest.keys:
+            if self._by_key.get(key) is rest:
+                del self._by_key[key]
+
+    def _drop(self, group: Group) -> None:
+        del self._groups[group.number]
+        if self._filling.get(group.kind) is group:
+            del self._filling[group.kind]
+        groups = self._by_place[group.kind[0]]
+        del groups[group]
+        if not groups:
+            del self._by_place[group.kind[0]]
+
+    # -------------------------------------------------------------- time
+
+    def wake_at(self) -> int | None:
+        """Return when the next group is ripe or over."""
+        return self._ends[0][0] if self._ends else None
+
+    @property
+    def oldest_us(self) -> int | None:
+        """When the oldest member began, to the minute; None where none rests."""
+        return min((group.kind[-1] for group in self._groups.values()), default=None)
+
+    def pass_time(self, now_us: int) -> None:
+        """Weigh for good what is ripe, and forget what is over."""
+        while self._ends and self._ends[0][0] <= now_us:
+            _, number = heappop(self._ends)
+            group = self._groups.get(number)
+            if group is None:
+                continue
+            if group.is_ripe:
+                self._end(group)
+            else:
+                self._ripen(group)
+
+    def _ripen(self, group: Group) -> None:
+        _, target, rule, *_, minute_us = group.kind
+        group.is_ripe = True
+        self.changed.add(group.number)
+        heappush(self._ends, (minute_us + SLOT_US + self._over_us, group.number))
+        rarity = self._baseline.again(target, rule[0], minute_us)
+        if rarity is None or rarity == group.rarity:
+            return
+        for _ in group.rests:
+            self._baseline.unlearn(target, rule[0], minute_us, group.rarity)
+        for _ in group.rests:
+            rarity = self._baseline.learn(target, rule[0], minute_us)
+        group.rarity = rarity
+
+    def _end(self, group: Group) -> int:
+        """Let go of a group whose time is over; its members go on to count towards crowds. Return how many they were."""
+        for rest in group.rests.values():
+            self._leave(rest)
+            self._postings.end(group.kind[0], self._postings.slot_at(rest.member.time_us))
+        self._drop(group)
+        self.changed.add(group.number)
+        return len(group.rests)
+
+    def _oldest(self) -> int:
+        return min(self._groups.values(), key=lambda one: (one.kind[-1], one.number)).number
+
+    # -------------------------------------------------------------- state
+
+    def group(self, number: int) -> Group | None:
+        """Return a group; None when it is gone."""
+        return self._groups.get(number)
+
+    def restore(self, group: Group) -> None:
+        """Put back a group with its members."""
+        self._filling[group.kind] = self._hold(group)
+        for rest in list(group.rests.values()):
+            self._enter(rest)
+            slot = self._postings.slot_at(rest.member.time_us)
+            self._postings.open(group.kind[0]).tally(slot, 1)
