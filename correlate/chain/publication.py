@@ -125,6 +125,15 @@ class Publication:
             self.later(knot)
             return
         own = chain_id(knot.runs)
+        told_of = self.telling.of(knot)
+        if told_of is None or told_of != knot.told_of or knot.names != {own}:
+            yield from self._tell(knot, own)
+            knot.told_of = told_of
+        if not (at_due and now_us >= knot.last_us + self._lateness_us):
+            self._plan(knot, knot.last_us + self._lateness_us)
+
+    def _tell(self, knot: Knot, own: str) -> Iterator[Output]:
+        """Tell a chain if anything is new, and what goes on as it."""
         known = self.names.get(own)
         revision = known.revision + 1 if known else 1
         chain = self.telling.chain(knot, revision)
@@ -137,8 +146,6 @@ class Publication:
         for one in sorted(knot.names - {own}):
             yield self.names.merge(one, own, chain)
         knot.names = {own}
-        if not (at_due and now_us >= knot.last_us + self._lateness_us):
-            self._plan(knot, knot.last_us + self._lateness_us)
 
     def _is_worth(self, knot: Knot) -> bool:
         """Tell whether a knot is a chain: two rules joined, or one alert that is grave enough by itself."""

@@ -68,6 +68,7 @@ class Run:
         ripe_us: when its coincidences are looked for once more, with all that came late; None: they were.
         latest: the last of the kept alerts, once the bound is met and until they change.
         packed: its alerts as they stand in the snapshot, until they change.
+        version: how often its alerts changed.
         host: the host or address it is about: subject, else target, else source; empty where unknown.
         place: the host whose habits it is measured by; empty where it names only who acted.
         addresses: of the host that it is about, as its alerts state them; empty where they do not.
@@ -100,6 +101,7 @@ class Run:
     grown: bool = False
     latest: Member | None = None
     packed: bytes | None = None
+    version: int = 0
     host: str = ""
     place: str = ""
     addresses: frozenset[str] = frozenset()
@@ -165,6 +167,7 @@ class Run:
             return self._fold(member)
         self.members[member.id] = member
         self.packed = None
+        self.version += 1
         if known is not None or len(self.members) == 1:
             self.measure()
             return None
@@ -175,6 +178,7 @@ class Run:
     def _fold(self, member: Member) -> Member:
         """Count an alert that is one too many: the latest, which mostly is the new one."""
         self.folded += 1
+        self.version += 1
         self.last_us = max(self.last_us, member.last_us)
         if self.latest is None:
             self.latest = max(self.members.values(), key=_by_time)
@@ -190,6 +194,7 @@ class Run:
     def measure(self) -> None:
         """Find first, last and head again. O(kept alerts)."""
         self.latest = self.packed = None
+        self.version += 1
         self.first_us, self.head = min((one.time_us, one.id) for one in self.members.values())
         last_us = max(one.last_us for one in self.members.values())
         self.last_us = max(self.last_us, last_us) if self.folded else last_us
@@ -207,6 +212,7 @@ class Knot:
         names: ids under which it, or a knot it took in, was published.
         due_us: event time at which it must be published again; None when what is published is current.
         shown_runs, shown_alerts: sizes when it was last published.
+        told_of: what was told of when it was last published, where that is a single run (`telling`).
     """
 
     number: int
@@ -217,6 +223,7 @@ class Knot:
     due_us: int | None = None
     shown_runs: int = 0
     shown_alerts: int = 0
+    told_of: tuple[Any, ...] | None = None
 
     @property
     def last_us(self) -> int:

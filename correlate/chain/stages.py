@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from contract.records import ChainStage, Entity
@@ -43,16 +44,26 @@ Step = tuple[str, str]
 
 def steps_of(run: Run) -> tuple[Step, ...]:
     """Return the (tactic, technique) pairs of a run; a tactic alone has an empty technique."""
+    facts = run.facts
+    has_failed = bool(facts) and facts.get(ATTESTATION_RESULT) == "fail"
+    evidence = str(facts.get("opsonin.attestation.evidence", "")) if has_failed else None
+    return _steps(run.tactics, run.techniques, evidence)
+
+
+@lru_cache(4096)
+def _steps(
+    tactics: tuple[str, ...], techniques: tuple[str, ...], evidence: str | None
+) -> tuple[Step, ...]:
+    """Return the steps that an alert states, else what a failed attestation by this evidence means."""
     found: dict[Step, None] = {}
-    stated = [_RENAMED.get(one, one) for one in map(_plain, run.tactics)]
-    for technique in run.techniques:
+    stated = [_RENAMED.get(one, one) for one in map(_plain, tactics)]
+    for technique in techniques:
         own = tactics_of(technique)
         fitting = [one for one in stated if one in own] or list(own[:1]) or stated[:1]
         found.update(dict.fromkeys((tactic, technique) for tactic in fitting))
     covered = {tactic for tactic, _ in found}
     found.update(dict.fromkeys((one, "") for one in stated if one in RANK and one not in covered))
-    if not found and run.facts.get(ATTESTATION_RESULT) == "fail":
-        evidence = str(run.facts.get("opsonin.attestation.evidence", ""))
+    if not found and evidence is not None:
         found[_ATTESTED.get(evidence, _ATTESTATION)] = None
     return tuple(found)
 

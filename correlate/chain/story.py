@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from contract.ids import derive_id
@@ -29,7 +30,12 @@ MAX_ENTITIES: Final = 64
 
 def chain_id(runs: Iterable[Run]) -> str:
     """Return the id of the chain that these runs make: that of its first alert's cause."""
-    return derive_id("chain", min(runs).head)
+    return _id_of(min(runs).head)
+
+
+@lru_cache(65_536)
+def _id_of(head: str) -> str:
+    return derive_id("chain", head)
 
 
 def tell(

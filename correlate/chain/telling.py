@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 
 from contract.records import Chain
 from correlate.chain.graph import Graph
@@ -34,6 +35,17 @@ class Telling:
             corrections=self.said(knot),
             trusted=self._graph.regain.trusted(knot.runs),
         )
+
+    def of(self, knot: Knot) -> tuple[Any, ...] | None:
+        """Return all on which a chain of a single run hangs; None for others.
+
+        While it is the same, so is what would be told, so that it need not be made to see that.
+        """
+        if len(knot.runs) > 1:
+            return None
+        (run,) = knot.runs
+        trusted = self._graph.regain.trusted(knot.runs)
+        return run, run.version, run.rarity, self._trust(run), self.said(knot), trusted
 
     def said(self, knot: Knot) -> tuple[str, ...]:
         """Return the ids of the corrections about a knot."""
