@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from console.chain_export import attack_flow, navigator
+from console.chain_flow import attack_flow
 from console.chain_graph import dot, mermaid, plain, svg
+from console.chain_layer import navigator
 from contract.records import Alert, Chain, Link
 from contract.timestamps import microseconds
 from correlate.chain.attack import name_of
@@ -106,7 +107,7 @@ def markdown(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
         "| From | To | Edge | Weight | Evidence | Without it |",
         "|---|---|---|---|---|---|",
         *(
-            f"| {_cell(rule_name(one.from_, alerts))} | {_cell(rule_name(one.to, alerts))} | {one.edge} "
+            f"| {_clock(one.from_, alerts)}{_cell(rule_name(one.from_, alerts))} | {_clock(one.to, alerts)}{_cell(rule_name(one.to, alerts))} | {one.edge} "
             f"| {one.weight:.2f} | {_cell(one.evidence)} | {_cell(loss(chain, one))} |"
             for one in steps(chain)
         ),
@@ -160,31 +161,45 @@ def time_line(chain: Chain, alerts: Alerts) -> list[tuple[str, str]]:
 
 
 def _tree(chain: Chain, alerts: Alerts) -> list[str]:
-    """Each alert under the one that it was joined to; a medium pair hangs on its first link."""
-    below: dict[str, list[Link]] = {}
-    hung: set[str] = set()
-    place = {alert: number for number, alert in enumerate(chain.alerts)}
+    """Return each alert under the one through which it is joined, from the earliest on.
+
+    Links are followed both ways, so that the tree is one: an alert may hang under a later one. Of two medium links that
+    join together each is named.
+    """
     owner = _owners(chain)
+    beside: dict[str, list[tuple[str, Link]]] = {}
     for link in steps(chain):
-        late = owner[link.to]
-        if late not in hung and owner[link.from_] != late:
-            hung.add(late)
-            below.setdefault(owner[link.from_], []).append(link)
+        here, there = owner[link.from_], owner[link.to]
+        beside.setdefault(here, []).append((there, link))
+        beside.setdefault(there, []).append((here, link))
+    place = {alert: number for number, alert in enumerate(chain.alerts)}
     lines: list[str] = []
-    tops = [one for one in dict.fromkeys(owner.values()) if one not in hung]
-    waiting = [
-        (top, 0, "") for top in sorted(tops, key=lambda one: place.get(one, 0), reverse=True)
-    ]
-    while waiting:
-        alert, depth, edge = waiting.pop()
-        lead = f"{_INDENT * (depth + 1)}{'└ ' if depth else ''}"
-        lines.append(
-            f"{lead}{f'[{edge}] ' if edge else ''}{rule_name(alert, alerts)}{_where(alert, alerts)}"
-        )
-        waiting.extend(
-            (owner[link.to], depth + 1, link.edge) for link in reversed(below.get(alert, []))
-        )
+    hung: set[str] = set()
+    for top in dict.fromkeys(owner.values()):
+        waiting = [(top, 0, "")]
+        while waiting:
+            alert, depth, edge = waiting.pop()
+            if alert in hung:
+                continue
+            hung.add(alert)
+            lead = f"{_INDENT * (depth + 1)}{'└ ' if depth else ''}{edge}"
+            lines.append(
+                f"{lead}{_clock(alert, alerts)}{rule_name(alert, alerts)}{_where(alert, alerts)}"
+            )
+            near: dict[str, list[str]] = {}
+            for other, link in beside.get(alert, ()):
+                if other not in hung:
+                    near.setdefault(other, []).append(link.edge)
+            waiting.extend(
+                (other, depth + 1, f"[{' + '.join(dict.fromkeys(near[other]))}] ")
+                for other in sorted(near, key=lambda one: place.get(one, 0), reverse=True)
+            )
     return lines
+
+
+def _clock(alert: str, alerts: Alerts) -> str:
+    known = alerts.get(alert)
+    return f"{known.time:%H:%M:%S} " if known is not None else ""
 
 
 def _trusted(chain: Chain) -> str:
@@ -204,7 +219,8 @@ def _links(chain: Chain, alerts: Alerts) -> list[str]:
     lines = []
     for link in steps(chain):
         lines.append(
-            f"{_INDENT}{rule_name(link.from_, alerts)} -> {rule_name(link.to, alerts)}"
+            f"{_INDENT}{_clock(link.from_, alerts)}{rule_name(link.from_, alerts)}"
+            f" -> {_clock(link.to, alerts)}{rule_name(link.to, alerts)}"
             f"  [{link.edge} {link.weight:.2f}]"
         )
         lines.append(f"{_INDENT * 2}{link.evidence}")

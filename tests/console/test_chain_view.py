@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from console.chain_view import FORMATS, render
-from contract.records import Alert, Chain, Level, Rule
+from contract.records import Alert, Chain, Level, Link, Rule
 from correlate.chain.entities import entities_of
 from correlate.chain.why import exceptions, expected, left_out, without
 from correlate.link import link
@@ -121,7 +121,45 @@ def test_attack_flow_is_the_same_bundle_each_time_and_follows_the_links() -> Non
     actions = {one["id"]: one for one in objects if one["type"] == "attack-action"}
     (flow,) = [one for one in objects if one["type"] == "attack-flow"]
     assert {actions[one]["technique_id"] for one in flow["start_refs"]} == {"T1595.001"}
-    assert all(ref in actions for one in actions.values() for ref in one.get("effect_refs", ()))
+    between = {one["id"]: one for one in objects if one["type"] == "attack-condition"}
+    assert any("is the source of both" in one["description"] for one in between.values())
+    leads = {ref for one in actions.values() for ref in one.get("effect_refs", ())}
+    assert leads == set(between), "nothing follows but for a reason"
+    assert all(ref in actions for one in between.values() for ref in one["on_true_refs"])
+    assert {one["name"] for one in objects if one["type"] == "attack-asset"} == {
+        "10.0.0.5",
+        "10.0.0.6",
+        "web",
+    }
+
+
+def test_medium_links_meet_in_an_and_before_what_they_join_together() -> None:
+    links = [
+        Link(from_="a", to="b", edge="file", weight=0.6, evidence="file x was touched by both"),
+        Link(from_="a", to="b", edge="domain", weight=0.5, evidence="name y is in both"),
+    ]
+    two = CHAIN.model_copy(
+        update={"alerts": ("a", "b"), "links": tuple(links), "stages": CHAIN.stages[:2]}
+    )
+    objects = {one["id"]: one for one in json.loads(render(two, BY_ID, "attack-flow"))["objects"]}
+    (operator,) = [one for one in objects.values() if one["type"] == "attack-operator"]
+    conditions = [one for one in objects.values() if one["type"] == "attack-condition"]
+    assert [one["on_true_refs"] for one in conditions] == [[operator["id"]]] * 2
+    assert operator["operator"] == "AND"
+    assert [objects[one]["technique_id"] for one in operator["effect_refs"]] == ["T1190"]
+    assert "[file + domain]" in render(two, BY_ID, "text")
+
+
+def test_tree_is_one_from_the_earliest_alert_on_though_two_earlier_ones_lead_to_a_later() -> None:
+    links = [
+        Link(from_="a", to="c", edge="process", weight=1.0, evidence="one"),
+        Link(from_="b", to="c", edge="session", weight=0.9, evidence="two"),
+    ]
+    three = CHAIN.model_copy(update={"alerts": ("a", "b", "c"), "links": tuple(links)})
+    said = render(three, BY_ID, "text")
+    tree = said[said.index("Tree") : said.index("Links,")].splitlines()[1:4]
+    assert [len(line) - len(line.lstrip()) for line in tree] == [2, 4, 6]
+    assert "[session] 00:00:20 Exploit" in tree[2]
 
 
 @pytest.mark.shared

@@ -1,23 +1,24 @@
-"""A chain for other programs: an Attack Flow bundle and an ATT&CK Navigator layer.
+"""A chain for other programs: an Attack Flow bundle.
+
+An action for each stage, an asset for each host; between two actions the condition that joins them: the link's evidence.
 
 Sources: Attack Flow 2.0.0 schema (a STIX 2.1 extension; version 3 of the builder reads the same bundles) by the Center for
-Threat-Informed Defense; STIX 2.1 (ids are UUIDv5, so that an export of the same revision is the same bundle);
-ATT&CK Navigator layer format 4.5.
+Threat-Informed Defense; STIX 2.1 (ids are UUIDv5, so that an export of the same revision is the same bundle).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 from console.chain_graph import plain
-from contract.records import Alert, Chain
+from contract.records import Alert, Chain, Link
 from correlate.chain.attack import TACTICS, name_of
-from correlate.chain.stages import RANK
+from correlate.chain.edges import STRONG
 
 Alerts = Mapping[str, Alert]
 
@@ -27,8 +28,6 @@ _NAMESPACE: Final = UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
 _EXTENDED: Final = {EXTENSION: {"extension_type": "new-sdo"}}
 _PUBLISHED: Final = "2022-08-02T19:34:35.143Z"
 _SCHEMA: Final = "https://center-for-threat-informed-defense.github.io/attack-flow/stix/attack-flow-schema-2.0.0.json"
-ATTACK_VERSION: Final = "17"
-MAX_SCORE: Final = 100
 
 
 def attack_flow(chain: Chain, alerts: Alerts) -> str:
@@ -42,8 +41,12 @@ def attack_flow(chain: Chain, alerts: Alerts) -> str:
         if host
     }
     actions = [_action(chain, step, alerts, assets, made) for step in steps]
-    _effects(chain, steps, actions)
-    targets = {ref for one in actions for ref in one.get("effect_refs", ())}
+    between = _joins(chain, steps, actions, made)
+    targets = {
+        ref
+        for one in (*actions, *between)
+        for ref in (*one.get("effect_refs", ()), *one.get("on_true_refs", ()))
+    }
     starts = [one["id"] for one in actions if one["id"] not in targets] or [actions[0]["id"]]
     flow = {
         "type": "attack-flow", "spec_version": "2.1", "id": _id("attack-flow", chain.id),
@@ -58,11 +61,12 @@ def attack_flow(chain: Chain, alerts: Alerts) -> str:
             "type": "identity", "spec_version": "2.1", "id": author, "created": _PUBLISHED,
             "modified": _PUBLISHED, "name": "Opsonin", "identity_class": "system",
         },
-        flow, *actions,
+        flow, *actions, *between,
         *(
             {
                 "type": "attack-asset", "spec_version": "2.1", "id": asset, "created": made,
                 "modified": made, "name": plain(host), "extensions": _EXTENDED,
+                "description": _asset_words(host, steps, alerts),
             }
             for host, asset in assets.items()
         ),
@@ -117,23 +121,68 @@ def _action(
     return action
 
 
-def _effects(chain: Chain, steps: list[_Step], actions: list[dict[str, Any]]) -> None:
-    """Lead from the last action of the earlier alert to the first of the later, along each link."""
+def _joins(
+    chain: Chain, steps: list[_Step], actions: list[dict[str, Any]], made: str
+) -> list[dict[str, Any]]:
+    """Lead from the last action of the earlier alert to the first of the later; return what stands between them.
+
+    Each link is a condition that says its evidence. Of medium links none joins by itself: they meet in an AND.
+    """
     own: dict[str, list[dict[str, Any]]] = {}
     for step, action in zip(steps, actions, strict=True):
         own.setdefault(step[0], []).append(action)
-    owner = {one.to: one.from_ for one in chain.links if one.edge == "repeat"}
     for several in own.values():
         for one, following in pairwise(several):
             one.setdefault("effect_refs", []).append(following["id"])
+    owner = {one.to: one.from_ for one in chain.links if one.edge == "repeat"}
+    between: list[dict[str, Any]] = []
+    medium: dict[str, list[dict[str, Any]]] = {}
     for link in chain.links:
-        here = own.get(owner.get(link.from_, link.from_))
-        there = own.get(owner.get(link.to, link.to))
-        if link.edge == "repeat" or not here or not there:
+        early, late = owner.get(link.from_, link.from_), owner.get(link.to, link.to)
+        if link.edge == "repeat" or early not in own or late not in own or early == late:
             continue
-        refs = here[-1].setdefault("effect_refs", [])
-        if there[0]["id"] not in refs:
-            refs.append(there[0]["id"])
+        condition = _condition(chain, link, own[late][0]["id"], made)
+        own[early][-1].setdefault("effect_refs", []).append(condition["id"])
+        between.append(condition)
+        if link.weight < STRONG:
+            medium.setdefault(late, []).append(condition)
+    for late, conditions in medium.items():
+        if len(conditions) > 1:
+            between.append(_both(chain, late, conditions, made))
+    return between
+
+
+def _condition(chain: Chain, link: Link, then: str, made: str) -> dict[str, Any]:
+    return {
+        "type": "attack-condition", "spec_version": "2.1",
+        "id": _id("attack-condition", chain.id, link.from_, link.to, link.edge, link.evidence),
+        "created": made, "modified": made, "extensions": _EXTENDED, "on_true_refs": [then],
+        "description": f"{plain(link.evidence)} ({link.edge}, weight {link.weight:.2f})",
+    }  # fmt: skip
+
+
+def _both(chain: Chain, late: str, conditions: list[dict[str, Any]], made: str) -> dict[str, Any]:
+    """Return the operator in which conditions meet, put between them and what they led to."""
+    operator = {
+        "type": "attack-operator", "spec_version": "2.1", "operator": "AND",
+        "id": _id("attack-operator", chain.id, late), "created": made, "modified": made,
+        "extensions": _EXTENDED, "effect_refs": list(conditions[0]["on_true_refs"]),
+    }  # fmt: skip
+    for one in conditions:
+        one["on_true_refs"] = [operator["id"]]
+    return operator
+
+
+def _asset_words(host: str, steps: list[_Step], alerts: Alerts) -> str:
+    """Return what an asset is, and which accounts acted on it."""
+    named = [
+        one for alert, *_, at in steps if at == host and alert in alerts for one in alerts[alert].entities
+    ]  # fmt: skip
+    kind = "address" if any(one.type == "ip" and one.value == host for one in named) else "host"
+    users = dict.fromkeys(
+        one.value for one in named if one.type == "user" and one.role == "subject"
+    )
+    return plain(f"{kind}; accounts: {', '.join(users)}" if users else kind)
 
 
 def _definition() -> dict[str, Any]:
@@ -144,36 +193,6 @@ def _definition() -> dict[str, Any]:
         "created_by_ref": "identity--d673f8cb-c168-42da-8ed4-0cb26725f86c",
         "schema": _SCHEMA, "version": "2.0.0", "extension_types": ["new-sdo"],
     }  # fmt: skip
-
-
-def navigator(chain: Chain, alerts: Alerts) -> str:
-    """Return a layer that marks each technique, under each tactic it was used for, with what showed it."""
-    cells: dict[tuple[str, str], list[str]] = {}
-    for stage in chain.stages:
-        if stage.technique and stage.tactic in RANK:
-            known = alerts.get(stage.alert)
-            words = f"{_stamp(stage.time)} {plain(known.rule.name) if known else stage.alert}"
-            cells.setdefault((stage.technique, stage.tactic), []).append(words)
-    layer = {
-        "name": f"Attack chain {chain.id}",
-        "versions": {"attack": ATTACK_VERSION, "navigator": "5.1.0", "layer": "4.5"},
-        "domain": "enterprise-attack",
-        "description": f"Score {chain.score:g}, {len(chain.alerts)} alerts, revision {chain.revision}.",
-        "techniques": [
-            {
-                "techniqueID": technique, "tactic": tactic, "score": min(MAX_SCORE, len(words)),
-                "color": "", "comment": "\n".join(words), "enabled": True,
-                "showSubtechniques": "." in technique,
-            }
-            for (technique, tactic), words in sorted(cells.items())
-        ],
-        "gradient": {"colors": ["#ffe766ff", "#ff6666ff"], "minValue": 0, "maxValue": _top(cells.values())},
-    }  # fmt: skip
-    return json.dumps(layer, indent=2, ensure_ascii=False) + "\n"
-
-
-def _top(cells: Iterable[list[str]]) -> int:
-    return max((len(words) for words in cells), default=1)
 
 
 def _host(alert: Alert | None) -> str:
