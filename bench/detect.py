@@ -26,6 +26,7 @@ import time
 from pathlib import Path
 from statistics import median
 from typing import Any
+from uuid import UUID, uuid5
 
 SHARED = Path(__file__).parents[1] / "../shared"
 FOLDERS = ("rules", "rules-emerging-threats", "rules-threat-hunting")
@@ -139,7 +140,7 @@ def _write(chosen: list[tuple[Path, dict[str, Any]]], folder: Path, size: str) -
     for copy in range(1, copies):
         for at, (_, document) in enumerate(rules):
             renamed = dict(
-                document, id=f"{copy:08x}{str(document['id'])[8:]}", title=f"Copy {copy}"
+                document, id=str(uuid5(UUID(document["id"]), str(copy))), title=f"Copy {copy}"
             )
             renamed["detection"] = _copy(document["detection"], copy)
             changed += renamed["detection"] != document["detection"]

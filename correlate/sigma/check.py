@@ -58,6 +58,7 @@ def check(
             findings += _document(document, rule, clock)
         elif "correlation" in document.data or "filter" in document.data:
             findings += _Notes(document).meta()
+            findings += _Notes(document).keeping()
     findings += _duplicates(rules.detections.values())
     return sorted(findings, key=lambda one: (one.file, one.line, one.column, one.code))
 
@@ -105,7 +106,16 @@ def _document(document: Document, rule: Detection | None, clock: Clock | None) -
 
 
 class _Notes(Conventions):
-    """Findings on one document's detection."""
+    """Findings on one document's detection, or filter."""
+
+    def keeping(self) -> Iterator[Finding]:
+        given = self.data.get("filter")
+        condition = str(given.get("condition", "")) if isinstance(given, dict) else "not"
+        if not re.search(r"\bnot\b", condition):
+            yield self.warn(
+                "filter-keeps", f"leaves nothing out: its rules match only where {condition!r} holds; to leave that out, "
+                f"write 'not {condition}'", "filter", "condition",
+            )  # fmt: skip
 
     def unused(self) -> Iterator[Finding]:
         for name in unused(self.data.get("detection")):
