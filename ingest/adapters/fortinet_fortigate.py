@@ -35,7 +35,8 @@ _DEVICE = Device(
     }
 )
 _IS_CSV = re.compile(r'[a-z_]+=(?:[^\s",=]*|"[^"]*"),[a-z_]+=').match
-_CSV_PAIR = re.compile(r'(?<!\w)([A-Za-z_]\w*+)=("[^"]*"|[^,"]*)(?:,|$)').findall
+# A pair begins behind a comma alone, so that no text is read more than once.
+_CSV_PAIR = re.compile(r'(?:^|(?<=,))\s?([A-Za-z_]\w*+)=("[^"]*"|[^,"]*+)(?=,|$)').findall
 _CEF_PREFIXES = ("FTNTFGT", "FortinetFortiGate", "ad.")
 _LABELS = tuple(f"{_OWN}{key}Label" for key in ("cn1", "cn2", "cn3", "cs1", "cs2", "cs5"))
 
@@ -57,7 +58,7 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     start = max(text.rfind(" ", 0, first), text.rfind(">", 0, first)) + 1
     if _IS_CSV(text, start):
         # `set format csv`: the same pairs with commas between them
-        pairs = _CSV_PAIR(text, start)
+        pairs = _CSV_PAIR(text[start:])
         plan = _TABLE.plan([key for key, _ in pairs])
         values: Values = [value.strip('"') for _, value in pairs]
     else:
