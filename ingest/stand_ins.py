@@ -128,6 +128,10 @@ class _Maker:
     def _ip6(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
         parts = [f"{self._number(0x1000, 0xFFFF):x}" for _ in range(7)]
         head = "2001" if hole.value else "0fd0"
+        # The tail of a shortened one may be a port.
+        is_port = old.rpartition(":")[2].isdecimal()
+        tail = str(self._number(1024, 9999)) if is_port else f"{self._number(0xA000, 0xFFFF):x}"
+        parts = [*parts[:3], tail] if "::" in old else [*parts[:6], tail]
         return (
             f"{head}:{parts[0]}::{':'.join(parts[1:4])}"
             if "::" in old

@@ -153,5 +153,15 @@ _HOLES = {
     + [name + "=" for name in _CEF_HOLES.get(kind, "").split()]
     for kind in _NAMES | _CEF_HOLES
 }
+# What a table names may mean something: only keys that none names have other numbers.
+_TAKEN = {key for keys in _HOLES.values() for key in keys}
+_HOLES["fixed"] += sorted(
+    {
+        prefix + name + "="
+        for prefix in ("", *_CEF_PREFIXES)
+        for name in table.NAMES | table.CEF_NAMES
+    }
+    - _TAKEN
+)
 
 ADAPTER = Adapter(name="fortinet.fortigate", parse=parse, typed=True, holes=_HOLES)

@@ -45,7 +45,7 @@ impl Scan {
             if follow(4) == b':' && follow(7) == b':' && follow(10) == b'-' {
                 return self.stamp(raw, at);
             }
-            if follow(4) == b' ' && follow(8) == b' ' && follow(14) == b':' {
+            if [4, 8, 11].iter().all(|part| follow(*part) == b' ') {
                 return self.named(raw, at, [9, 5, 0, 12]);
             }
             if follow(2) == b'/' && follow(5) == b'/' && follow(10) == b'-' {

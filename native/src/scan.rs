@@ -308,8 +308,12 @@ impl Scan {
                     // Some take what stands behind the last colon of a shortened address for a port.
                     let is_short = contains(&raw[hole.start..hole.end], b"::");
                     let is_canonical = hole.value != 0;
-                    self.skeleton
-                        .push(u8::from(is_canonical) | u8::from(is_short) << 1);
+                    let text = &raw[hole.start..hole.end];
+                    let tail = text.rsplit(|c| *c == b':').next().unwrap_or(&[]);
+                    let is_port = tail.iter().all(u8::is_ascii_digit);
+                    self.skeleton.push(
+                        u8::from(is_canonical) | u8::from(is_short) << 1 | u8::from(is_port) << 2,
+                    );
                 }
                 kind::DIGITS => self.skeleton.push(u8::from(hole.value != 0)),
                 _ => {}
