@@ -111,9 +111,15 @@ impl Scan {
                 return false;
             }
             let found = self.left_in.len();
-            let names = self.holes.iter().filter(|hole| is_name(hole.kind));
+            let names =
+                (self.holes.iter()).filter(|hole| is_name(hole.kind) || hole.kind == kind::IP6);
             let sought: usize = names.map(|hole| hole.end - hole.start).sum();
             if sought * self.skeleton.len() > MAX_COMPARED {
+                return false;
+            }
+            // An address that also stands where none is looked for may be equal to one that is.
+            let mut addresses = self.holes.iter().filter(|hole| hole.kind == kind::IP6);
+            if addresses.any(|hole| contains(&self.skeleton, &raw[hole.start..hole.end])) {
                 return false;
             }
             for hole in self.holes.iter().filter(|hole| is_name(hole.kind)) {

@@ -8,6 +8,8 @@ const MAX_COUNT_DIGITS: usize = 18;
 const MAX_DIGITS: usize = 20;
 /// Shorter numbers behind keys that no table names may say what it is, not which one.
 const MIN_OTHER: usize = 5;
+/// Words that say "none" to some product or other, in any case of letters.
+const NOBODY: [&[u8]; 6] = [b"unknown", b"none", b"null", b"na", b"nil", b"undefined"];
 /// The greatest number of 64 bits with sign.
 const LONGEST: &[u8] = b"9223372036854775807";
 
@@ -231,9 +233,10 @@ fn name_end(raw: &[u8], at: usize, quoted: bool) -> Option<usize> {
         None => !quoted,
     };
     // "unknown" says "none" to many products, and stands in their fixed texts ("check pass; user unknown").
+    let says_none = |word: &&[u8]| raw[at..end].eq_ignore_ascii_case(word);
     (has_letter
         && is_whole
-        && &raw[at..end] != b"unknown"
+        && !NOBODY.iter().any(|word| says_none(word))
         && end - at <= MAX_TEXT
         && raw[at] != b'.'
         && raw[end - 1] != b'.'

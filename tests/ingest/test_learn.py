@@ -484,3 +484,31 @@ def test_no_template_answers_while_the_adapter_remembers_something() -> None:
     assert serves(one, raw, at)
     assert one.take(b"[**] [1:2003:8] begins [**]", at) == []
     assert not serves(one, raw, at)
+
+
+@pytest.mark.parametrize("word", ["NONE", "None", "null", "na", "unknown", "Unknown"])
+def test_a_word_that_says_none_is_no_name(word: str) -> None:
+    line = "<14>Jun 15 11:00:%02d %s RT_FLOW: RT_FLOW_SESSION_DENY: session denied 192.0.2.7/50123->198.51.100.5/22 None 6(0) default trust untrust"
+    one = normalizer("juniper.srx")
+    for number in range(4):
+        one.take((line % (number, "fw-01")).encode(), context())
+    raw = (line % (9, word)).encode()
+    assert one.take(raw, context()) == plain("juniper.srx").take(raw, context())
+
+
+def test_an_address_that_stands_twice_is_told_once() -> None:
+    line = "%%ASA-6-302013: Built inbound TCP connection %d for outside:203.0.113.5/443 (203.0.113.5/443) to inside:%s/50000 (%s/50000)"
+    one = normalizer("cisco.asa")
+    pairs = [("2001:db8::8", "2001:db8::9")] * 4 + [("2001:db8::7", "2001:db8::7")]
+    for number, pair in enumerate(pairs):
+        raw = (line % (4711 + number, *pair)).encode()
+        assert one.take(raw, context()) == plain("cisco.asa").take(raw, context())
+
+
+def test_a_key_that_the_table_names_keeps_its_meaning() -> None:
+    line = 'date=2026-06-15 time=11:00:07 devname="fw" logid="0001" type="traffic" subtype="forward" srcip=192.0.2.7 dstip=198.51.100.5 src_port=%d cfgtid=%d'
+    one = normalizer("fortinet.fortigate")
+    for number in range(4):
+        one.take((line % (700_000 + number, 500_000 + number)).encode(), context())
+    raw = (line % (50_123, 600_000)).encode()
+    assert one.take(raw, context()) == plain("fortinet.fortigate").take(raw, context())
