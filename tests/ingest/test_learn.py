@@ -512,3 +512,31 @@ def test_a_key_that_the_table_names_keeps_its_meaning() -> None:
         one.take((line % (700_000 + number, 500_000 + number)).encode(), context())
     raw = (line % (50_123, 600_000)).encode()
     assert one.take(raw, context()) == plain("fortinet.fortigate").take(raw, context())
+
+
+EDGES: dict[str, list[bytes]] = {
+    **{key: [b"7", b"4711", b"65536", b"4711" * 2 + b"1", b"4711" * 3, b"4711" * 4 + b"11", b"9" * 19, b"9" * 20] for key in "NGI"},
+    "P": [b"80", b"1024", b"65535", b"65536"],
+    "E": [b"1781524800", b"17815248001", b"1781524800123", b"1781524800123456", b"1781524800123456789"],
+    "W": [b"-", b"root", b"NONE", b"null", b"system", b"any", b"0x1", b"a.b", b"www.example.com", b"N", b"x_y"],
+    "T": [b"-", b"None", b"unknown", b"N/A", b"0", b"a b", b"(null)"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(ADAPTERS))
+def test_values_at_the_edges_of_their_kind_are_read_as_the_adapter_reads_them(name: str) -> None:
+    one, other = normalizer(name), plain(name)
+    engine = native().make(table_of(ADAPTERS[name]), name.encode())
+    folder = DATA / name.replace(".", "_")
+    lines = [
+        line for path in sorted(folder.glob("*.log")) for line in path.read_bytes().split(b"\n")
+    ]
+    for raw in filter(None, lines[:60]):
+        scanned = native().scan(engine, raw)
+        holes = unpack(scanned[1]) if scanned else []
+        for _ in range(4):
+            one.take(stand_in(raw, holes, RECEIVED_US, 6), context())
+        for hole in holes:
+            for value in EDGES.get(hole.kind, ()):
+                line = raw[: hole.start] + value + raw[hole.end :]
+                assert one.take(line, context()) == other.take(line, context()), line
