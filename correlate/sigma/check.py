@@ -6,9 +6,9 @@ Each finding says where, what, and what to do. Conventions on meta data are in `
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
-from typing import Any, TypeAlias
+from typing import Any
 
 from contract.document import Document
 from contract.errors import RuleError
@@ -19,12 +19,11 @@ from correlate.sigma.faults import faults
 from correlate.sigma.known_fields import CATEGORIES, WINDOWS
 from correlate.sigma.logic import verdict
 from correlate.sigma.node import leaves
-from correlate.sigma.pattern import required_literal, searcher
+from correlate.sigma.pattern import required_literal
+from correlate.sigma.pattern_cost import Clock, seconds_per_kb
 from correlate.sigma.pipelines import Pipeline
 from correlate.sigma.rules import Detection, Options, identity_of
 from correlate.sigma.usage import unused
-
-Clock: TypeAlias = Callable[[], float]
 
 SLOW_SECONDS_PER_KB = 20e-6
 """Of one pattern over a kilobyte of text, from which it is named. Common patterns take 1 to 3 µs."""
@@ -201,7 +200,7 @@ class _Notes(Conventions):
                 continue
             pattern, flags = leaf.value
             where = self._place_of(pattern)
-            cost = _seconds_per_kb(pattern, flags, clock) if clock else 0.0
+            cost = seconds_per_kb(pattern, flags, clock) if clock else 0.0
             if cost > SLOW_SECONDS_PER_KB:
                 yield self.warn(
                     "slow-pattern", f"{pattern!r} takes {cost * 1e6:.0f} µs a kilobyte; most take 1 to 3",
@@ -265,24 +264,6 @@ def _near(field: str, known: frozenset[str]) -> str:
     same = [name for name in known if name.casefold() == field.casefold()]
     near = same or get_close_matches(field, sorted(known), 1, 0.8)
     return f"; is {near[0]!r} meant?" if near else ""
-
-
-def _seconds_per_kb(pattern: str, flags: str, clock: Clock) -> float:
-    """Return what one search costs on a kilobyte, the worst of a few texts made of the pattern's letters."""
-    search = searcher(pattern, flags, allow_slow=True)
-    letters = "".join(re.findall(r"[A-Za-z0-9 /:._-]", pattern)) or "a"
-    texts = [
-        (text * 1024)[:1024] for text in (letters, "a", letters[:1], "C:\\Windows\\System32\\x ")
-    ]
-    worst = 0.0
-    for text in texts:
-        best = 1.0
-        for _ in range(3):
-            began = clock()
-            search(text)
-            best = min(best, clock() - began)
-        worst = max(worst, best)
-    return worst
 
 
 def _duplicates(rules: Iterable[Detection]) -> Iterator[Finding]:
