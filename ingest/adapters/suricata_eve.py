@@ -236,5 +236,6 @@ _NAMES: Final = {
     "url": "url filename",
 }
 _HOLES: Final = {kind: [f'{name}":' for name in names.split()] for kind, names in _NAMES.items()}
+_HOLES["name"].append("CN=")  # of a certificate's subject; its other parts seldom vary
 
 ADAPTER = Adapter("suricata.eve", parse, typed=True, holes=_HOLES)

@@ -228,7 +228,8 @@ fn name_end(raw: &[u8], at: usize, quoted: bool) -> Option<usize> {
         end += 1;
     }
     let is_whole = match raw.get(end) {
-        Some(b'"' | b'\\') => quoted || raw[end] == b'\\',
+        // Also of a name that stands in a longer quoted text, such as a certificate's subject.
+        Some(b'"' | b'\\') => true,
         Some(c) => !quoted && matches!(c, b' ' | b',' | b'\t' | b'^' | b'|' | b';' | b']'),
         None => !quoted,
     };
