@@ -12,7 +12,8 @@ from functools import lru_cache
 import msgspec
 
 from contract.event import Event
-from contract.records import Decision, Outcome
+from contract.records import Alert, Decision, Outcome
+from contract.timestamps import iso
 from runtime.elastic.documents import Indexed, document_of, kind_of, version_of
 from runtime.elastic.templates import index_name
 
@@ -53,18 +54,28 @@ class Document:
         return b"%b}}\n%b\n" % (action, json)
 
 
-def document(record: Indexed, namespace: str, decision: Decision | None = None) -> Document:
+def document(
+    record: Indexed,
+    namespace: str,
+    decision: Decision | None = None,
+    *,
+    arrives_us: int | None = None,
+) -> Document:
     """Return a record as it is sent.
 
     Args:
         record: an event, alert, chain, decision, outcome or dead letter.
         namespace: of the index names.
         decision: that an outcome answers, where it is at hand.
+        arrives_us: wall clock, told of alerts: rules of Elastic Security look for what arrived since they ran last, and
+            an alert's own time is its events'. Of a repeat the first stays.
     """
     index = index_name(kind_of(record), namespace)
     if isinstance(record, Event):
         return Document(index, record.id, record.json)
     fields = document_of(record, decision if isinstance(record, Outcome) else None)
+    if arrives_us is not None and isinstance(record, Alert):
+        fields["event.ingested"] = iso(arrives_us)
     return Document(index, record.id, _encode(fields), version_of(record))
 
 

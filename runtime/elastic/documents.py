@@ -86,6 +86,7 @@ def _of_alert(alert: Alert) -> Fields:
         **_head(alert, "alert", alert.last),
         **_span(alert.time, alert.last),
         "event.severity": SEVERITY[alert.rule.level],
+        "event.risk_score": float(SEVERITY[alert.rule.level]),
         "rule.id": alert.rule.id,
         "rule.name": alert.rule.name,
         "message": alert.rule.name,

@@ -97,7 +97,7 @@ class Follower:
             log.exception("index.failed")
 
     def _run(self) -> None:
-        pending = Pending(self._store, self._settings)
+        pending = Pending(self._store, self._settings, self._clock)
         pause = _FIRST_PAUSE_S
         is_ready = False
         try:

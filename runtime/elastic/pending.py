@@ -7,7 +7,7 @@ reading from them misses nothing; they are kept per cluster and namespace, so th
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,13 +55,15 @@ class Pending:
     Args:
         path: of the store's file; an engine holds it open for writing.
         settings: of Elasticsearch; its namespace and URLs name the positions.
+        clock: wall clock, microseconds.
 
     Raises:
         StoreError: the file cannot be opened.
     """
 
-    def __init__(self, path: Path, settings: ElasticSettings) -> None:
+    def __init__(self, path: Path, settings: ElasticSettings, clock: Callable[[], int]) -> None:
         self._settings = settings
+        self._clock = clock
         self._most = settings.batch_documents * settings.in_flight * REQUESTS
         self._most_bytes = settings.batch_bytes * settings.in_flight * REQUESTS
         target = derive_id("index", settings.namespace, *sorted(settings.urls))
@@ -179,7 +181,7 @@ class Pending:
             return document(DeadLetter.model_validate_json(json), namespace)
         record = _TYPES[kind].model_validate_json(json)
         decision = self._decision(record.decision) if isinstance(record, Outcome) else None
-        return document(record, namespace, decision)
+        return document(record, namespace, decision, arrives_us=self._clock())
 
     def _decision(self, id: str) -> Decision | None:
         found = self._db.execute(

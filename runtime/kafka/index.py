@@ -238,13 +238,12 @@ class Index:
                     self._canary = item
                 if isinstance(item, Event | Alert | Chain | Decision | Outcome | DeadLetter):
                     records.append(item)
-        namespace = self._elastic.namespace
-        return [
-            document(
-                one, namespace, self._decisions.get(one.decision) if isinstance(one, Outcome) else None
-            )
-            for one in records
-        ]  # fmt: skip
+        now_us = self._clock()
+        return [self._document(one, now_us) for one in records]
+
+    def _document(self, record: Indexed, now_us: int) -> Document:
+        decision = self._decisions.get(record.decision) if isinstance(record, Outcome) else None
+        return document(record, self._elastic.namespace, decision, arrives_us=now_us)
 
     def _remember(self, decision: Decision) -> None:
         self._decisions.pop(decision.id, None)

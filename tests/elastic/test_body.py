@@ -32,6 +32,16 @@ def test_what_never_changes_is_created_and_what_has_revisions_is_replaced_by_ver
     assert "create" in str(lines(document(outcome(), "lab"))[0])
 
 
+def test_an_alert_says_when_it_arrived_and_nothing_else_does() -> None:
+    _, told = lines(document(alert(1), "lab", arrives_us=1_767_268_800_000_000))
+    assert isinstance(told, dict)
+    assert told["event.ingested"] == "2026-01-01T12:00:00.000000Z"
+    for one in (event(1), outcome()):
+        _, plain = lines(document(one, "lab", arrives_us=1))
+        assert isinstance(plain, dict)
+        assert "event.ingested" not in plain
+
+
 @given(st.text(), st.integers(1, 9) | st.none())
 def test_any_id_is_one_line(id: str, version: int | None) -> None:
     (action, body) = lines(Document("i", id, b'{\n"a":\n1}', version))

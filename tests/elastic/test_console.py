@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +60,8 @@ def test_a_run_is_found_by_the_same_searches_in_store_and_index(
         here = opsonin("search", *words, "--json", *config, folder=tmp_path)
         there = opsonin("search", *words, "--json", "--in", "elastic", *config, folder=tmp_path)
         assert here.returncode == there.returncode == 0, here.stderr + there.stderr
-        assert here.stdout == there.stdout
+        # Only the index says of an alert when it came there.
+        assert here.stdout == re.sub(r',"event.ingested":"[^"]*"', "", there.stdout)
         assert all(json.loads(line)["id"] for line in here.stdout.splitlines())
         assert here.stdout, words
 

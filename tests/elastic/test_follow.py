@@ -13,6 +13,7 @@ from elastic_server import ElasticServer
 from contract.errors import SettingsError
 from contract.event import Event
 from contract.meter import MemoryMeter
+from runtime import clock
 from runtime.elastic.follow import Follower
 from runtime.elastic.pending import Pending
 from runtime.elastic.settings import ElasticSettings
@@ -122,7 +123,7 @@ def test_another_namespace_is_filled_from_the_beginning(
 def test_a_portion_is_bounded_and_read_again_until_it_is_acknowledged(store: Store) -> None:
     settings = ElasticSettings(urls=("http://127.0.0.1:9",), batch_documents=1, in_flight=2)
     store.commit(everything())
-    pending = Pending(store.path, settings)
+    pending = Pending(store.path, settings, clock.now_us)
     first = pending.read()
     assert [len(first.documents), first.row, first.change] == [9, 8, 1]
     assert pending.read() == first
@@ -130,7 +131,7 @@ def test_a_portion_is_bounded_and_read_again_until_it_is_acknowledged(store: Sto
     assert pending.read().row == 16
     assert pending.lag() == 12 + 4
     pending.close()
-    again = Pending(store.path, settings)
+    again = Pending(store.path, settings, clock.now_us)
     assert again.read().row == 16, "the position is kept"
     again.close()
 
@@ -139,7 +140,7 @@ def test_a_dead_letter_that_was_revived_before_it_was_sent_is_passed_over(store:
     settings = ElasticSettings(urls=("http://127.0.0.1:9",))
     store.commit(Epoch(dead_letters=[letter()]))
     store.commit(Epoch(revived=["l1"]))
-    pending = Pending(store.path, settings)
+    pending = Pending(store.path, settings, clock.now_us)
     portion = pending.read()
     assert (portion.documents, portion.change, pending.is_at(portion)) == ([], 1, False)
     pending.close()

@@ -15,6 +15,7 @@ from contract.errors import QueryError
 from contract.event import Event
 from contract.records import Alert, Chain, Decision, Outcome
 from contract.timestamps import from_datetime, from_iso, iso
+from runtime import clock
 from runtime.elastic.fields import find
 from runtime.elastic.pending import Pending
 from runtime.query import indexed, stored
@@ -97,7 +98,7 @@ def both(module_index: Index, tmp_path_factory: pytest.TempPathFactory) -> Itera
         alert(3, "a1"), alert(1, "a2"), chain(2), decision(), decision(id="d2", state="proposed"), outcome(),
     ]  # fmt: skip
     store.commit(Epoch(events(), records, [letter("l1"), letter("l2")]))
-    pending = Pending(store.path, module_index.settings)
+    pending = Pending(store.path, module_index.settings, clock.now_us)
     while not pending.is_at(portion := pending.read()):
         assert module_index.writer.write(portion.documents).refused == []
         pending.acknowledge(portion, [])
