@@ -14,6 +14,7 @@ from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
 from contract.timestamps import iso
+from ingest.formats.device import MOST_DIGITS
 from ingest.formats.json import load_object
 from ingest.formats.snort import (
     add_ends,
@@ -127,7 +128,7 @@ def _syslog(fields: Fields, text: str, context: Context) -> str:
         fields["observer.name"] = fields["observer.hostname"] = header.host
     if header.app:
         fields["process.name"] = header.app
-    if header.pid.isdecimal() and len(header.pid) < 11:  # noqa: PLR2004 - a pid
+    if header.pid.isdecimal() and len(header.pid) <= MOST_DIGITS:
         fields["process.pid"] = int(header.pid)
     return header.message.lstrip()
 

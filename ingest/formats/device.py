@@ -34,6 +34,10 @@ _LONG_MONTH = re.compile(
 ).sub
 
 
+MOST_DIGITS = 18
+"""Of a process's number, as of any number that is learnt (`Adapter.holes`): one of more digits is none."""
+
+
 class Device:
     """The observer that an adapter's records speak of.
 
@@ -72,9 +76,9 @@ class Device:
         if self._tag_is_host and header.app and not header.host and not header.pid:
             header.host, header.app = header.app, ""
         syslog.add_fields(fields, header)
-        if header.app and header.pid.isdecimal():
+        if header.app and header.pid.isdecimal() and len(header.pid) <= MOST_DIGITS:
             fields["process.name"] = header.app
-            fields["process.pid"] = int(header.pid[:9])
+            fields["process.pid"] = int(header.pid)
         if header.time_us is not None:
             fields["@timestamp"] = iso(header.time_us)
         if header.host:
