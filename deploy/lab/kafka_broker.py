@@ -27,32 +27,12 @@ from typing import Any, Self
 
 from kafka_certificates import Authority, Pair
 from kafka_jars import jars, missing
+from kafka_properties import ADMIN, BROKER, SETTINGS, opened, secured
 from state import LabError
 
 READY = b"Kafka Server started"
 START_LIMIT_S = 90
 STOP_LIMIT_S = 30
-ADMIN = "admin"
-BROKER = "broker"
-
-# One node: every copy is the only one. The short session lets a killed broker register again after 3 s, not 9.
-_SETTINGS: dict[str, Any] = {
-    "process.roles": "broker,controller",
-    "node.id": 1,
-    "controller.listener.names": "CONTROLLER",
-    "auto.create.topics.enable": "false",
-    "broker.session.timeout.ms": 3_000,
-    "broker.heartbeat.interval.ms": 500,
-    "group.initial.rebalance.delay.ms": 0,
-    "log.cleaner.dedupe.buffer.size": 16 << 20,
-    "offsets.topic.replication.factor": 1,
-    "offsets.topic.num.partitions": 4,
-    "transaction.state.log.replication.factor": 1,
-    "transaction.state.log.min.isr": 1,
-    "transaction.state.log.num.partitions": 4,
-    "share.coordinator.state.topic.replication.factor": 1,
-    "share.coordinator.state.topic.min.isr": 1,
-}
 
 
 class Broker:
@@ -227,10 +207,10 @@ class Broker:
 
     def _prepare(self) -> None:
         self._ports = free_ports(3)
-        settings = {**_SETTINGS, "log.dirs": str(self.folder / "data")}
+        settings = {**SETTINGS, "log.dirs": str(self.folder / "data")}
         *clients, controller = self._ports
         settings["controller.quorum.voters"] = f"1@127.0.0.1:{controller}"
-        settings |= self._secured(clients) if self.is_secure else _open(clients[0])
+        settings |= self._secured(clients) if self.is_secure else opened(clients[0])
         settings["listeners"] += f",CONTROLLER://127.0.0.1:{controller}"
         settings |= self._extra
         file = self.folder / "server.properties"
@@ -251,23 +231,7 @@ class Broker:
         keystore.touch(mode=0o600)
         own = self._pairs[BROKER]
         keystore.write_bytes(own.key.read_bytes() + own.certificate.read_bytes())
-        return {
-            "listeners": f"PASSWORD://127.0.0.1:{ports[0]},CERTIFICATE://127.0.0.1:{ports[1]}",
-            "listener.security.protocol.map": "PASSWORD:SASL_SSL,CERTIFICATE:SSL,CONTROLLER:SSL",
-            "inter.broker.listener.name": "CERTIFICATE",
-            "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": str(keystore),
-            "ssl.truststore.type": "PEM",
-            "ssl.truststore.location": str(self.authority.file),
-            "listener.name.certificate.ssl.client.auth": "required",
-            "listener.name.controller.ssl.client.auth": "required",
-            # A certificate's common name is the same user that a password proves.
-            "ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/",
-            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-            "listener.name.password.scram-sha-512.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
-            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "super.users": f"User:{ADMIN};User:{BROKER}",
-        }
+        return secured(ports, keystore, self.authority.file)
 
     def _java(self, *words: str) -> list[str]:
         flags = [
@@ -283,14 +247,6 @@ class Broker:
         # Whoever started it may be killed: it must not outlive its tests.
         tied = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         return [*tied, "java", *flags, "-cp", f"{jars()}/*", *words]
-
-
-def _open(port: int) -> dict[str, Any]:
-    return {
-        "listeners": f"OPEN://127.0.0.1:{port}",
-        "listener.security.protocol.map": "OPEN:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "OPEN",
-    }
 
 
 def free_ports(count: int) -> tuple[int, ...]:
