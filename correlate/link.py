@@ -158,7 +158,7 @@ class Linker:
         if change.touched:
             out.extend(self._told.settle(change))
         for knot in repeated:
-            if knot not in change.touched:
+            if knot.runs and knot not in change.touched:  # else a bound has just put it out
                 self._told.later(knot)
         return out
 

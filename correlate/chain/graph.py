@@ -320,9 +320,10 @@ class Graph:
 
     def crowded_out(self) -> list[Knot]:
         """Take out what the bound on runs does not hold; return the knots."""
-        ended = [self._close(run.knot) for run in self.held.surplus()]
-        if ended:
-            self.lost["runs"] += sum(len(knot.runs) for knot in ended)
+        ended: list[Knot] = []
+        for run in self.held.surplus():
+            self.lost["runs"] += len(run.knot.runs)
+            ended.append(self._close(run.knot))
         return ended
 
     def _close(self, knot: Knot) -> Knot:
@@ -333,6 +334,9 @@ class Graph:
             self.weighing.close(run)
             self.held.let_go(run)
             self.around.leave(run)
+        knot.runs = (
+            set()
+        )  # no circle is left that would keep its runs in memory until a full collection
         return knot
 
     def forget(self, now_us: int, old_us: int) -> None:

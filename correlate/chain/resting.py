@@ -313,7 +313,8 @@ class Resting:
             self._postings.end(group.kind[0], self._postings.slot_at(rest.member.time_us))
         self._drop(group)
         self.changed.add(group.number)
-        return len(group.rests)
+        count, group.rests = len(group.rests), {}
+        return count
 
     def _oldest(self) -> int:
         return min(self._groups.values(), key=lambda one: (one.kind[-1], one.number)).number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ from contract.ports import Logic
 from contract.records import Alert, Chain, Level, Rule
 from contract.timestamps import from_datetime
 from correlate.chain.entities import entities_of
+from correlate.chain.resting import Rest
+from correlate.chain.runs import Knot, Run
 from correlate.chain.settings import LinkSettings
 from correlate.link import link
 from tests.correlate.at_once import at_once
@@ -361,6 +364,48 @@ def test_flood_from_many_sources_merges_no_chains_and_stays_in_bounds() -> None:
     assert sum(one.amount for one in notices if one.label == "resting") >= 3000 - 17 - 500
     assert sum(name.startswith("run/") for name in logic.snapshot()) < 30
     assert sum(isinstance(one, Chain) for one in out) < 100
+
+
+def test_run_that_is_repeated_and_put_out_by_a_bound_in_one_moment_is_gone() -> None:
+    logic = open_(LinkSettings(max_runs=3))
+    old = alert("a1", "r", 0, peers(ATTACKER, TARGET), level="low")
+    list(at_once(logic, old))
+    again = old.model_copy(
+        update={
+            "id": "a2",
+            "time": START + timedelta(seconds=5),
+            "last": START + timedelta(seconds=5),
+        }
+    )
+    for item in [
+        again,
+        *(alert(f"b{n}", f"s{n}", 6, peers(f"198.51.100.{n}", f"10.0.1.{n}")) for n in range(5)),
+    ]:
+        list(logic.on_item(item))
+    list(logic.on_moment(10**18))
+    list(logic.on_time(END_US))
+    assert logic.wake_at() is None or sum(name.startswith("run/") for name in logic.snapshot()) <= 3
+
+
+def nodes() -> int:
+    return sum(isinstance(one, (Run, Knot, Rest)) for one in gc.get_objects())
+
+
+def test_what_is_over_leaves_memory_at_once() -> None:
+    """Without a full collection, which may be hours away: runs, knots and ties name each other."""
+    logic = open_(LinkSettings(crowd=4))
+    gc.collect()
+    before = nodes()
+    gc.disable()
+    try:
+        for item in [*intrusion(), *flood(40)]:
+            list(at_once(logic, item))
+        assert nodes() > before + 20
+        list(logic.on_time(END_US * 2))
+        logic.snapshot()
+        assert nodes() <= before
+    finally:
+        gc.enable()
 
 
 def test_flood_does_not_hide_an_attack_on_the_same_target() -> None:
