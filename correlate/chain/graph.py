@@ -334,9 +334,8 @@ class Graph:
             self.weighing.close(run)
             self.held.let_go(run)
             self.around.leave(run)
-        knot.runs = (
-            set()
-        )  # no circle is left that would keep its runs in memory until a full collection
+        # Else the circle of runs and knot would stay in memory until a full collection.
+        knot.runs = set()
         return knot
 
     def forget(self, now_us: int, old_us: int) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.event import Notice, Observation
-from contract.ports import Logic
+from contract.ports import Logic, Momentary
 from contract.records import Alert, Chain, Level, Rule
 from contract.timestamps import from_datetime
 from correlate.chain.entities import entities_of
@@ -382,6 +382,7 @@ def test_run_that_is_repeated_and_put_out_by_a_bound_in_one_moment_is_gone() -> 
         *(alert(f"b{n}", f"s{n}", 6, peers(f"198.51.100.{n}", f"10.0.1.{n}")) for n in range(5)),
     ]:
         list(logic.on_item(item))
+    assert isinstance(logic, Momentary)
     list(logic.on_moment(10**18))
     list(logic.on_time(END_US))
     assert logic.wake_at() is None or sum(name.startswith("run/") for name in logic.snapshot()) <= 3
