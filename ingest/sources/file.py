@@ -25,12 +25,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from contract.errors import SettingsError
 from contract.ports import Batch, Meter, SourceType
 from contract.timespan import Timespan
-from ingest.streams.inotify import Inotify
+from ingest.streams.folder_watch import FolderWatch
+from ingest.streams.path_matches import by_age, matches
 from ingest.streams.place import Place, from_position, place_of, to_position
 from ingest.streams.tail import Tail
 from ingest.streams.tail_forms import PcapTail, WholeTail
 
-_GLOB = "*?["
 _TURN_BATCHES = 4
 """A followed file's turn, while others wait."""
 _ROTATED = re.compile(r".*[.\-_]\d[\d.\-_T]*").fullmatch
@@ -84,9 +84,8 @@ class FileSource:
         self._has_more = True
         self._has_caught_up = False
         self._waiting: list[tuple[Path, int]] = []
-        self._wake = asyncio.Event()
-        self._next_look = 0.0
-        if not settings.follow and not self._matches():
+        self._watch = FolderWatch(settings.path, settings.check)
+        if not settings.follow and not matches(self._settings.path):
             raise SettingsError(f"source {name}: no file matches {settings.path}")
 
     async def batches(self, position: Any) -> AsyncIterator[Batch]:
@@ -97,7 +96,8 @@ class FileSource:
             SettingsError: without `follow`, a file cannot be opened.
         """
         self._begin(from_position(position), is_first=position is None)
-        watcher = self._watcher() if self._settings.follow else None
+        if self._settings.follow:
+            self._watch.open()
         try:
             while not self._stopping():
                 quiet = True
@@ -112,11 +112,11 @@ class FileSource:
                     continue
                 for batch in self._caught_up() if quiet else ():
                     yield batch
-                if await self._wait(watcher) if quiet else self._is_due(watcher):
+                if await self._watch.wait() if quiet else self._watch.is_due():
                     for batch in self._look_around():
                         yield batch
         finally:
-            self._release(watcher)
+            self._release()
 
     async def _round(self) -> AsyncIterator[Batch]:
         """Yield what is new, a turn of each file."""
@@ -135,18 +135,7 @@ class FileSource:
     async def close(self) -> None:
         """End after the batch that is being handed over."""
         self._is_closed = True
-        self._wake.set()
-
-    def _matches(self) -> list[Path]:
-        """Return the files that the path means, oldest first: rotated ones come before the live one."""
-        path = self._settings.path
-        if path.is_dir():
-            found: Iterable[Path] = path.iterdir()
-        elif any(mark in path.name for mark in _GLOB):
-            found = path.parent.glob(path.name)
-        else:
-            found = [path]
-        return [one for _, one in _by_age(found)]
+        self._watch.wake()
 
     def _begin(self, places: list[Place], *, is_first: bool) -> None:
         """Open what the places speak of, under whatever name it has now, and what else matches."""
@@ -155,10 +144,10 @@ class FileSource:
             for place in places
             for path in Path(place.path).parent.glob(f"{escape(Path(place.path).name)}*")
         ]
-        matching = self._matches()
+        matching = matches(self._settings.path)
         at_end = is_first and self._settings.follow and self._settings.start == "end"
         rotated_ns: int | None = None
-        for changed_ns, path in _by_age([*beside, *matching]):
+        for changed_ns, path in by_age([*beside, *matching]):
             place = place_of(path, places)
             if place is not None and str(path) != place.path and rotated_ns is None:
                 rotated_ns = changed_ns
@@ -246,7 +235,7 @@ class FileSource:
     def _look_around(self) -> Iterable[Batch]:
         """Let go of files that were rotated away and have been silent; open new ones."""
         now = asyncio.get_running_loop().time()
-        matching = self._matches()
+        matching = matches(self._settings.path)
         for key, tail in list(self._tails.items()):
             if tail.path in matching and not tail.is_moved():
                 self._leaving.pop(key, None)
@@ -296,60 +285,14 @@ class FileSource:
         places = [*self._done.values(), *(one.place for one in self._tails.values())]
         return to_position(places)
 
-    def _watcher(self) -> Inotify | None:
-        try:
-            watcher = Inotify()
-        except OSError:
-            return None
-        watcher.watch(self._folder())
-        asyncio.get_running_loop().add_reader(watcher, self._wake.set)
-        return watcher
-
-    async def _wait(self, watcher: Inotify | None) -> bool:
-        """Wait for the kernel's word or `check`; tell whether folders are to be looked through."""
-        loop = asyncio.get_running_loop()
-        timer = loop.call_at(self._next_look, self._wake.set)
-        await self._wake.wait()
-        timer.cancel()
-        self._wake.clear()
-        if watcher is not None and watcher.drain():
-            self._next_look = 0.0
-        return self._is_due(watcher)
-
-    def _is_due(self, watcher: Inotify | None) -> bool:
-        """Tell whether folders are to be looked through again, `check` after the last time."""
-        now = asyncio.get_running_loop().time()
-        if now < self._next_look:
-            return False
-        self._next_look = now + self._settings.check.total_seconds()
-        if watcher is not None:
-            watcher.watch(self._folder())  # again: the folder may be a new one
-        return True
-
-    def _folder(self) -> Path:
-        path = self._settings.path
-        return path if path.is_dir() else path.parent
-
     def _stopping(self) -> bool:
         return self._is_closed
 
-    def _release(self, watcher: Inotify | None) -> None:
-        if watcher is not None:
-            asyncio.get_running_loop().remove_reader(watcher)
-            watcher.close()
+    def _release(self) -> None:
+        self._watch.close()
         for tail in self._tails.values():
             tail.close()
         self._tails.clear()
-
-
-def _by_age(paths: Iterable[Path]) -> list[tuple[int, Path]]:
-    """Return when each file was changed, in nanoseconds, and the file; oldest first, and without those that just went away."""
-    dated = []
-    for path in dict.fromkeys(paths):
-        with contextlib.suppress(OSError):
-            if path.is_file():
-                dated.append((path.stat().st_mtime_ns, path))
-    return sorted(dated)
 
 
 SOURCE = SourceType("file", FileSettings, FileSource, reads_back=True)
