@@ -7,17 +7,20 @@ a path of its own that gives the same. `OPSONIN_NATIVE=0` in the environment lea
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
+from typing import Final
+
+INTERFACE: Final = 1
+"""Which functions the module has and what they take and mean; raised with `INTERFACE` of `native/src/ffi.rs` when that changes."""
 
 
-def load(functions: Iterable[str]) -> ModuleType | None:
-    """Return `opsonin_native` if it is there and has these functions: one built before they were written is as good as none."""
+def load() -> ModuleType | None:
+    """Return `opsonin_native` if it is there and is what this code was written for: one of another interface is as good as none."""
     if os.environ.get("OPSONIN_NATIVE") == "0":
         return None
     try:
         module = import_module("opsonin_native")
     except ImportError:
         return None
-    return module if all(hasattr(module, name) for name in functions) else None
+    return module if getattr(module, "INTERFACE", 0) == INTERFACE else None

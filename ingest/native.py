@@ -5,7 +5,7 @@ Without it every line takes the adapters' own path, and both give the same bytes
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from contract.native import load
 
@@ -40,7 +40,5 @@ class Native(Protocol):
         """Return whether the line that `take` refused last is seen often enough to be learnt."""
 
 
-_FUNCTIONS: Final = ("make", "take", "scan", "learn", "missing", "inform", "wants")
-
-NATIVE = cast(Native | None, load(_FUNCTIONS))
+NATIVE = cast(Native | None, load())
 """None where the module is absent."""

@@ -37,7 +37,7 @@ class _Native(Protocol):
     def tell(self, sieve: object, what: int, number: int, other: int, data: bytes, /) -> None: ...
 
 
-_NATIVE: Final = cast(_Native | None, load(("sieve", "ask", "tell")))
+_NATIVE: Final = cast(_Native | None, load())
 FOREIGN: Final = ("Event", "EventData", "System")
 """Fields that stand for event XML, which `view.flat` reads."""
 _VALUES, _ALL, _DEFINE, _DROP, _ROUTE, _SAMPLE, _CLEAN = range(7)

@@ -4,7 +4,7 @@
 //! All unsafe code of the crate stands in this file. Each entry catches panics: a fault here must be a Python
 //! exception. The interpreter's lock serializes all calls.
 
-use std::ffi::{c_char, c_int, c_void, CStr};
+use std::ffi::{c_char, c_int, c_long, c_void, CStr};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr;
 use std::slice;
@@ -45,6 +45,7 @@ struct ModuleDef {
 
 extern "C" {
     fn PyModule_Create2(definition: *mut ModuleDef, version: c_int) -> *mut PyObject;
+    fn PyModule_AddIntConstant(module: *mut PyObject, name: *const c_char, value: c_long) -> c_int;
     fn PyBytes_AsStringAndSize(
         object: *mut PyObject,
         data: *mut *mut c_char,
@@ -74,6 +75,8 @@ extern "C" {
 
 const FAST_CALL: c_int = 0x80;
 const ABI_VERSION: c_int = 3;
+/// Which functions there are and what they take and mean; raised with `INTERFACE` of `contract/native.py` when that changes.
+const INTERFACE: c_long = 1;
 /// A Python exception is set, or is to be set.
 pub(crate) enum Fault {
     Raised,
@@ -402,5 +405,13 @@ static mut MODULE: ModuleDef = ModuleDef {
 /// Called by the interpreter, once, with its lock held.
 #[no_mangle]
 pub unsafe extern "C" fn PyInit_opsonin_native() -> *mut PyObject {
-    unsafe { PyModule_Create2(ptr::addr_of_mut!(MODULE), ABI_VERSION) }
+    unsafe {
+        let module = PyModule_Create2(ptr::addr_of_mut!(MODULE), ABI_VERSION);
+        let name = c"INTERFACE".as_ptr();
+        if module.is_null() || PyModule_AddIntConstant(module, name, INTERFACE) == 0 {
+            return module;
+        }
+        Py_DecRef(module);
+        ptr::null_mut()
+    }
 }
