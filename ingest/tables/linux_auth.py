@@ -43,7 +43,7 @@ FIELDS: Final = {
 }  # fmt: skip
 """Field of a group; `from`, `port`, `on_port` and `pam` are read by the adapter."""
 
-_FROM = r"(?P<from>\S+?)(?: port (?P<port>\d+))?"
+_FROM = r"(?P<from>\S+)(?: port (?P<port>\d+))?"
 _WHO = r"(?:(?:invalid|illegal|authenticating) )?(?:user (?P<user>.*) )?"
 _AUTH, _NET = ("authentication",), ("network",)
 _END = ("connection", "end")
