@@ -44,6 +44,8 @@ FIELDS: Final = {
 """Field of a group; `from`, `port`, `on_port` and `pam` are read by the adapter."""
 
 _FROM = r"(?P<from>\S+)(?: port (?P<port>\d+))?"
+_FROM_KEY = r"(?P<from>\S+)(?: port (?P<port>\d+)(?: ssh2?)?(?:: (?P<key>.+))?)?"
+"""A key stands behind the port alone: an address itself may end in a colon."""
 _WHO = r"(?:(?:invalid|illegal|authenticating) )?(?:user (?P<user>.*) )?"
 _AUTH, _NET = ("authentication",), ("network",)
 _END = ("connection", "end")
@@ -67,13 +69,13 @@ _CLOSED = (
 
 SSH: Final[dict[str, tuple[Line, ...]]] = {
     "Accepted": (
-        _line(rf"Accepted (?P<method>\S+) for (?P<user>.*) from {_FROM}(?: ssh2)?(?:: (?P<key>.+))?$", "ssh_login", ("authentication", "session"), ("start",), "success"),
+        _line(rf"Accepted (?P<method>\S+) for (?P<user>.*) from {_FROM_KEY}$", "ssh_login", ("authentication", "session"), ("start",), "success"),
         _line(r"Accepted certificate ID \"(?P<reason>[^\"]*)\" \(serial \d+\) signed by (?P<key>\S+ CA \S+)(?: via .*)?$", "ssh_key_accepted", _AUTH, ("info",), "success"),
         _line(r"Accepted key (?P<key>\S+ \S+) found at (?P<reason>.*)$", "ssh_key_accepted", _AUTH, ("info",), "success"),
         _line(r"Accepted (?P<method>\S+) for (?P<user>.*)$", "ssh_login", ("authentication", "session"), ("start",), "success"),
     ),
     "Failed": (
-        _line(rf"Failed (?P<method>\S+) for (?:(?:invalid|illegal) user )?(?P<user>.*) from {_FROM}(?: ssh2?)?(?:: (?P<key>.+))?$", "ssh_login", _AUTH, ("start",), "failure"),
+        _line(rf"Failed (?P<method>\S+) for (?:(?:invalid|illegal) user )?(?P<user>.*) from {_FROM_KEY}$", "ssh_login", _AUTH, ("start",), "failure"),
     ),
     "Postponed": (
         _line(rf"Postponed (?P<method>\S+) for (?:invalid user )?(?P<user>.*) from {_FROM}(?: ssh2)?(?: \[preauth\])?$", "ssh_login_postponed", _AUTH, ("start",), "unknown"),
