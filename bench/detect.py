@@ -55,7 +55,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--category", help="only rules of this category, e.g. process_creation")
     parser.add_argument("--passes", type=int, default=12, help="over the events, after the first")
     parser.add_argument(
-        "--sizes", default=f"0,{FEW},1x,{COPIES}x", help="numbers of rules; 1x: all"
+        "--sizes",
+        default=f"0,{FEW},1x,{COPIES}x",
+        help="numbers of rules; 1x: all; 10x: ten copies of all with changed literals",
     )
     parser.add_argument("--core", type=int, default=0)
     parser.add_argument(
@@ -132,6 +134,10 @@ def _write(chosen: list[tuple[Path, dict[str, Any]]], folder: Path, size: str) -
     folder.mkdir()
     copies = int(size[:-1]) if size.endswith("x") else 1
     count = len(chosen) if size.endswith("x") else int(size)
+    if count > len(chosen):
+        raise SystemExit(
+            f"--sizes {size}: there are {len(chosen)} rules; expected fewer, or copies as 10x"
+        )
     step = len(chosen) / count if count else 1
     rules = [chosen[int(at * step)] for at in range(count)]
     for at, (path, _) in enumerate(rules):
