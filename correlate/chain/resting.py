@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from contract.records import Alert, Entity, Level, Rule
 from contract.timestamps import microseconds
@@ -34,8 +34,23 @@ GROUP: Final = 256
 PLAIN: Final = frozenset({"ip", "mac", "flow", "domain", "url"})
 """Types that an alert may name and rest: they join by what they are, not by what else the alert says."""
 
-Kind: TypeAlias = tuple[Place, str, tuple[str, str, Level], tuple[str, ...], tuple[str, ...], int]
-"""What members of a group have in common: crowd, target's address, rule, tactics, techniques, minute."""
+
+class Kind(NamedTuple):
+    """What members of a group have in common; stored as a list in this order.
+
+    Attributes:
+        place: their crowd's column.
+        target: the address against which they go.
+        rule: id, name and level.
+        minute_us: in which they began.
+    """
+
+    place: Place
+    target: str
+    rule: tuple[str, str, Level]
+    tactics: tuple[str, ...]
+    techniques: tuple[str, ...]
+    minute_us: int
 
 
 @dataclass(slots=True, eq=False)
@@ -116,7 +131,7 @@ class Resting:
             return False
         rule = alert.rule
         minute_us = slot_of(member.time_us)
-        kind = (
+        kind = Kind(
             place,
             target,
             (rule.id, rule.name, rule.level),
@@ -182,10 +197,10 @@ class Resting:
     def _hold(self, group: Group) -> Group:
         self._groups[group.number] = group
         self._next = max(self._next, group.number + 1)
-        self._by_place.setdefault(group.kind[0], {})[group] = None
+        self._by_place.setdefault(group.kind.place, {})[group] = None
         # Ripe first, over later: both are told by the one heap.
         wait_us = self._over_us if group.is_ripe else self._lateness_us
-        heappush(self._ends, (group.kind[-1] + SLOT_US + wait_us, group.number))
+        heappush(self._ends, (group.kind.minute_us + SLOT_US + wait_us, group.number))
         return group
 
     def _enter(self, rest: Rest) -> None:
@@ -212,9 +227,9 @@ class Resting:
     def against(self, ip: str) -> Iterator[Rest]:
         """Yield the members whose target an address is, and is not known by the name of their crowd. O(groups + theirs)."""
         for group in self._groups.values():
-            if group.kind[1] == ip:
+            if group.kind.target == ip:
                 for rest in group.rests.values():
-                    if self._around.key_of(ip, rest.member.time_us) != group.kind[0][0]:
+                    if self._around.key_of(ip, rest.member.time_us) != group.kind.place[0]:
                         yield rest
 
     def uneasy(self, rule: str, reaches: Iterable[Reach]) -> list[Rest]:
@@ -235,16 +250,16 @@ class Resting:
     def wake(self, rest: Rest, number: int) -> Run:
         """Return the run that a member has been all the while; it counts towards nothing here any more."""
         group, member = rest.group, rest.member
-        place, _, rule, tactics, techniques, _ = group.kind
-        id, name, level = rule
+        kind = group.kind
+        id, name, level = kind.rule
         run = Run(
-            number, rest.signature, Rule(id=id, name=name, level=level), tactics, techniques,
+            number, rest.signature, Rule(id=id, name=name, level=level), kind.tactics, kind.techniques,
             rest.signing, rest.facts,
         )  # fmt: skip
         run.put(member, 1)
         run.rarity, run.noted_us = group.rarity, member.time_us
         run.ripe_us = None if group.is_ripe else member.time_us + self._lateness_us
-        self._postings.open(place).tally(self._postings.slot_at(member.time_us), -1)
+        self._postings.open(kind.place).tally(self._postings.slot_at(member.time_us), -1)
         self._leave(rest)
         del group.rests[member.id]
         self.changed.add(group.number)
@@ -264,10 +279,10 @@ class Resting:
         del self._groups[group.number]
         if self._filling.get(group.kind) is group:
             del self._filling[group.kind]
-        groups = self._by_place[group.kind[0]]
+        groups = self._by_place[group.kind.place]
         del groups[group]
         if not groups:
-            del self._by_place[group.kind[0]]
+            del self._by_place[group.kind.place]
 
     # -------------------------------------------------------------- time
 
@@ -278,7 +293,7 @@ class Resting:
     @property
     def oldest_us(self) -> int | None:
         """When the oldest member began, to the minute; None where none rests."""
-        return min((group.kind[-1] for group in self._groups.values()), default=None)
+        return min((group.kind.minute_us for group in self._groups.values()), default=None)
 
     def pass_time(self, now_us: int) -> None:
         """Weigh for good what is ripe, and forget what is over."""
@@ -293,31 +308,32 @@ class Resting:
                 self._ripen(group)
 
     def _ripen(self, group: Group) -> None:
-        _, target, rule, *_, minute_us = group.kind
+        target, minute_us = group.kind.target, group.kind.minute_us
+        rule, *_ = group.kind.rule
         group.is_ripe = True
         self.changed.add(group.number)
         heappush(self._ends, (minute_us + SLOT_US + self._over_us, group.number))
-        rarity = self._baseline.again(target, rule[0], minute_us)
+        rarity = self._baseline.again(target, rule, minute_us)
         if rarity is None or rarity == group.rarity:
             return
         for _ in group.rests:
-            self._baseline.unlearn(target, rule[0], minute_us, group.rarity)
+            self._baseline.unlearn(target, rule, minute_us, group.rarity)
         for _ in group.rests:
-            rarity = self._baseline.learn(target, rule[0], minute_us)
+            rarity = self._baseline.learn(target, rule, minute_us)
         group.rarity = rarity
 
     def _end(self, group: Group) -> int:
         """Let go of a group whose time is over; its members go on to count towards crowds. Return how many they were."""
         for rest in group.rests.values():
             self._leave(rest)
-            self._postings.end(group.kind[0], self._postings.slot_at(rest.member.time_us))
+            self._postings.end(group.kind.place, self._postings.slot_at(rest.member.time_us))
         self._drop(group)
         self.changed.add(group.number)
         count, group.rests = len(group.rests), {}
         return count
 
     def _oldest(self) -> int:
-        return min(self._groups.values(), key=lambda one: (one.kind[-1], one.number)).number
+        return min(self._groups.values(), key=lambda one: (one.kind.minute_us, one.number)).number
 
     # -------------------------------------------------------------- state
 
@@ -331,4 +347,4 @@ class Resting:
         for rest in list(group.rests.values()):
             self._enter(rest)
             slot = self._postings.slot_at(rest.member.time_us)
-            self._postings.open(group.kind[0]).tally(slot, 1)
+            self._postings.open(group.kind.place).tally(slot, 1)

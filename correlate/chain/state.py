@@ -257,7 +257,7 @@ def _ties(rows: list[list[Any]]) -> tuple[Tie, ...]:
 
 def _read_rest(number: int, part: dict[str, Any]) -> Group:
     place, target, rule, tactics, techniques, minute_us = part["kind"]
-    kind: Kind = (tuple(place), target, tuple(rule), tuple(tactics), tuple(techniques), minute_us)
+    kind = Kind(tuple(place), target, tuple(rule), tuple(tactics), tuple(techniques), minute_us)
     group = Group(number, kind, Rarity(*part["rarity"]), part["ripe"])
     for signature, signing, facts, member, keys in part["rests"]:
         held = _read_member(member)
