@@ -217,8 +217,8 @@ class Embedded:
                 await self._reception.dispatch(item)
                 self._end(item.intake.config.name)
 
-    def _take(self, item: Event | DeadLetter, batch: Batch) -> None:
-        self.flow.take(item, batch.received_us)
+    def _take(self, item: Event | DeadLetter, batch: Batch, turn_us: int) -> None:
+        self.flow.take(item, batch.received_us, turn_us)
 
     def _end(self, name: str) -> None:
         self.flow.watermarks.close(name)
@@ -255,7 +255,7 @@ class Embedded:
                 continue
             read += 1
             for one in items:
-                self.flow.take(one, self._clock())
+                self.flow.take(one, self._clock(), 0)
             self.flow.revived(letter.id)
         self.flow.settle(self._clock(), is_idle=True)
         await self._commit()
@@ -267,7 +267,7 @@ class Embedded:
         self.flow.respond(outcome)
         event = self.enforcement.event_of(outcome)
         if isinstance(event, Event):
-            self.flow.take(event, now, moves_time=False)
+            self.flow.take(event, now, 0)
             self.flow.settle(now)
 
     def _is_full(self) -> bool:

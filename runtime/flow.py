@@ -48,10 +48,14 @@ class Flow:
         self.watermarks.restore(watermark_us)
         self.engine.restore(state, watermark_us)
 
-    def take(self, item: Event | DeadLetter, arrived_us: int, *, moves_time: bool = True) -> None:
+    def take(self, item: Event | DeadLetter, arrived_us: int, turn_us: int) -> None:
         """Take one event, or note one dead letter.
 
-        Our own answers do not move time: they bear the wall clock, which recorded logs do not follow.
+        Args:
+            item: what came.
+            arrived_us: when, by the wall clock.
+            turn_us: event time that its source has come to with it; 0: it moves no time, as our own answers, which
+                bear the wall clock that recorded logs do not follow.
         """
         if self._watch:
             self._watch(item)
@@ -59,11 +63,11 @@ class Flow:
             self._epoch.dead_letters.append(item)
             return
         self._epoch.events.append(item)
-        if moves_time:
-            self.watermarks.saw(item.source, item.time_us, arrived_us)
-            if item.time_us > self._moment_us:
-                self._moment_us = item.time_us
-                self._gather(self.engine.begin(item.time_us))
+        if turn_us:
+            self.watermarks.saw(item.source, turn_us, arrived_us)
+            if turn_us > self._moment_us:
+                self._moment_us = turn_us
+                self._gather(self.engine.begin(turn_us))
         self.advance(arrived_us)
         self._gather(self.engine.take(item))
 

@@ -19,6 +19,7 @@ from ingest.normalize import NormalizeSettings
 from ingest.routes import Router
 from runtime.settings import Reading
 from runtime.skew import Skew
+from runtime.source_clock import SourceClock
 
 log = structlog.get_logger()
 
@@ -36,10 +37,22 @@ class Intake:
         settings: of normalization.
         meter: counts records, events and dead letters by source.
         saved: what `position` returned before a restart.
+        max_jump_us: see `SourceClock`; also `lateness_us`.
+
+    Attributes:
+        resume_at: the position that the source goes on from.
+        reached_us: event time that what was taken has come to.
     """
 
     def __init__(
-        self, config: Reading, settings: NormalizeSettings, meter: Meter, saved: Any = None
+        self,
+        config: Reading,
+        settings: NormalizeSettings,
+        meter: Meter,
+        saved: Any = None,
+        *,
+        max_jump_us: int | None = None,
+        lateness_us: int | None = None,
     ) -> None:
         self.config = config
         self._settings = settings
@@ -63,6 +76,9 @@ class Intake:
         self._at = self.resume_at
         self._before: dict[str, Any] | None = None
         self._given = 0
+        self._clock = SourceClock(
+            config.name, meter, max_jump_us, lateness_us, self.reached_us, saved.get("clock")
+        )
         self._restore(saved)
 
     def take(self, batch: Batch, *, may_stop: bool = False) -> Iterator[Event | DeadLetter]:
@@ -75,7 +91,8 @@ class Intake:
             self._before = deepcopy(self.position())
         self._given = 0
         newest_us = events = dead = 0
-        for item in self._read(batch):
+        received_us, clock = batch.received_us, self._clock
+        for item in clock.order(self._read(batch), received_us, has_more=batch.has_more):
             if self._skip:
                 self._skip -= 1
                 self._given += 1
@@ -85,14 +102,19 @@ class Intake:
             if type(item) is Event:
                 events += 1
                 newest_us = max(newest_us, item.time_us)
-                self.reached_us = max(self.reached_us, newest_us)
+                self.reached_us = clock.turn_us
             else:
                 dead += 1
         self._before = None
         self._at = batch.position
         if newest_us:
-            self._skew.saw(batch.sender, batch.received_us, newest_us)
+            self._skew.saw(batch.sender, received_us, newest_us)
         self._count(len(batch.records), events, dead)
+
+    @property
+    def turn_us(self) -> int:
+        """Return the event time that the source has come to with the item yielded last; less than the item's, if that is not believed."""
+        return self._clock.turn_us
 
     def again(self, letter: DeadLetter) -> list[Event | DeadLetter]:
         """Read a dead letter's record once more.
@@ -106,10 +128,12 @@ class Intake:
             items = list(self.take(batch))
         return items
 
-    def flush(self, received_us: int) -> Iterator[Event | DeadLetter]:
-        """Yield what the adapters still held when the source ended."""
+    def flush(self, received_us: int, *, is_over: bool = True) -> Iterator[Event | DeadLetter]:
+        """Yield what the adapters still held when the source ended; with `is_over` nothing of it will ever come."""
         for lane in self._lanes.values():
-            yield from lane.flush(received_us)
+            yield from self._clock.order(lane.flush(received_us), received_us, has_more=True)
+        if is_over:
+            yield from self._clock.end()
 
     def position(self) -> dict[str, Any]:
         """Return what a restart needs: the source's position, the streams' memory, the time reached.
@@ -123,6 +147,8 @@ class Intake:
         lanes = {name: found for name, one in self._lanes.items() if name and (found := one.memory())}  # fmt: skip
         if lanes:
             position["lanes"] = lanes
+        if clock := self._clock.memory():
+            position["clock"] = clock
         if self._detection is not None:
             position["detection"] = self._detection.memory()
         return position | ({"skip": self._skip} if self._skip else {})

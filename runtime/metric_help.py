@@ -45,6 +45,7 @@ HELP: Final[dict[str, str]] = {
     "inventory_errors": "Times the inventory could not be read; the last good one stays.",
     "adapter_refused": "Times a sender named an adapter that the source's settings do not allow.",
     "detected_confidence": "Confidence in an adapter that was found for a sender; the least of its senders.",
+    "clock_jumps_total": "Records further ahead than `engine.max_jump` that no second one confirmed, or further ahead of their arrival than `engine.lateness`: they did not move their source's time.",
     "clock_skew_seconds": "Arrival less event time: the least of each sender in a minute, and of those the extremes.",
     # ------------------------------------------------------------ rules
     "rules": "Rules in use, by kind.",

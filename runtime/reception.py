@@ -25,7 +25,7 @@ from runtime.settings import Settings, SourceConfig
 SLICE = 200
 """Records taken before other tasks get a turn: about 5 ms."""
 
-Take: TypeAlias = Callable[[Event | DeadLetter, Batch], None]
+Take: TypeAlias = Callable[[Event | DeadLetter, Batch, int], None]
 Open: TypeAlias = Callable[[SourceConfig], Source]
 
 
@@ -49,6 +49,7 @@ class _Held:
     read: Read
     items: Iterator[Event | DeadLetter]
     item: Event
+    turn_us: int
 
 
 class Reception:
@@ -59,7 +60,8 @@ class Reception:
         meter: counts what sources and adapters say.
         clock: wall clock, microseconds.
         queue: where batches wait; the host may put its own inputs beside them.
-        take: is given each event and dead letter in order, with the batch that it came in.
+        take: is given each event and dead letter in order, with the batch that it came in and the event time that its
+            source has come to with it.
         open_source: opens a source; a host may put something between.
     """
 
@@ -87,15 +89,20 @@ class Reception:
         self.intakes: dict[str, Intake] = {}
         self.positions: dict[str, Any] = {}
         self.open_count = 0
+        self._is_stopping = False
         self._unconfirmed: dict[str, Any] = {}
 
     # -------------------------------------------------------------- life
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Make the intakes, each from its saved position."""
-        now = self._clock()
+        now, engine = self._clock(), self._settings.engine
+        jump_us, lateness_us = microseconds(engine.max_jump), microseconds(engine.lateness)
         for config in self._settings.sources:
-            intake = Intake(config, self._settings.normalize, self._meter, saved.get(config.name))
+            intake = Intake(
+                config, self._settings.normalize, self._meter, saved.get(config.name),
+                max_jump_us=jump_us, lateness_us=lateness_us,
+            )  # fmt: skip
             self.intakes[config.name] = intake
             is_behind = config.name in self._reads_back
             self._pace.open(config.name, now, intake.reached_us, has_more=is_behind)
@@ -110,6 +117,7 @@ class Reception:
 
     async def stop(self) -> None:
         """Let the sources give what they have received, and end."""
+        self._is_stopping = True
         for source in self._sources.values():
             await source.close()
         self._queue.wake()
@@ -146,9 +154,9 @@ class Reception:
     async def go_on(self) -> None:
         """Let go of sources that the others have come up with, the least advanced first."""
         while self._held:
-            name, held = min(self._held.items(), key=lambda one: one[1].item.time_us)
+            name, held = min(self._held.items(), key=lambda one: one[1].turn_us)
             limit = self._pace.limit(name, self._clock())
-            if limit is not None and held.item.time_us > limit:
+            if limit is not None and held.turn_us > limit:
                 return
             del self._held[name]
             self._queue.release(name)
@@ -191,26 +199,28 @@ class Reception:
         await self._queue.put(Ended(intake), 1, config.name)
 
     async def _take_all(self, read: Read, items: Iterator[Event | DeadLetter]) -> None:
-        batch = read.batch
+        batch, intake = read.batch, read.intake
         for count, one in enumerate(items, 1):
-            self._give(one, batch)
+            self._give(one, batch, intake.turn_us)
             if count % SLICE == 0:
                 await asyncio.sleep(0)
         self._note(read)
 
     async def _take_paced(self, read: Read, items: Iterator[Event | DeadLetter]) -> None:
         """Take what the source's pace allows; what is left is held with its source."""
-        name = read.intake.config.name
+        intake = read.intake
+        name = intake.config.name
         limit = self._pace.limit(name, self._clock())
         for count, one in enumerate(items):
-            if type(one) is Event and limit is not None and one.time_us > limit:
-                self._pace.saw(name, one.time_us)
-                self._held[name] = _Held(read, items, one)
+            turn_us = intake.turn_us
+            if type(one) is Event and limit is not None and turn_us > limit:
+                self._pace.saw(name, turn_us)
+                self._held[name] = _Held(read, items, one, turn_us)
                 self._queue.hold(name)
-                self.positions[name] = read.intake.position()
+                self.positions[name] = intake.position()
                 self._meter.add("sources_held_total", source=name)
                 return
-            self._give(one, read.batch)
+            self._give(one, read.batch, turn_us)
             if count % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
         self._note(read)
@@ -225,6 +235,6 @@ class Reception:
     def _end(self, intake: Intake) -> None:
         self.open_count -= 1
         last = Batch(intake.config.name, [], self._clock())
-        for one in intake.flush(last.received_us):
-            self._give(one, last)
+        for one in intake.flush(last.received_us, is_over=not self._is_stopping):
+            self._give(one, last, intake.turn_us)
         self._pace.close(intake.config.name)

@@ -50,11 +50,15 @@ def replay(
     """
     marks = Watermarks(microseconds(settings.engine.lateness), None)
     flow = Flow(Engine(pipeline), marks, meter, watch)
-    streams = [_Stream(one, Intake(one.config, settings.normalize, meter)) for one in recordings]
+    jump_us = microseconds(settings.engine.max_jump)
+    streams = [
+        _Stream(one, Intake(one.config, settings.normalize, meter, max_jump_us=jump_us))
+        for one in recordings
+    ]
     for one in recordings:
         marks.open(one.config.name, one.received_us)
-    for count, (item, received_us) in enumerate(_merge(streams, marks), 1):
-        flow.take(item, received_us)
+    for count, (item, received_us, turn_us) in enumerate(_merge(streams, marks), 1):
+        flow.take(item, received_us, turn_us)
         if count % _EPOCH_EVENTS == 0:
             flow.seal({})
     flow.finish()
@@ -76,15 +80,18 @@ class _Stream:
         with self._file as file:
             records = (one for one in read_records(file) if one)
             while batch := list(islice(records, _BATCH_RECORDS)):
-                yield from self.intake.take(Batch(name, batch, self.received_us))
+                # Whether more is at hand is known at the end alone: `flush` lets go of what waits.
+                yield from self.intake.take(Batch(name, batch, self.received_us, has_more=True))
         yield from self.intake.flush(self.received_us)
 
     def __next__(self) -> Event | DeadLetter:
         return next(self._items)
 
 
-def _merge(streams: list[_Stream], marks: Watermarks) -> Iterator[tuple[Event | DeadLetter, int]]:
-    """Yield items of all streams, the stream whose next event is earliest first. O(log streams) an item.
+def _merge(
+    streams: list[_Stream], marks: Watermarks
+) -> Iterator[tuple[Event | DeadLetter, int, int]]:
+    """Yield items of all streams with arrival and turn, the earliest turn first. O(log streams) an item.
 
     The time of a stream's next event is told before its turn: a log with one line an hour holds nobody back.
     """
@@ -96,14 +103,16 @@ def _merge(streams: list[_Stream], marks: Watermarks) -> Iterator[tuple[Event | 
         except StopIteration:
             marks.close(streams[number].intake.config.name)
             return
-        if isinstance(item, Event):
-            marks.saw(item.source, item.time_us, streams[number].received_us)
         # A dead letter has no time of its own: it goes with its predecessor.
-        heapq.heappush(heap, (item.time_us if isinstance(item, Event) else after_us, number, item))
+        time_us = after_us
+        if isinstance(item, Event):
+            time_us = streams[number].intake.turn_us
+            marks.saw(item.source, time_us, streams[number].received_us)
+        heapq.heappush(heap, (time_us, number, item))
 
     for number in range(len(streams)):
         push(number, 0)
     while heap:
         time_us, number, item = heapq.heappop(heap)
-        yield item, streams[number].received_us
+        yield item, streams[number].received_us, time_us
         push(number, time_us)

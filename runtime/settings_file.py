@@ -47,6 +47,8 @@ class EngineSettings(Part):
         rules: folders or files of rules; empty: those that ship.
         lateness: how much earlier than the latest an event of the same source may come; and how far one source of
             recorded input may run ahead of another.
+        max_jump: how far one record alone may move its source's time; a longer jump counts once the next record agrees, or
+            when the record is of just now.
         idle_after: a source silent for so long holds back nobody's time.
         epoch: longest time between two commits.
         epoch_records: most raw records between two commits.
@@ -61,6 +63,7 @@ class EngineSettings(Part):
     data_dir: Path = Path("var")
     rules: tuple[Path, ...] = ()
     lateness: Timespan = timedelta(seconds=30)
+    max_jump: Timespan = timedelta(hours=1)
     idle_after: Timespan = timedelta(seconds=10)
     epoch: Timespan = timedelta(milliseconds=200)
     epoch_records: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000

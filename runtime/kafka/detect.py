@@ -14,11 +14,11 @@ from contract.errors import StoreError
 from contract.event import Event, Notice
 from contract.topics import MATCHES, OBSERVATIONS, Topic
 from correlate.sigma.sieve import NOTHING, UNSERVED
-from ingest.streams.kafka_batches import Record
+from ingest.streams.kafka_batches import Headers, Record
 from runtime.enforcement import SOURCE as ANSWERS
 from runtime.engine import Pipeline
 from runtime.kafka.kept import HOST
-from runtime.kafka.outlet import RULE_END, At, Outlet, Sent, cause_of, partition_of
+from runtime.kafka.outlet import RULE_END, At, Outlet, Sent, cause_of, partition_of, turn_of
 from runtime.kafka.state import State
 from runtime.kafka.task import MARK_EVERY_US
 from runtime.kafka.wire import PACE, Canary, Mark, stated_event
@@ -27,6 +27,8 @@ from runtime.tally import Tally
 from runtime.watermark import Watermarks
 
 _VERSION: Final = 1
+_PLAIN: Final = 3
+"""Headers of an event whose time alone says its turn."""
 _FIRST: Final = "000000"
 """The tie of an event that is later than all before it in its source."""
 
@@ -125,7 +127,7 @@ class DetectTask:
             answer = self._detector.ask(read.value, time_us)
             if answer == NOTHING:
                 self.origin_ms = read.timestamp
-                self._came(source, time_us)
+                self._came(source, time_us, read.headers)
                 return
         item = self._outlet.item(read, now_us)
         match item:
@@ -189,13 +191,15 @@ class DetectTask:
 
     # -------------------------------------------------------------- inside
 
-    def _came(self, source: str, time_us: int) -> None:
+    def _came(self, source: str, time_us: int, headers: Headers) -> None:
+        if len(headers) > _PLAIN:
+            time_us = turn_of(headers, time_us)
         # Answers bear the wall clock, which recorded logs do not follow.
         if time_us > self._newest.get(source, -1) and source != ANSWERS:
             self._newest[source] = time_us
 
     def _event(self, event: Event, answer: int, read: Record, now_us: int) -> None:
-        self._came(event.source, event.time_us)
+        self._came(event.source, event.time_us, read.headers)
         seen, matches = self._detector.look(event, answer)
         if seen is None and not matches:
             return

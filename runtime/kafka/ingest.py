@@ -153,7 +153,7 @@ class Ingest:
         if isinstance(item, Ended) and not self._stopping:
             self._ended.add(item.intake.config.name)
 
-    def _take(self, item: Event | DeadLetter, batch: Batch) -> None:
+    def _take(self, item: Event | DeadLetter, batch: Batch, turn_us: int) -> None:
         arrived_ms = batch.received_us // 1_000
         value, headers = encode(item)
         if isinstance(item, DeadLetter):
@@ -164,9 +164,11 @@ class Ingest:
         else:
             key, partition = self._place(item.source, batch.sender)
             if item.source in self._recorded:
-                time_us, number = self._turns.next(item.source, item.time_us)
-                if number:
-                    headers.append(turn(time_us, number))
+                turn_us, number = self._turns.next(item.source, turn_us)
+                if number or turn_us != item.time_us:
+                    headers.append(turn(turn_us, number))
+            elif turn_us < item.time_us:  # else who reads it would believe its time
+                headers.append(turn(turn_us, 0))
             self._records.append(Sent(EVENTS, partition, key, value, headers, arrived_ms))
 
     def _refuse(self, event: Event, batch: Batch) -> None:
@@ -178,7 +180,7 @@ class Ingest:
             STAGE, event.id, event.json, reason, now_us=batch.received_us, kept_bytes=kept
         )
         self._meter.add("dead_letters_total", source=event.source)
-        self._take(letter.model_copy(update={"source": event.source}), batch)
+        self._take(letter.model_copy(update={"source": event.source}), batch, 0)
 
     def _place(self, source: str, sender: str) -> tuple[bytes, int]:
         """Return key and partition: of one sender's events the same, or of one run of events."""

@@ -79,7 +79,12 @@ class Turns:
         self._numbers = {name: number for name, (_, number) in saved.items()}
 
     def next(self, source: str, time_us: int) -> tuple[int, int]:
-        """Return the time of an event's turn, and its number there; 0: the first, which needs not be told."""
+        """Return the time of an event's turn, and its number there; 0: the first.
+
+        Args:
+            source: its own.
+            time_us: that the source has come to with it.
+        """
         latest_us = self._latest_us.get(source, -1)
         if time_us > latest_us:
             self._latest_us[source] = time_us

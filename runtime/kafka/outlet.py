@@ -140,8 +140,17 @@ class Outlet:
 
 
 def turn(time_us: int, number: int) -> tuple[str, bytes]:
-    """Return the header of an event that is not later than one before it in its source."""
+    """Return the header of an event that has not its time's own turn: not later than one before it, or not believed."""
     return AT, b"%d %d %06d" % (time_us, Rank.CAUSED, number)
+
+
+def turn_of(headers: Read, time_us: int) -> int:
+    """Return the event time that a source has come to with an event of this time."""
+    for name, data in headers:
+        if name == AT and data is not None:
+            said = data.partition(b" ")[0]
+            return int(said) if said.isdigit() else time_us
+    return time_us
 
 
 def cause_of(item: Item, headers: Read) -> tuple[int, Rank, str]:

@@ -6,10 +6,12 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from contract.event import Event
 from contract.meter import MemoryMeter
 from contract.records import Command, Correction
+from contract.timestamps import microseconds
 from contract.topics import COMMANDS, EVENTS, Topic
 from ingest.streams.kafka_batches import Headers, Record
 from runtime.compose import Composition
@@ -20,6 +22,7 @@ from runtime.kafka.state import Assembly, records_of
 from runtime.kafka.task import Task
 from runtime.kafka.wire import PACE, Item, Mark, decode, encode
 from runtime.settings import Settings
+from runtime.source_clock import SourceClock
 
 CHUNK = 50
 MOST_TURNS = 200_000
@@ -64,20 +67,20 @@ class Drive:
     def feed(self, events: list[Event], *, ends: bool = True) -> None:
         """Write events as ingest does: spread over the partitions, marks behind each chunk of any size."""
         partitions = self._settings.kafka.partitions
-        turns = Turns({})
+        turns, come_to = Turns({}), self._clocks(events)
         start = 0
         while start < len(events):
             size = self._rng.randint(1, 2 * CHUNK)
             for event in events[start : start + size]:
-                time_us, number = turns.next(event.source, event.time_us)
-                more = [turn(time_us, number)] if number else []
+                time_us, number = turns.next(event.source, come_to[event.id])
+                more = [turn(time_us, number)] if number or time_us != event.time_us else []
                 self._write(EVENTS, self._rng.randrange(partitions), event, more)
             start += size
-            reached = max((one.time_us for one in events[: start + 1]), default=0)
+            reached = max((come_to[one.id] for one in events[: start + 1]), default=0)
             is_over = ends and start >= len(events)
             self._mark(Mark(f"{PACE}t", 0 if is_over else reached, ended=is_over))
         for source in self._settings.sources if ends else ():
-            last = max((one.time_us for one in events if one.source == source.name), default=0)
+            last = max((come_to[one.id] for one in events if one.source == source.name), default=0)
             self._mark(Mark(source.name, last, ended=True))
 
     def run(self, topics: Iterable[Topic]) -> list[Item]:
@@ -109,6 +112,17 @@ class Drive:
             if name == topic.name
             for one in log
         ]
+
+    def _clocks(self, events: list[Event]) -> dict[str, int]:
+        """Return by event what its source has come to with it."""
+        jump_us = microseconds(self._settings.engine.max_jump)
+        come_to: dict[str, int] = {}
+        for source in {one.source for one in events}:
+            clock = SourceClock(source, MemoryMeter(), jump_us)
+            said = [one for one in events if one.source == source]
+            for one in chain(clock.order(said, 0, has_more=True), clock.end()):
+                come_to[one.id] = clock.turn_us
+        return come_to
 
     def _turn(self, place: Place) -> None:
         self._now_us += self._rng.choice((1_000, 50_000, 250_000))

@@ -17,7 +17,7 @@ from correlate.sigma import rule_class
 from ingest.streams.kafka_batches import Record
 from runtime.compose import Composition, compose
 from runtime.kafka.detect import DetectTask
-from runtime.kafka.outlet import Outlet, Sent
+from runtime.kafka.outlet import Outlet, Sent, turn
 from runtime.kafka.wire import decode, encode
 from runtime.settings import resolve
 from runtime.tally import Tally
@@ -147,3 +147,19 @@ def test_an_event_passed_by_moves_time(rules: Composition) -> None:
         task.step(NOW_US, is_drained=False)
     assert tasks[0].changes() == tasks[1].changes() != {}
     assert tasks[0].origin_ms == NOW_US // 1_000
+
+
+@pytest.mark.native
+def test_an_event_whose_time_is_not_believed_moves_time_no_further_than_its_turn(
+    rules: Composition,
+) -> None:
+    true = [record(0), record(2)]
+    ahead = record(9_000_000)
+    ahead = ahead._replace(headers=[*ahead.headers, turn(NOW_US, 0)])
+    for native in (True, False):
+        tasks = [task_of(rules, native=native) for _ in range(2)]
+        for task, records in zip(tasks, (true, [true[0], ahead, true[1]]), strict=True):
+            for one in records:
+                task.take(one, NOW_US + 10_000)
+            task.step(NOW_US + 10_000, is_drained=False)
+        assert tasks[0].changes() == tasks[1].changes() != {}

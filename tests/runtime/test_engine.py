@@ -66,7 +66,7 @@ def run(folder: Path, times_s: list[int]) -> list[Alert]:
             "event.module": "test",
             "host.name": "h",
         }
-        flow.take(Event.of(fields, id=str(number), time_us=time_us, source="s"), time_us)
+        flow.take(Event.of(fields, id=str(number), time_us=time_us, source="s"), time_us, time_us)
     flow.finish()
     return [one for one in found.values() if not one.retracted]
 

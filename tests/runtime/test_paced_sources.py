@@ -144,6 +144,37 @@ def test_a_stop_while_sources_are_held_loses_and_repeats_nothing(tmp_path: Path)
     assert ends[1] == ends[0]
 
 
+def test_one_record_of_a_clock_ahead_stops_no_source_and_a_stop_beside_it_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    rng = random.Random(8)  # noqa: S311 - not for secrets
+    times = {
+        name: sorted(rng.randrange(HOUR_US) for _ in range(count))
+        for name, count in (("many", 900), ("few", 90))
+    }
+    times["few"].insert(30, 40 * HOUR_US)
+    ends = []
+    for folder, stops in ((tmp_path / "calm", ()), (tmp_path / "wild", (250, 60, 1, 1, 1, 40))):
+        folder.mkdir()
+        for name, each in times.items():
+            write(folder, name, each)
+        settings = settings_for(folder, *times)
+        for stop in stops:
+            run(settings, until=stop)
+        taken, meter = run(settings)
+        ends.append(outcome(folder))
+        if not stops:
+            assert meter.total("clock_jumps_total") == 1
+            assert meter.total("correlation_late_events") == 0
+            latest = 0
+            for event in taken:
+                if event.time_us - START_US < 2 * HOUR_US:
+                    assert event.time_us >= latest - LATENESS_US
+                    latest = max(latest, event.time_us)
+    assert ends[0]
+    assert ends[1] == ends[0]
+
+
 def test_a_followed_file_that_is_empty_keeps_nobody_waiting(tmp_path: Path) -> None:
     write(tmp_path, "full", [number * 60_000_000 for number in range(50)])
     (tmp_path / "empty").touch()
