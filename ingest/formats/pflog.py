@@ -1,6 +1,6 @@
 """The header that pf puts before each packet it logs, and the packet behind it.
 
-Sources: OpenBSD 7.6 `sys/net/if_pflog.h` and `if_pflog.c` (100 bytes: with the addresses before translation), FreeBSD 14 `sys/net/if_pflog.h`
+Sources: OpenBSD `sys/net/if_pflog.h` and `if_pflog.c` 1.99 (100 bytes: with what pf made of the addresses), FreeBSD 14 `sys/net/if_pflog.h`
 (61 bytes, later 69 with the rule's identifier), read 2026-11. The first byte says how long it is, without padding to four. Numbers of
 rules are in network order, those of users and processes in the writer's. The family is the writing system's own number, so
 the packet itself is asked for its version.
@@ -28,6 +28,8 @@ _REASONS: Final = (
 )  # fmt: skip
 _DENYING: Final = frozenset(("block", "synproxy drop"))
 _WAYS: Final = {1: "in", 2: "out", 3: "forward"}
+_VERSIONS: Final = {2: 4, 24: 6}
+"""IP version by OpenBSD's number of the family."""
 _NO_NUMBER: Final = 0xFFFFFFFF
 _NO_PROCESS: Final = frozenset((0, 99_999, 100_000, 100_001))
 """NO_PID is one more than the largest process number of the system."""
@@ -56,7 +58,7 @@ def read(packet: Packet) -> tuple[Fields, tuple[int, int] | None]:
     addresses = _Addresses(packet.data[size:])
     _place(fields, addresses)
     if length >= _OPENBSD and packet.data[61]:
-        _before_translation(fields, packet.data, addresses)
+        _translated(fields, packet.data, addresses)
     fields["network.bytes"] = max(packet.size - size, 0)
     fields["network.packets"] = 1
     return fields, addresses.icmp
@@ -164,19 +166,28 @@ def _place(fields: Fields, found: _Addresses) -> None:
         fields[_OWN + "icmp.type"] = str(found.icmp[0])
 
 
-def _before_translation(fields: Fields, data: bytes, found: _Addresses) -> None:
-    """The packet was logged as translated; the header has what it was before, in the family of the packet that came."""
-    is_four = found.version == 4 and not any(data[68:80])  # noqa: PLR2004 - IPv4 fills four of sixteen bytes
+def _translated(fields: Fields, data: bytes, found: _Addresses) -> None:
+    """Place the ends before and after translation; only what differs is a translation.
+
+    The packet stands as it came and the header has what it became. Where the packet is not of the family
+    that the header calls its first, an OpenBSD before 6.2 wrote the two the other way round.
+    """
+    came_first = found.version == _VERSIONS.get(data[1], found.version)
+    is_four = (_VERSIONS.get(data[62 if came_first else 1]) or found.version) == 4  # noqa: PLR2004 - IPv4
     for side, at, port_at in (("source", 64, 96), ("destination", 80, 98)):
-        before: IPv4Address | IPv6Address
-        before = IPv4Address(data[at : at + 4]) if is_four else IPv6Address(data[at : at + 16])
-        port = int.from_bytes(data[port_at : port_at + 2], "big")
-        if str(before) != fields[f"{side}.ip"] or port != fields.get(f"{side}.port", port):
-            fields[f"{side}.nat.ip"] = fields[f"{side}.ip"]
-            fields[f"{side}.ip"] = str(before)
-            if f"{side}.port" in fields:
-                fields[f"{side}.nat.port"] = fields[f"{side}.port"]
-                fields[f"{side}.port"] = port
+        in_packet = (fields[f"{side}.ip"], fields.get(f"{side}.port"))
+        in_header = (
+            str(IPv4Address(data[at : at + 4]) if is_four else IPv6Address(data[at : at + 16])),
+            int.from_bytes(data[port_at : port_at + 2], "big"),
+        )
+        before, after = (in_packet, in_header) if came_first else (in_header, in_packet)
+        fields[f"{side}.ip"] = before[0]
+        if after[0] != before[0]:
+            fields[f"{side}.nat.ip"] = after[0]
+        if in_packet[1] is not None:
+            fields[f"{side}.port"] = before[1]
+            if after[1] != before[1]:
+                fields[f"{side}.nat.port"] = after[1]
 
 
 def _text(data: bytes) -> str:

@@ -56,8 +56,8 @@ def header(system: str, order: str = "<", **said: Any) -> bytes:
     who = struct.pack(order + "IiIi", said.get("user", 0xFFFFFFFF), said.get("process", 100_000), 0, 0)  # fmt: skip
     whole = begin + struct.pack(">II", *numbers) + who + bytes([said.get("way", 1)])
     if system == "openbsd":
-        before, after, ports = said.get("before", (b"", b"", (0, 0)))
-        return whole + bytes([bool(before), 2, 0]) + before.ljust(16, b"\0") + after.ljust(16, b"\0") + struct.pack(">HH", *ports)  # fmt: skip
+        source, destination, ports = said.get("other", (b"", b"", (0, 0)))
+        return whole + bytes([bool(source), said.get("became", 2), 0]) + source.ljust(16, b"\0") + destination.ljust(16, b"\0") + struct.pack(">HH", *ports)  # fmt: skip
     if system == "freebsd14":
         return whole + bytes(3) + struct.pack(">I", said.get("tracker", 0)) + bytes(4)
     return whole + bytes(3)
@@ -112,12 +112,24 @@ def test_both_orders_and_both_units_of_time_are_read() -> None:
     assert fields_of(bytes(nano))[0]["@timestamp"] == "2026-06-15T11:00:00.123456Z"
 
 
-def test_an_address_before_translation_is_the_source() -> None:
-    before = (ip_address("10.0.0.7").packed, ip_address("192.0.2.1").packed, (5555, 443))
-    (fields,) = fields_of(capture(header("openbsd", way=2, action=0, before=before) + WEB))
-    assert (fields["source.ip"], fields["source.port"]) == ("10.0.0.7", 5555)
-    assert (fields["source.nat.ip"], fields["source.nat.port"]) == ("203.0.113.9", 4000)
+def test_what_pf_made_of_an_address_is_its_translation() -> None:
+    other = (ip_address("198.51.100.1").packed, ip_address("192.0.2.1").packed, (5555, 443))
+    (fields,) = fields_of(capture(header("openbsd", way=2, action=0, other=other) + WEB))
+    assert (fields["source.ip"], fields["source.port"]) == ("203.0.113.9", 4000)
+    assert (fields["source.nat.ip"], fields["source.nat.port"]) == ("198.51.100.1", 5555)
     assert "destination.nat.ip" not in fields
+    assert "destination.nat.port" not in fields
+
+
+def test_a_translation_into_another_family_is_read_whichever_packet_was_kept() -> None:
+    four = (ip_address("198.51.100.1").packed, ip_address("192.0.2.53").packed, (6000, 53))
+    (new,) = fields_of(capture(header("openbsd", family=24, became=2, other=four) + NAME))
+    assert (new["source.ip"], new["source.nat.ip"]) == ("2001:db8::9", "198.51.100.1")
+    assert (new["destination.nat.ip"], new["source.nat.port"]) == ("192.0.2.53", 6000)
+    six = (ip_address("64:ff9b::1").packed, ip_address("64:ff9b::2").packed, (6000, 443))
+    (old,) = fields_of(capture(header("openbsd", family=24, became=2, other=six) + WEB))
+    assert (old["source.ip"], old["source.port"]) == ("64:ff9b::1", 6000)
+    assert (old["source.nat.ip"], old["source.nat.port"]) == ("203.0.113.9", 4000)
 
 
 def test_the_tracker_the_flags_and_the_community_id_are_kept() -> None:
