@@ -3,12 +3,13 @@
 Source: Linux 6.12 `net/netfilter/nf_log_syslog.c`, which fixes the order and names of the words;
 prefixes are read by `ingest.formats.netfilter_prefix`, words by `ingest.formats.netfilter_words`.
 
-Words that ECS has no field for are kept under `netfilter.*`. The packet that an ICMP error encloses
-(in brackets) is not the packet logged; it is kept as `netfilter.inner`.
+Words that ECS has no field for are kept under `netfilter.*`; what is no pair of word and value is taken
+out first by `ingest.formats.netfilter_asides`.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import tzinfo
 from functools import lru_cache
 from typing import Final
@@ -20,6 +21,7 @@ from contract.timestamps import iso
 from ingest.formats import syslog, ulogd
 from ingest.formats.address import canonical_ip, canonical_mac
 from ingest.formats.community_id import community_id
+from ingest.formats.netfilter_asides import take_asides
 from ingest.formats.netfilter_prefix import prefix_fields
 from ingest.formats.netfilter_words import WORDS, Plan
 from ingest.formats.shapes import Values
@@ -28,6 +30,7 @@ from ingest.formats.time import any_us
 from ingest.tables.protocols import transport_fields
 
 _MAX_HEAD: Final = 1024
+_GLUED: Final = re.compile(r"IN=\S{0,64} OUT=").match
 _STEP_US: Final = 600_000_000
 """Arrival rounded to ten minutes: only the year hangs on it, and heads of a second can be remembered."""
 
@@ -72,18 +75,23 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         fields.update(_prefix(text[end + 1 : at]))
     else:
         fields = _head(text[:at], step, context.zone).copy()
-    inner = text.find(" [", at)
-    if inner > 0:
-        fields["netfilter.inner"] = text[inner + 2 :].strip().rstrip("]").rstrip() or "-"
-    plan, values = WORDS.read(text[at : inner if inner > 0 else None])
+    words = text[at:]
+    if " [" in words or " OPT (" in words or " FRAG:" in words:
+        words = take_asides(fields, words)
+    plan, values = WORDS.read(words)
     _place(fields, plan, values)
     return [fields]
 
 
 def _packet_at(text: str) -> int:
-    """Return where `IN=` stands, not as the end of another word (`PHYSIN=`); where it is left out, `OUT=`."""
+    """Return where `IN=` stands, not as the end of another word (`PHYSIN=`); where it is left out, `OUT=`.
+
+    A prefix may run into it (`droppedIN=eth0 OUT=`), since the kernel puts nothing between.
+    """
     for mark in ("IN=", "OUT="):
         at = text.find(mark)
+        if at > 0 and _GLUED(text, at):
+            return at
         while at > 0 and (text[at - 1].isalnum() or text[at - 1] == "_"):
             at = text.find(mark, at + 1)
         if at >= 0:
@@ -136,29 +144,35 @@ def _place(fields: Fields, plan: Plan, values: Values) -> None:
     source, destination, ingress, egress, macs, length, protocol, first, second, *others = (
         plan.placed((*values, ""))
     )
-    if not source or not destination:
-        source, destination = others[0], others[1]
-        if not source or not destination:
-            raise ParseError("expected a netfilter line with SRC= and DST=")
-    _addresses(fields, source, destination)
+    source, destination = source or others[0], destination or others[1]
+    if source and destination:
+        _addresses(fields, source, destination)
+    else:
+        _without_addresses(plan, source + destination, macs + others[2])
     if ingress:
         fields["observer.ingress.interface.name"] = ingress
     if egress:
         fields["observer.egress.interface.name"] = egress
     if not ingress or not egress:
         _local(fields, ingress, egress)
-    if macs:
-        _macs(fields, macs)
-    elif others[2]:
-        _mac_words(fields, others[2], others[3])
+    if macs or others[2]:
+        _macs(fields, macs, others)
     if length.isdecimal() and len(length) <= _LONG_DIGITS:
         fields["source.bytes"] = fields["network.bytes"] = int(length)
+    elif length:
+        fields["netfilter.length"] = length
     plan.keep(fields, values)
     fields.update(plan.constant)
     if protocol:
         transport = _transport(protocol)
         fields.update(transport or {"network.transport": protocol.lower()})
         _ports(fields, transport.get("network.iana_number", ""), first, second)
+
+
+def _without_addresses(plan: Plan, one: str, macs: str) -> None:
+    """Accept a frame that is no IP packet, of which the kernel writes the Ethernet addresses; refuse a line cut short."""
+    if one or not (macs or "network.type" in plan.constant):
+        raise ParseError("expected a netfilter line with SRC= and DST=")
 
 
 def _addresses(fields: Fields, source: str, destination: str) -> None:
@@ -185,9 +199,15 @@ def _local(fields: Fields, ingress: str, egress: str) -> None:
             fields["host.name"] = fields["host.hostname"] = fields["observer.name"]
 
 
-def _macs(fields: Fields, both: str) -> None:
+def _macs(fields: Fields, both: str, others: list[str]) -> None:
     """Place `destination:source:type` of an Ethernet header; other headers are kept as they are."""
-    if len(both) == _MAC_LENGTH and both[2::3] == _COLONS:
+    tunnel = others[4]
+    if tunnel:  # the octets are those of the outer IP header
+        fields["netfilter.tunnel"] = tunnel
+    elif not both:
+        _mac_words(fields, others[2], others[3])
+        return
+    elif len(both) == _MAC_LENGTH and both[2::3] == _COLONS:
         try:
             bytes.fromhex(both.replace(":", ""))
         except ValueError:
@@ -216,7 +236,9 @@ def _ports(fields: Fields, number: str, first: str, second: str) -> None:
         if max(ports) <= _LARGEST_PORT:
             fields["source.port"], fields["destination.port"] = ports
         else:
-            fields["netfilter.source_port"], fields["netfilter.destination_port"] = first, second
+            _odd_ports(fields, first, second)
+    elif first or second:
+        _odd_ports(fields, first, second)
     elif number in {"1", "58"}:
         kind, code = fields.get("netfilter.icmp.type", ""), fields.get("netfilter.icmp.code", "")
         if kind.isdecimal() and code.isdecimal():
@@ -225,6 +247,12 @@ def _ports(fields: Fields, number: str, first: str, second: str) -> None:
         flow = community_id(fields["source.ip"], fields["destination.ip"], int(number), ports)
         if flow is not None:
             fields["network.community_id"] = flow
+
+
+def _odd_ports(fields: Fields, first: str, second: str) -> None:
+    for side, text in (("source", first), ("destination", second)):
+        if text:
+            fields[f"netfilter.{side}_port"] = text
 
 
 _HOLES: Final = {

@@ -29,7 +29,7 @@ _LETTERS: Final = {"A": "accept", "D": "drop", "R": "reject"}
 
 def prefix_fields(prefix: str) -> Fields:
     """Return what a prefix says: verdict, rule, rule set, zones. O(length)."""
-    text = prefix.strip().rstrip(":").strip(' "')
+    text = prefix.strip(' "').rstrip(":").strip(' "')
     fields: Fields = {}
     if not text:
         return _with_verdict(fields, "")

@@ -1,8 +1,8 @@
 """The words of a netfilter log line, read by learnt shapes: the kernel writes few sequences of them, always in one order.
 
 Source: Linux 6.12 `net/netfilter/nf_log_syslog.c`. Words without `=` (`DF`, `SYN`) are flags; they belong to
-the shape, since a pattern with them as literals reads pairs and flags in one match. The packet that an
-ICMP error encloses, in brackets, must have been cut off before.
+the shape, since a pattern with them as literals reads pairs and flags in one match. What
+`ingest.formats.netfilter_asides` takes out must have been taken out before.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any, Final
 from contract.event import Fields
 from ingest.formats.shapes import Grammar, Keys, Shapes, Values
 
-_TCP_FLAGS: Final = frozenset(("SYN", "ACK", "FIN", "RST", "PSH", "URG", "ECE", "CWR"))
+_TCP_FLAGS: Final = frozenset(("SYN", "ACK", "FIN", "RST", "PSH", "URG", "ECE", "CWR", "AE"))
 _FRAGMENT_FLAGS: Final = frozenset(("DF", "MF", "CE"))
+_KNOWN_FLAGS: Final = _TCP_FLAGS | _FRAGMENT_FLAGS | {"ARP", "OPT", "(", ")", "[", "]"}
 _MAY_BE_EMPTY: Final = frozenset(("IN", "OUT", "MAC"))
 PLACED: Final = (
     "SRC",
@@ -31,6 +32,7 @@ PLACED: Final = (
     "IPDST",
     "MACSRC",
     "MACDST",
+    "TUNNEL",
 )
 """Words that the adapter places itself."""
 _NAMES: Final = {
@@ -80,6 +82,10 @@ class Plan:
             self.constant["netfilter.tcp.flags"] = tcp
         if fragment := [flag for flag in flags if flag in _FRAGMENT_FLAGS]:
             self.constant["netfilter.fragment_flags"] = fragment
+        if other := [flag for flag in flags if flag not in _KNOWN_FLAGS]:
+            self.constant["netfilter.flags"] = other
+        if "ARP" in flags:
+            self.constant["network.type"] = "arp"
 
     def keep(self, fields: Fields, values: Values) -> None:
         """Add what the adapter does not place itself."""
