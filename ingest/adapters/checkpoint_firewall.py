@@ -189,8 +189,12 @@ def _of_pairs(text: str, context: Context) -> Fields:
 
 _KEYS = table.NAMES | {key: table.NAMES.get(name, "") for key, name in table.CEF_NAMES.items()}
 _HOLES = holes_of(
-    _KEYS, ("=", ":", '":'), epoch="time rt devTime", count="sequencenum conns duration"
+    _KEYS,
+    ("=", ":", '":'),
+    epoch="time rt devTime lastupdatetime policy_time",
+    count="sequencenum conns duration",
+    fixed="proto origin hostname icmp_type icmp_code",
+    other="*",
 )
-_HOLES["epoch"] += ["lastupdatetime=", "lastupdatetime:"]
 
 ADAPTER = Adapter(name="checkpoint.firewall", parse=parse, typed=True, holes=_HOLES)

@@ -127,7 +127,7 @@ _LINES: Shapes[Plan] = Shapes(QUOTED, _TABLE.plan)
 _CEF_LINES: Shapes[Plan] = Shapes(TRAILING, _cef_plan)
 
 _NAMES = {
-    "port": "srcport dstport transport tranport remport locport",
+    "port": "srcport dstport transport tranport remport locport src_port dst_port trans_src_port trans_dst_port",
     "count": "sentbyte rcvdbyte sentpkt rcvdpkt sentdelta rcvddelta sentpktdelta rcvdpktdelta duration sessionid xid "
     "incidentserialno filesize durationdelta logdev_offline_duration",
     "epoch": "eventtime itime timestamp",
@@ -138,7 +138,7 @@ _NAMES = {
 }
 _CEF_HOLES = {
     "port": "spt dpt sourceTranslatedPort destinationTranslatedPort",
-    "count": "in out cnt cn1 cn2 cn3",
+    "count": "in out cnt cn1 cn2 cn3 externalId",
     "epoch": "rt start end",
     "name": "suser duser",
     "other": "*",

@@ -268,7 +268,7 @@ def _classes(code: str, action: str, category: str) -> Fields:
 _HOLES = holes_of(
     table.NAMES | table.CEF_FIELDS,
     port="spt dpt",
-    count="n sess cdur dur",
+    count="n sess cdur dur cn1Label cn2Label cn3Label",
     name="usr suser duser",
     other="*",
     fixed="m c app id sid gcat cat pri msg rule",

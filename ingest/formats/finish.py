@@ -79,7 +79,7 @@ def finish(fields: Fields, icmp: tuple[int, int] | None = None) -> None:
     shape = _shape_of(tuple(fields))
     if slow := shape.types.misfits(fields):
         _fit(fields, slow)
-        shape = _Shape(tuple(fields))
+        shape = _shape_of(tuple(fields))
     for name in shape.lower:
         fields[name] = fields[name].lower()
     for name in shape.macs:

@@ -22,6 +22,10 @@ const LEARN_AT: u8 = 3;
 const SERVED_PER_PLAN: u64 = 64;
 const LINES_PER_PLAN: u64 = 2048;
 const FREE_PLANS: u64 = 512;
+/// Lines that no template can serve, and whose skeleton is another one each second, would be tried for ever: beyond the first that came to
+/// nothing, one may be tried for so many lines.
+const LINES_PER_REFUSAL: u64 = 1024;
+const FREE_REFUSALS: u64 = 128;
 /// Longer lines are left to the slow path.
 const MAX_LINE: usize = 65_536;
 
@@ -47,6 +51,7 @@ pub struct Engine {
     served: u64,
     counted_from: u64,
     learnt: u64,
+    refused: u64,
     wants: bool,
     /// What the last line needed to be known of the site, and was not.
     pub missing: Vec<u8>,
@@ -69,6 +74,7 @@ impl Engine {
             served: 0,
             counted_from: 0,
             learnt: 0,
+            refused: 0,
             wants: false,
             missing: Vec::new(),
             site: Site::default(),
@@ -127,7 +133,9 @@ impl Engine {
             .or_insert(0);
         *times = times.saturating_add(1);
         let earned = self.served / SERVED_PER_PLAN + self.lines / LINES_PER_PLAN;
-        self.wants = *times >= LEARN_AT && self.learnt < FREE_PLANS + earned;
+        self.wants = *times >= LEARN_AT
+            && self.learnt < FREE_PLANS + earned
+            && self.refused < FREE_REFUSALS + self.lines / LINES_PER_REFUSAL;
     }
 
     /// Whether the line that `take` refused last is worth learning.
@@ -163,6 +171,7 @@ impl Engine {
         }
         self.plan_bytes += size;
         self.learnt += 1;
+        self.refused += u64::from(!matches!(answer, Answer::Template(_)));
         self.plans.insert(self.scan.skeleton.clone(), answer);
         true
     }

@@ -268,6 +268,18 @@ def test_a_dead_line_is_refused_and_stays_dead() -> None:
     assert one._templates._meter.total("lines_refused") == 1  # type: ignore[attr-defined]
 
 
+def test_lines_that_can_never_be_learnt_are_seldom_tried_and_others_still_learnt() -> None:
+    one = normalizer()
+    for number in range(300):
+        for _ in range(3):
+            one.take(b"no packet at all, number n%d" % number, context())
+    assert one._templates is not None
+    assert 100 < one._templates._meter.total("lines_refused") < 150  # type: ignore[attr-defined]
+    for number in range(300):
+        one.take(packet(number), context())
+    assert serves(one, packet(9))
+
+
 def test_a_template_that_errs_is_found_out_and_given_up() -> None:
     one = taught()
     templates = one._templates
