@@ -54,6 +54,7 @@ MAX_WARM = 40_000
 VARIED = re.compile(
     rb"""(?P<ip>(?<![\d.])(?<!\d-)\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\d|\.\d{1,3}\.|-\d))
     |(?P<time>(?<!1970-01-01T)(?<!1970\ )(?:(?<=[T\ "=-])|(?<=/\d{4}:))\d\d:\d\d:\d\d(?!:[\da-f]{2}))
+    |(?P<serial>(?<=audit\()\d{9,10}\.\d{3}:\d{1,9}(?=\))|(?<="ID":")\d{9,10}\.\d{3}:\d{1,9}(?="))
     |(?P<hex>(?<![\w-])(?:[\da-f]{32,128}|[\dA-F]{32,128}|[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12})(?![\w-]))
     |(?P<number>(?<![\w.-])(?:[3-6]\d{4}|[1-9]\d{5,})(?![\w.-]|,[a-z]{2,6}\d,match|,[A-Z]{4}))
     |(?P<name>(?<=user=)"?[a-z]{3,12}(?=["\s^|])|(?<=User":")[a-z]{3,12}(?=")|(?<=usrName=)[a-z]{3,12}(?=\s))""",
@@ -107,12 +108,13 @@ class Record:
 
 def _other(old: bytes, kind: str, chance: random.Random, second: int) -> bytes:
     if kind == "ip":
-        first, net, *_ = old.split(b".")
-        if first in {b"0", b"127", b"255"}:
-            return old
-        return b"%b.%b.%d.%d" % (first, net, chance.randrange(16), chance.randrange(1, 255))
+        return _address(old, chance)
     if kind == "time":
         return b"%b:%02d:%02d" % (old[:2], second // 60 % 60, second % 60)
+    if kind == "serial":
+        # of an audit event: those of another round are other events
+        at, _, number = old.partition(b":")
+        return b"%d%b:%d" % (int(at[:-4]) + second, at[-4:], int(number) + second * 1000)
     if kind == "hex":
         digits = b"0123456789ABCDEF" if old.isupper() else b"0123456789abcdef"
         return bytes(c if c == DASH else chance.choice(digits) for c in old)
@@ -121,6 +123,13 @@ def _other(old: bytes, kind: str, chance: random.Random, second: int) -> bytes:
     # The head of a long number may be a time or a code; its tail varies. A port stays one.
     kept = 1 if len(old) <= 5 else len(old) - 4  # noqa: PLR2004 - digits of a port
     return old[:kept] + b"%0*d" % (len(old) - kept, chance.randrange(5000))
+
+
+def _address(old: bytes, chance: random.Random) -> bytes:
+    first, net, *_ = old.split(b".")
+    if first in {b"0", b"127", b"255"}:
+        return old
+    return b"%b.%b.%d.%d" % (first, net, chance.randrange(16), chance.randrange(1, 255))
 
 
 def measured(line: bytes, chance: random.Random) -> bytes:

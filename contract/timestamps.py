@@ -11,13 +11,14 @@ from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_NAIVE = EPOCH.replace(tzinfo=None)  # its sums are written at half the cost
 MIN_US = 0
 MAX_US = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z, the last that `datetime` holds
 
 
 @lru_cache(maxsize=4096)
 def _second_text(second: int) -> str:
-    return (EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+    return (_NAIVE + timedelta(seconds=second)).isoformat()
 
 
 def iso(time_us: int) -> str:

@@ -19,8 +19,9 @@ from contract.event import Fields
 from contract.ids import derive_id
 from contract.ports import Adapter, Context
 from contract.timestamps import iso
-from ingest.formats.audit import HEAD, fields_of, stamp_us, type_name
+from ingest.formats.audit import HEAD, stamp_us, type_name
 from ingest.formats.audit_event import Record, event_fields
+from ingest.formats.audit_fields import fields_of
 from ingest.formats.audit_laurel import records_of
 from ingest.formats.json import load_object
 from ingest.formats.text import decode

@@ -1,4 +1,4 @@
-"""Linux audit records: the head of a line, its fields, and what stands encoded in them.
+"""Linux audit records: the head of a line, and what stands encoded in them.
 
 Sources: "audit-userspace" 4.0 `auparse/interpret.c` behaviour as documented in audit.rules(7), ausearch(8)
 and auparse(3), and the kernel's `audit_log_untrustedstring`; read 2026-11. Read are the raw and the enriched
@@ -15,24 +15,14 @@ from typing import Final
 
 from contract.timestamps import MAX_US
 from ingest.formats.time import local_us
-from ingest.tables.audit import ENCODED
 from ingest.tables.audit_numbers import TYPES
-
-MAX_ITEMS: Final = 4_096
-"""Fields read of one record; an EXECVE record has one for each argument."""
 
 HEAD: Final = re.compile(
     r"(?:node=(\S{1,255}) )?type=([\w\[\]]{1,64}) (?:msg=)?audit\(([\d/:. ]{1,40}):(\d{1,20})\) ?: ?"
 )
-# A name begins where a word does and is taken whole: a long word without "=" costs its length once.
-_FIELD = re.compile(
-    r"""(?<![\w\-\[\]])([\w\-\[\]]++)=("[^"]*+"|'[^']*+'|\{[^}]{0,512}+\}|[^\s\x1d]*+)"""
-)
 _HEX = re.compile(r"(?:[0-9A-F]{2})+$")
 _STAMP = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2,4}) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?$")
-_ENDINGS: Final = frozenset((",", ")"))
-_OPENINGS: Final = frozenset(("{", "("))
-_NOTHING: Final = frozenset(("", "?", "(null)", "(none)", "none"))
+NOTHING: Final = frozenset(("", "?", "(null)", "(none)", "none"))
 
 
 @lru_cache(1024)
@@ -68,61 +58,9 @@ def stamp_us(text: str, zone: tzinfo) -> int:
     )
 
 
-def fields_of(body: str) -> dict[str, str]:
-    """Return the fields of a record's body, quotes undone; of a name that stands twice the first holds.
-
-    The message of a user-space program (`msg='…'`) is read into the same level. What `log_format =
-    ENRICHED` adds after a group separator has names in capitals and is kept so.
-    """
-    pairs: dict[str, str] = {}
-    if body.startswith("proctitle=") and body[10:11] != '"' and " " in body.rstrip():
-        # ausearch -i prints the title decoded, to the end of the line.
-        return {"proctitle": body[10:].strip()}
-    at, quote = _message(body)
-    if at < 0:
-        _add(pairs, body)
-        return pairs
-    end = body.rfind(quote, at)
-    _add(pairs, body[: at - 5])
-    inner = body[at : end if end > at else len(body)]
-    if quote == '"' and '\\"' in inner:
-        inner = inner.replace('\\"', '"')
-    _add(pairs, inner)
-    if end > at:
-        _add(pairs, body[end + 1 :])
-    return pairs
-
-
-def _message(body: str) -> tuple[int, str]:
-    """Return where the text of `msg='` begins, and the quote that ends it; -1 for none."""
-    for opening in ("msg='", 'msg="'):
-        at = body.find(opening)
-        if at >= 0 and (at == 0 or body[at - 1] == " "):
-            return at + 5, opening[4]
-    return -1, ""
-
-
-def _add(pairs: dict[str, str], text: str) -> None:
-    for name, value in _FIELD.findall(text)[:MAX_ITEMS]:
-        if name in pairs:
-            continue
-        first = value[:1]
-        if first == '"' or first == "'":  # noqa: PLR1714 - twice as fast as a look into a tuple
-            if len(value) > 1 and value[-1] == first:
-                pairs[name] = value[1:-1]
-                continue
-        elif name in ENCODED and _HEX.match(value):
-            pairs[name] = decode_hex(value)
-            continue
-        # Older user-space messages stand in brackets: `(hostname=?, addr=?, res=success)`.
-        if value[-1:] in _ENDINGS and first not in _OPENINGS:
-            value = value.rstrip(",)")  # noqa: PLW2901 - what stands there
-        pairs[name] = value
-
-
 def meant(value: str | None) -> str | None:
     """Return a value that says something; `?`, `(null)`, `(none)` and empty text give None."""
-    return None if value is None or value in _NOTHING else value
+    return None if value is None or value in NOTHING else value
 
 
 def decode_hex(text: str) -> str:

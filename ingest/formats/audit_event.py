@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from functools import lru_cache
+from typing import Final, TypeAlias
 
 from contract.event import Fields
 from ingest.formats.address import canonical_ip
@@ -38,8 +39,9 @@ _SKIPPED: Final = frozenset(
     ]
 )
 """Fields that stand in ECS whole, or that say nothing once the records are together."""
-MAX_REMEMBERED: Final = 4_096
-"""Names of fields whose full names are kept."""
+MAX_REMEMBERED: Final = 1_024
+"""Sequences of names whose fields are remembered."""
+_OWN: Final = "auditd.log."
 _PATH_ORDER: Final = ("CREATE", "DELETE", "NORMAL", "UNKNOWN", "PARENT")
 
 
@@ -48,7 +50,8 @@ def event_fields(records: list[Record]) -> Fields:
     # Microsoft's agent puts an event together itself and marks it so: AUOMS_EXECVE, AUOMS_SYSCALL.
     kinds = [kind.removeprefix("AUOMS_") for kind, _, _ in records]
     main = _main(kinds)
-    merged = _merged(records)
+    commands = [arguments(pairs, body) for kind, pairs, body in records if kind == "EXECVE"]
+    merged = _merged(records, commands)
     fields: Fields = {
         "event.kind": "event",
         "event.module": "auditd",
@@ -59,13 +62,14 @@ def event_fields(records: list[Record]) -> Fields:
     if node := meant(merged.get("node")):
         fields["host.name"], fields["host.hostname"] = node, node.partition(".")[0] or node
     call = _call(merged)
-    side = _categorize(fields, main, merged, call)
-    _process(fields, records, merged)
+    meaning, side = _meaning(main, call, merged.get("apparmor"))
+    fields.update(meaning)
+    _process(fields, commands, merged)
     add_users(fields, main, merged)
     _paths(fields, records, merged)
     _addresses(fields, merged, side)
     _outcome(fields, merged)
-    _keep(fields, records, merged, call)
+    _keep(fields, merged, call)
     return fields
 
 
@@ -77,16 +81,16 @@ def _main(kinds: list[str]) -> str:
     return "SYSCALL" if "SYSCALL" in kinds else kinds[0]
 
 
-def _merged(records: list[Record]) -> dict[str, str]:
+def _merged(records: list[Record], commands: list[list[str]]) -> dict[str, str]:
     """All records' fields on one level; the first holds, EXECVE's arguments before SYSCALL's registers."""
     merged: dict[str, str] = {}
-    if len(records) == 1 and records[0][0] not in ("PATH", "EXECVE"):
-        return records[0][1].copy()
-    for kind, pairs, body in records:
-        if kind == "EXECVE":
-            merged |= {f"a{n}": text for n, text in enumerate(arguments(pairs, body))}
+    for words in commands:
+        merged |= {f"a{number}": text for number, text in enumerate(words)}
     for kind, pairs, _ in records:
         if kind in ("PATH", "EXECVE"):
+            continue
+        if not merged:
+            merged = pairs.copy()
             continue
         for name, value in pairs.items():
             if name not in merged:
@@ -107,33 +111,32 @@ def _call(merged: dict[str, str]) -> str:
     return SYSCALLS.get(machine, {}).get(number, number)
 
 
-def _categorize(fields: Fields, main: str, merged: dict[str, str], call: str) -> str:
-    """Set action, category and type; return the side of the peer's address."""
+@lru_cache(MAX_REMEMBERED)
+def _meaning(main: str, call: str, apparmor: str | None) -> tuple[Fields, str]:
+    """Return action, category and type, and the side of the peer's address."""
     action, categories, types, _ = TYPES.get(main, (main.lower().replace("_", "-"), "", "info", ""))
     side = ""
     if call and main in COMPANIONS:
         action, categories, types, side = CALLS.get(call, (call, "process", "info", ""))
     elif call:
         side = CALLS.get(call, ("", "", "", ""))[3]
-    if main == "AVC" and "apparmor" in merged:
-        action = "violated-apparmor-policy" if merged["apparmor"] == "DENIED" else "apparmor-" + merged["apparmor"].lower()  # fmt: skip
+    if main == "AVC" and apparmor is not None:
+        action = "violated-apparmor-policy" if apparmor == "DENIED" else "apparmor-" + apparmor.lower()  # fmt: skip
+    fields: Fields = {}
     if main.startswith(("ANOM_", "RESP_")):
-        fields["event.kind"] = "alert"
-        fields["rule.id"] = "auditd." + main.lower()
-        fields["rule.name"] = action
+        fields = {"event.kind": "alert", "rule.id": "auditd." + main.lower(), "rule.name": action}
         if not categories:
             categories, types = "intrusion_detection", "info"
     fields["event.action"] = action
     if categories:
         fields["event.category"] = categories.split()
-    fields["event.type"] = types.split()
-    return side
+    return fields | {"event.type": types.split()}, side
 
 
 # ------------------------------------------------------------------ process
 
 
-def _process(fields: Fields, records: list[Record], merged: dict[str, str]) -> None:
+def _process(fields: Fields, commands: list[list[str]], merged: dict[str, str]) -> None:
     for name, field in (("pid", "process.pid"), ("ppid", "process.parent.pid")):
         value = merged.get(name, "")
         if value.isdecimal() and len(value) < 11:  # noqa: PLR2004 - pids are at most 2**22
@@ -147,25 +150,23 @@ def _process(fields: Fields, records: list[Record], merged: dict[str, str]) -> N
     cwd = meant(merged.get("cwd"))
     if cwd:
         fields["process.working_directory"] = cwd
-    _command_line(fields, records, merged)
+    _command_line(fields, commands, merged)
 
 
-def _command_line(fields: Fields, records: list[Record], merged: dict[str, str]) -> None:
+def _command_line(fields: Fields, commands: list[list[str]], merged: dict[str, str]) -> None:
     """The arguments of an EXECVE record, else a sudo command, else the title, which the process may change."""
     title = meant(merged.get("proctitle"))
     if title:
         fields["process.title"] = title
-    for kind, pairs, body in records:
-        if kind == "EXECVE":
-            words = arguments(pairs, body)
-            if not words:
-                continue
-            fields["process.args"] = words
-            fields["process.args_count"] = len(words)
-            line = " ".join(words)
-            if line:
-                fields["process.command_line"] = line
-            return
+    for words in commands:
+        if not words:
+            continue
+        fields["process.args"] = words
+        fields["process.args_count"] = len(words)
+        line = " ".join(words)
+        if line:
+            fields["process.command_line"] = line
+        return
     command = meant(merged.get("cmd")) or meant(merged.get("cmdline")) or title
     if command:
         fields["process.command_line"] = command
@@ -247,8 +248,7 @@ def _peer(fields: Fields, merged: dict[str, str]) -> None:
         value = merged.get(name, "")
         if value.isdecimal() and 0 < int(value) < 65_536 and "saddr" not in merged:  # noqa: PLR2004 - ports
             fields[field] = int(value)
-    local = canonical_ip(merged.get("laddr", ""))
-    if local is not None:
+    if "laddr" in merged and (local := canonical_ip(merged["laddr"])) is not None:
         fields["destination.ip"] = local
 
 
@@ -271,40 +271,30 @@ def _outcome(fields: Fields, merged: dict[str, str]) -> None:
 # ------------------------------------------------------------------ what is left
 
 
-class _Kept(dict[str, str]):
-    """The names under which fields are kept, each made once."""
-
-    def __missing__(self, name: str) -> str:
-        kept = "auditd.log." + name
-        if len(self) < MAX_REMEMBERED:  # names come from outside
-            self[name] = kept
-        return kept
+@lru_cache(MAX_REMEMBERED)
+def _kept(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return those of the names whose values are kept, each with its field."""
+    return tuple((name, _OWN + name) for name in names if name not in _SKIPPED)
 
 
-_KEPT: Final = _Kept()
-
-
-def _keep(fields: Fields, records: list[Record], merged: dict[str, str], call: str) -> None:
-    kept: dict[str, Any] = {
-        name: value
-        for name, value in merged.items()
-        if name not in _SKIPPED and value and value != "(null)"
-    }
+def _keep(fields: Fields, merged: dict[str, str], call: str) -> None:
     session = merged.get("ses", "")
     if session.isdecimal() and session not in UNSET:
         fields["auditd.session"] = session
+    for name, field in _kept(tuple(merged)):
+        value = merged[name]
+        if value and value != "(null)":
+            fields[field] = value
     if call:
-        kept["syscall"] = call
-    arch = kept.get("arch")
+        fields[_OWN + "syscall"] = call
+    arch = merged.get("arch")
     if arch in ARCHITECTURES:
-        kept["arch"] = ARCHITECTURES[arch]
-    key = kept.get("key")
+        fields[_OWN + "arch"] = ARCHITECTURES[arch]
+    key = fields.get(_OWN + "key")
     if key:
         text = key if "\x01" in key or not _is_hex(key) else decode_hex(key)
         keys = [part for part in text.replace(" ", "\x01").split("\x01") if part]
-        kept["key"] = keys if len(keys) > 1 else keys[0] if keys else key
-    for name, value in kept.items():
-        fields[_KEPT[name]] = value
+        fields[_OWN + "key"] = keys if len(keys) > 1 else keys[0] if keys else key
 
 
 def _is_hex(text: str) -> bool:

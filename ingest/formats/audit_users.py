@@ -7,6 +7,7 @@ another account stands beside its name.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from contract.event import Fields
@@ -30,7 +31,7 @@ def add_users(fields: Fields, main: str, merged: dict[str, str]) -> None:
         elif account == "root" and merged.get("uid") == "0":
             fields["user.id"] = "0"
         return
-    _acting(fields, merged)
+    fields.update(_acting(merged))
     if role == "target":
         _named(fields, "user.target", account, number)
     for part in ("id", "name"):
@@ -64,19 +65,24 @@ _IDENTITIES: Final = (
 )
 
 
-def _acting(fields: Fields, merged: dict[str, str]) -> None:
+_ACTING: Final = (*(name for names in _IDENTITIES for name in names[:2]), "user")
+
+
+def _acting(merged: dict[str, str]) -> Fields:
     """Who the process runs as; ausearch -i and the enriched log give names beside numbers, or instead."""
-    for name, enriched, prefix in _IDENTITIES:
-        value = meant(merged.get(name))
+    return _identified(*map(merged.get, _ACTING))
+
+
+@lru_cache(4096)
+def _identified(*said: str | None) -> Fields:
+    fields: Fields = {}
+    for place, (name, _, prefix) in enumerate(_IDENTITIES):
+        value, word = meant(said[2 * place]), meant(said[2 * place + 1])
         if value is None or value in UNSET:
             continue
-        if value.isdecimal():
-            fields[prefix + ".id"] = value
-        else:
-            fields[prefix + ".name"] = value
-        word = meant(merged.get(enriched))
+        fields[prefix + (".id" if value.isdecimal() else ".name")] = value
         if word is None and name == "uid":
-            word = meant(merged.get("user"))
+            word = meant(said[-1])
         if word is not None and not word.isdecimal() and word != "unset":
             fields[prefix + ".name"] = word
     same = "id" if "user.effective.id" in fields else "name"
@@ -84,3 +90,4 @@ def _acting(fields: Fields, merged: dict[str, str]) -> None:
         # ECS: effective differs from the user, or is not worth saying.
         fields.pop("user.effective.id", None)
         fields.pop("user.effective.name", None)
+    return fields

@@ -28,6 +28,7 @@ Clock: TypeAlias = tuple[int, int, int]
 
 SECOND_US: Final = 1_000_000
 _DAY_US: Final = 86_400 * SECOND_US
+_NAIVE: Final = EPOCH.replace(tzinfo=None)
 _REMEMBERED: Final = 8192
 _END_OF_DAY: Final = "24"
 
@@ -174,7 +175,8 @@ def bsd_us(text: str, zone: tzinfo, received_us: int) -> int:
 @lru_cache(_REMEMBERED)
 def second_us(text: str) -> int:
     """Return the microseconds of `YYYY-MM-DDThh:mm:ss` in UTC."""
-    return from_datetime(datetime.fromisoformat(text).replace(tzinfo=UTC))
+    since = datetime.fromisoformat(text) - _NAIVE
+    return (since.days * 86_400 + since.seconds) * SECOND_US
 
 
 is_canonical: Final = re.compile(
