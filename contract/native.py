@@ -11,7 +11,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
-INTERFACE: Final = 1
+INTERFACE: Final = 2
 """Which functions the module has and what they take and mean; raised with `INTERFACE` of `native/src/ffi.rs` when that changes."""
 
 

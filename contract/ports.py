@@ -60,6 +60,8 @@ class Adapter:
         holes: what may vary between lines that mean the same, so that they can be learnt by example
             (`ingest.learn`): by kind, what stands before such a value. None: no line is learnt. What an
             adapter states here it must treat alike whatever the value; addresses and times are always such.
+        learns: whether lines like one that became these fields may be learnt, where the table of holes cannot say; it
+            may look at nothing that stands in a hole.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Adapter:
     flush: Callable[[Context], list[Fields]] | None = None
     typed: bool = False
     holes: Mapping[str, Sequence[str]] | None = None
+    learns: Callable[[bytes, Fields], bool] | None = None
 
 
 # ------------------------------------------------------------------ sources: I/O to raw bytes

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import timedelta, timezone
 from itertools import combinations, permutations
 from typing import Any, Final, TypeAlias
+from xml.sax.saxutils import unescape
+
+import orjson
 
 from contract.event import Event
 from contract.ids import event_id
@@ -19,7 +22,7 @@ from contract.ports import Context
 from contract.timestamps import from_iso, iso
 from ingest.formats.address import canonical_ip
 from ingest.formats.community_id import community_id, parts_of
-from ingest.stand_ins import Hole
+from ingest.stand_ins import MARKUP, Hole
 
 NONE: Final = 0xFFFF
 """In place of a hole's number."""
@@ -31,6 +34,7 @@ _ISO: Final = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _QUARTER_US: Final = 900_000_000
 _MAX_OFFSET_US: Final = 15 * 3_600_000_000
 _SECOND_US: Final = 1_000_000
+_NAMED: Final = {"&quot;": '"', "&apos;": "'"}
 _FACTORS: Final = (1_000_000_000, 1_000_000, 1000)
 _MAX_SUMMED: Final = 24
 _ICMP_TYPES: Final = 256
@@ -75,8 +79,14 @@ def _copies(example: Example) -> Iterator[tuple[bytes, Op]]:
             canonical = canonical_ip(text.decode())
             if canonical is not None:
                 yield canonical.encode(), operation(b"6", number)
-        if hole.kind == "Z" and text.lower() != text:
+        if hole.kind in "ZK" and text.lower() != text:
             yield text.lower(), operation(b"l", number)
+        if hole.kind == "X":
+            yield b"%d" % hole.value, operation(b"x", number)
+        if hole.kind == "h":
+            yield text.partition(b".")[0], operation(b"h", number)
+        if hole.kind in "VmL" and hole.value & MARKUP:
+            yield orjson.dumps(unescape(text.decode(), _NAMED))[1:-1], operation(b"J", number)
         if hole.kind == "M":
             yield text.upper().replace(b":", b"-"), operation(b"M", number)
         yield text, operation(b"R", number)

@@ -20,6 +20,7 @@ from typing import Final, TypeAlias
 
 from contract.event import Event
 from contract.ports import Adapter, Context
+from contract.timestamps import iso
 from ingest.enrich import Enrichment
 from ingest.explain import ELSEWHERE, NONE, Example, Op, explained, operation
 from ingest.formats.address import canonical_ip
@@ -33,7 +34,8 @@ AUDIT_EVERY: Final = 4096
 _KINDS: Final = {
     "port": "P", "count": "N", "epoch": "E", "date": "D", "clock": "C", "span": "H", "name": "W",
     "text": "T", "url": "U", "digits": "G", "long": "I", "type": "t", "other": "O",
-    "fixed": "-",
+    "fixed": "-", "value": "V", "message": "m", "account": "A", "path": "L", "rooted": "g", "key": "k", "number": "Q",
+    "host": "h", "phrase": "p", "never": "n",
 }  # fmt: skip
 _OP: Final = struct.Struct("<cHHHHqI")
 _HEAD: Final = struct.Struct("<Hq")
@@ -97,7 +99,7 @@ class Learner:
                     continue
                 self._native.learn(self._engine, raw, plan)
                 if all(self._holds(example) for example in (original, *examples[1:])):
-                    if self._knows_place(raw, examples[0]):
+                    if self._knows_place(raw, examples[0], original):
                         return True
                     break
         self.refuse(raw)
@@ -108,11 +110,11 @@ class Learner:
         if self._native.scan(self._engine, raw) is not None:
             self._native.learn(self._engine, raw, b"!" if for_ever else b"")
 
-    def _knows_place(self, raw: bytes, example: Example) -> bool:
+    def _knows_place(self, raw: bytes, example: Example, original: Example) -> bool:
         """Learn the template again, with the place where what the site knows is added; tell whether there is one."""
         if self._site is None:
             return True
-        place = _place_of_site(example, self._site)
+        place = _place_of_site(example, original, self._site)
         plan = None if place is None else _derive(example, self._name, place)
         if plan is None:
             return False
@@ -186,20 +188,22 @@ def _places(json: bytes, known: dict[bytes, Op]) -> list[_Place]:
     return placed
 
 
-def _place_of_site(example: Example, site: Enrichment) -> _Place | None:
+def _place_of_site(example: Example, original: Example, site: Enrichment) -> _Place | None:
     """Return where what the site knows is added, or None where it might replace what the event says itself."""
     fields = example.event.fields
     names = list(fields)
-    if names[names.index("event.id") - 1] == "event.created":
+    if fields[names[names.index("event.id") - 1]] == iso(example.context.received_us):
         return None  # the arrival stands in for a time behind what the site knows
     if any(site.may_add(name) for name in names):
         return None
     holes, fixed = [], b""
-    for name, kinds in (("source.ip", "46"), ("destination.ip", "46"), ("host.name", "W")):
+    for name, kinds in (("source.ip", "46"), ("destination.ip", "46"), ("host.name", "Wh")):
         text = fields.get(name)
         if text is not None and type(text) is not str:
             return None
         hole, said = _hole_of(example, text or "", kinds)
+        if hole == NONE and text != original.event.fields.get(name):
+            return None  # made of more than one value
         holes.append(hole)
         fixed += len(said).to_bytes(2, "little") + said
     directs = site.tells_direction and "network.direction" not in fields

@@ -21,7 +21,12 @@ _LETTERS: Final = "bcdfghjklmnpqrstvwz"
 _MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905 - words
 _LAST_SAFE_DAY: Final = 28
 _MAX_EXTENSION: Final = 10
-_RELATED: Final = frozenset("46PWTZ")
+MARKUP: Final = 1
+"""Of what texts state as a number: it stands in XML."""
+_FOLDER: Final = 2
+_SLASHES: Final = 4
+_EQUALS: Final = 8
+_RELATED: Final = frozenset("46PWTZA")
 """Kinds of which a skeleton says which values are equal."""
 
 
@@ -69,7 +74,7 @@ def stand_in(raw: bytes, holes: list[Hole], received_us: int, seed: int) -> byte
             rank = times.index(hole.value) * len(holes) * 2 if hole.kind in "SY" else 0
             rank += len(made)
             is_quoted = raw[hole.start - 1 : hole.start] == b'"'
-            texts[key] = maker.text(hole, old.decode("ascii"), rank, is_quoted).encode()
+            texts[key] = maker.text(hole, old.decode(), rank, is_quoted).encode()
         made.append(texts[key])
     _order_ports(holes, raw, made)
     parts, at = [], 0
@@ -108,7 +113,8 @@ class _Maker:
             "E": self._epoch, "S": self._stamp, "B": self._bsd, "D": self._date, "C": self._clock,
             "H": self._span, "X": self._hex, "F": self._decimal, "W": self._name, "T": self._text,
             "U": self._part, "G": self._digits, "I": self._long, "Y": self._named,
-            "Z": self._digest,
+            "Z": self._digest, "V": self._value, "m": self._value, "L": self._path, "K": self._extension,
+            "A": self._account, "h": self._host, "s": self._sid,
         }  # fmt: skip
 
     def text(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
@@ -242,6 +248,33 @@ class _Maker:
             blank = " " if is_quoted else "_"
             return f"{self._letters(4)}{blank}{self._letters(3)};x=({self._letters(4)}),@/:%41&+{self._letters(3)}"
         return self._letters(12)
+
+    def _value(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
+        """Return a text with what JSON and XML write otherwise, so that it is seen how the answer writes it."""
+        equals = "=" if hole.value & _EQUALS or (hole.kind == "V" and self._is_odd) else ":"
+        middle = "\\&quot;&lt;&amp;" if hole.value & MARKUP else '\\\\\\"\\t\\n'
+        tail = f" é/{self._letters(3)}." if self._is_odd else ""
+        return f"{self._letters(6)}{middle}{self._letters(5)}{equals}{self._letters(3)}{tail}"
+
+    def _path(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
+        """Return another folder, or the name of a file without its extension."""
+        if not hole.value & _FOLDER:
+            return f"{self._letters(5)} {self._letters(5)}" if self._is_odd else self._letters(9)
+        single = "\\" if hole.value & MARKUP else "\\\\"
+        parting = "/" if hole.value & _SLASHES else single
+        return f"{self._letters(4)}{parting}{self._letters(4)} {self._letters(3)}.{self._letters(3)}{parting}{self._letters(4)}"
+
+    def _extension(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
+        return self._letters(5) + self._letters(4).upper()
+
+    def _account(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
+        return f"{self._letters(6)} {self._letters(5)}$" if self._is_odd else self._letters(10)
+
+    def _host(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
+        return f"{self._letters(8)}-1.{self._letters(5)}.{self._letters(3)}"
+
+    def _sid(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
+        return "S-1-5-21-" + "-".join(str(self._number(10**8, 2**32 - 1)) for _ in range(4))
 
     def _part(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
         """Return another path, extension or query, as the old one is one."""

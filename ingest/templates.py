@@ -144,4 +144,7 @@ class Templates:
         found = self._read(raw, context)
         if len(found) != 1 or context.state or self._quiet.values.total() != counted:
             return None
-        return found[0] if isinstance(found[0], Event) else None
+        event, learns = found[0], self._adapter.learns
+        if not isinstance(event, Event) or (learns and not learns(raw, event.fields)):
+            return None
+        return event

@@ -19,6 +19,7 @@ from ingest.formats.text import decode
 from ingest.formats.winlog import of_json
 from ingest.formats.winlog_details import COMPLETE
 from ingest.formats.winlog_evtx import MAGIC, records_of_evtx
+from ingest.formats.winlog_holes import MAX_HEADER, holes, is_plain
 from ingest.formats.winlog_message import of_message
 from ingest.formats.winlog_record import WindowsRecord
 from ingest.formats.winlog_system import add_changing, settle, system_fields
@@ -38,7 +39,7 @@ from ingest.tables.windows_events import (
 
 NAME = "windows.eventlog"
 _START = re.compile(rb'\{\s*"|<Event[\s>s]|<\?xml')
-_HEADER_BYTES = 512
+_HEADER_BYTES = 1024
 """A syslog or shipper's header before the event is looked through so far."""
 MAX_REMEMBERED: Final = 4_096
 """Names of data that are kept for each plan."""
@@ -223,4 +224,13 @@ def _category(system: dict[str, Any]) -> str:
     return ""
 
 
-ADAPTER = Adapter(NAME, parse)
+def _may_be_learnt(raw: bytes, fields: Fields) -> bool:
+    start = _START.search(raw[:MAX_HEADER])
+    channel = str(fields.get("winlog.channel", ""))
+    (*_, plan), _ = _row(
+        fields.get("event.provider", ""), channel, str(fields.get("event.code", ""))
+    )
+    return start is not None and is_plain(fields, plan)
+
+
+ADAPTER = Adapter(NAME, parse, holes=holes(), learns=_may_be_learnt)

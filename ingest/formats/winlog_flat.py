@@ -67,7 +67,7 @@ _AZURE_DERIVED = frozenset(
 
 
 _DATUM, _SYSTEM, _DROPPED, _SPECIAL = range(4)
-_ROLES: dict[str, int] = {
+ROLES: dict[str, int] = {
     **dict.fromkeys(_AZURE_DERIVED | {"EventData"}, _SPECIAL),
     **dict.fromkeys(_FLAT_DROPPED, _DROPPED),
     **dict.fromkeys(_FLAT, _SYSTEM),
@@ -85,7 +85,7 @@ def of_flat(item: dict[str, Any]) -> WindowsRecord:
     data: dict[str, Any] = {}
     extra: Fields = {}
     is_azure = "EventSourceName" in item or "TimeGenerated" in item
-    role_of = _ROLES.get
+    role_of = ROLES.get
     for name, value in item.items():
         if value is None:
             continue

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 
 use crate::plan::{Line, Plan};
+use crate::quick_hash::Seeded;
 use crate::scan::Scan;
 use crate::site::Site;
 use crate::spec::Spec;
@@ -43,7 +44,7 @@ pub struct Engine {
     spec: Spec,
     name: Vec<u8>,
     scan: Scan,
-    plans: HashMap<Vec<u8>, Answer>,
+    plans: HashMap<Vec<u8>, Answer, Seeded>,
     plan_bytes: usize,
     seen: HashMap<u64, u8>,
     hasher: RandomState,
@@ -66,7 +67,7 @@ impl Engine {
             spec: Spec::parse(spec)?,
             name: name.to_vec(),
             scan: Scan::default(),
-            plans: HashMap::new(),
+            plans: HashMap::with_hasher(Seeded::new(&RandomState::new())),
             plan_bytes: 0,
             seen: HashMap::new(),
             hasher: RandomState::new(),

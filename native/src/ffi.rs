@@ -76,7 +76,7 @@ extern "C" {
 const FAST_CALL: c_int = 0x80;
 const ABI_VERSION: c_int = 3;
 /// Which functions there are and what they take and mean; raised with `INTERFACE` of `contract/native.py` when that changes.
-const INTERFACE: c_long = 1;
+const INTERFACE: c_long = 2;
 /// A Python exception is set, or is to be set.
 pub(crate) enum Fault {
     Raised,

@@ -293,7 +293,7 @@ fn zeros(word: u64) -> u64 {
 }
 
 /// The next quote, backslash or control character.
-fn special(line: &[u8], mut at: usize) -> usize {
+pub fn special(line: &[u8], mut at: usize) -> usize {
     while let Some(bytes) = line.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()) {
         let word = u64::from_le_bytes(bytes);
         let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;

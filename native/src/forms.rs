@@ -28,7 +28,7 @@ impl Scan {
                         .iter()
                         .all(|d| matches!(d, b'0'..=b'9' | b'a'..=b'f'));
                 return if is_hex && ends(raw, end) {
-                    self.push(kind::HEX, at, end, 0)
+                    self.hexadecimal(raw, at, end)
                 } else {
                     None
                 };
@@ -66,6 +66,9 @@ impl Scan {
             if follow(6) == b' ' && follow(11) == b' ' {
                 return self.named(raw, at, [4, 0, 7, 12]);
             }
+        }
+        if c == b'S' && follow(1) == b'-' {
+            return self.sid(raw, at);
         }
         if c.is_ascii_hexdigit() {
             if is_word(raw, at + 31) {
@@ -306,6 +309,34 @@ impl Scan {
         Some(end)
     }
 
+    /// A hexadecimal number of at most 60 bits behind `0x`; zero says "none".
+    pub fn hexadecimal(&mut self, raw: &[u8], at: usize, end: usize) -> Option<usize> {
+        let digits = std::str::from_utf8(raw.get(at + 2..end)?).ok()?;
+        let value = i64::from_str_radix(digits, 16).ok()?;
+        if value > 0 && digits.len() <= MAX_HEX {
+            self.push(kind::HEX, at, end, value)
+        } else {
+            None
+        }
+    }
+
+    /// A security identifier of an account of some domain; those that Windows knows everywhere mean something.
+    fn sid(&mut self, raw: &[u8], at: usize) -> Option<usize> {
+        let mut end = at + ISSUED.len();
+        if !raw[at..].starts_with(ISSUED) {
+            return None;
+        }
+        while end < raw.len() && (raw[end].is_ascii_digit() || raw[end] == b'-') {
+            end += 1;
+        }
+        let is_plain = end - at <= MAX_SID && raw[end - 1] != b'-' && !is_word(raw, end);
+        if is_plain {
+            self.push(kind::SID, at, end, 0)
+        } else {
+            None
+        }
+    }
+
     /// A digest or UUID, with a digit and letters of one case only; the value tells which.
     fn digest(&mut self, raw: &[u8], at: usize) -> Option<usize> {
         let mut end = at;
@@ -325,7 +356,9 @@ impl Scan {
             4 => end - at == 36,
             _ => false,
         };
-        if !is_form || digits == 0 || (lower == 0) == (upper == 0) {
+        // Windows' numbers of processes begin with zeros where there is none.
+        let says_none = dashes > 0 && raw[at..].starts_with(b"00000000-");
+        if !is_form || says_none || digits == 0 || (lower == 0) == (upper == 0) {
             return None;
         }
         self.push(kind::DIGEST, at, end, i64::from(upper > 0))
@@ -355,6 +388,12 @@ fn port_follows(raw: &[u8], at: usize) -> bool {
     raw.get(at) == Some(&b'.') && (1..=5).contains(&digits) && ends(raw, at + 1 + digits)
 }
 
+/// Hexadecimal digits of a number of 60 bits.
+const MAX_HEX: usize = 15;
+/// What identifiers begin with that a domain or a machine gave out.
+const ISSUED: &[u8] = b"S-1-5-21-";
+/// Bytes of the longest of them: fifteen numbers of 32 bits.
+const MAX_SID: usize = 184;
 /// Digits of the longest digest.
 const MAX_DIGEST: usize = 128;
 const NOBODY: &[u8; 17] = b"00:00:00:00:00:00";

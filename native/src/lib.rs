@@ -23,4 +23,6 @@ mod sieve;
 mod sieve_ffi;
 mod site;
 mod spec;
+mod strings;
+mod texts;
 mod values;

@@ -9,6 +9,7 @@ use crate::digest;
 use crate::scan::{kind, Hole};
 use crate::site::Site;
 use crate::spec::Offset;
+use crate::strings;
 
 const NONE: u16 = u16::MAX;
 /// Of a time's offset: that of the source's zone.
@@ -149,6 +150,12 @@ impl Plan {
                 b'6' => {
                     let address: Ipv6Addr = std::str::from_utf8(text(op.a)?).ok()?.parse().ok()?;
                     out.extend_from_slice(address.to_string().as_bytes());
+                }
+                b'x' => push_number(out, value(op.a)?),
+                b'J' => strings::push_string(out, text(op.a)?),
+                b'h' => {
+                    let label = text(op.a)?.split(|c| *c == b'.').next();
+                    out.extend_from_slice(label?);
                 }
                 b'+' => push_number(out, value(op.a)?.checked_add(value(op.b)?)?),
                 b'*' => {

@@ -10,6 +10,7 @@ use std::net::Ipv6Addr;
 
 use crate::forms;
 use crate::spec::Spec;
+use crate::texts;
 
 /// The byte that announces a hole in a skeleton. It stands in no UTF-8 text; lines that hold it are not served.
 pub const MARK: u8 = 0xff;
@@ -43,10 +44,32 @@ pub mod kind {
     pub const HEX: u8 = b'X';
     /// A digest or a UUID; of letters of one case.
     pub const DIGEST: u8 = b'Z';
+    /// An identifier of a Windows account.
+    pub const SID: u8 = b's';
     pub const DECIMAL: u8 = b'F';
     pub const NAME: u8 = b'W';
     pub const TEXT: u8 = b'T';
     pub const URL: u8 = b'U';
+    /// A whole text of JSON or XML, whatever it says.
+    pub const VALUE: u8 = b'V';
+    /// A part of a rendered message: whole lines. The skeleton says whether `=` stands in it.
+    pub const MESSAGE: u8 = b'm';
+    /// An account, or the domain before or behind it; the skeleton says which are equal.
+    pub const ACCOUNT: u8 = b'A';
+    /// Of a path the folder, and the name without its extension.
+    pub const PATH: u8 = b'L';
+    pub const EXTENSION: u8 = b'K';
+    /// In tables: a path whose first part stays in the skeleton.
+    pub const ROOTED: u8 = b'g';
+    /// In tables: a path of a registry, whose first part stays in the skeleton and whose name has no extension.
+    pub const KEY: u8 = b'k';
+    /// In tables: a `COUNT`, or a `HEX` of any length.
+    pub const NUMBER: u8 = b'Q';
+    /// The name of a host, whose first label may stand for it.
+    pub const HOST: u8 = b'h';
+    /// In tables: a word of a message behind which stands a number; and a text that is no value of any kind.
+    pub const PHRASE: u8 = b'p';
+    pub const NEVER: u8 = b'n';
 }
 
 /// One hole: where it stands, and what its text states as a number (see `Hole::value`).
@@ -187,16 +210,20 @@ impl Scan {
             let mut sought = 0u8;
             let mut begin = at + 1;
             let mut quoted = false;
+            let mut is_markup = false;
             match c {
                 b'=' if word_end == at => {
                     sought = *spec.contexts.get(&raw[word..=at]).unwrap_or(&spec.others);
                     if raw.get(begin) == Some(&b'"') {
                         quoted = true;
                         begin += 1;
+                    } else if spec.has_markup && raw.get(begin) == Some(&b'\'') {
+                        begin += 1;
                     }
                 }
                 b':' if at > 0 && raw[at - 1] == b'"' && word_end == at - 1 => {
-                    sought = spec.contexts.get(&raw[word..=at]).copied().unwrap_or(0);
+                    let is_whole = word > 0 && raw[word - 1] == b'"';
+                    sought = spec.named(&raw[word..=at], spec.keys, is_whole);
                     while raw.get(begin) == Some(&b' ') {
                         begin += 1;
                     }
@@ -228,6 +255,10 @@ impl Scan {
                         word_end = usize::MAX;
                         continue;
                     }
+                }
+                b'>' if spec.has_markup && opens(raw, word, word_end, at) => {
+                    sought = spec.named(&raw[word..=at], spec.elements, true);
+                    is_markup = true;
                 }
                 b'>' if spec.sequence && word_end == at => {
                     // A number of the message between the priority and a colon.
@@ -266,7 +297,12 @@ impl Scan {
                     begin += 1;
                 }
                 let first = self.holes.len();
-                if let Some(end) = self.hole_of(raw, begin, sought, quoted) {
+                let found = if texts::is_text(sought) {
+                    self.text_of(raw, begin, sought, (quoted, is_markup), spec)
+                } else {
+                    self.hole_of(raw, begin, sought, quoted)
+                };
+                if let Some(end) = found {
                     if !self.cut(raw, &mut literal, first) {
                         return false;
                     }
@@ -322,6 +358,7 @@ impl Scan {
                     );
                 }
                 kind::DIGITS => self.skeleton.push(u8::from(hole.value != 0)),
+                kind::MESSAGE => self.skeleton.push(hole.value as u8),
                 _ => {}
             }
             *literal = hole.end;
@@ -335,7 +372,13 @@ impl Scan {
         for (number, hole) in self.holes.iter().enumerate() {
             if !matches!(
                 hole.kind,
-                kind::IP4 | kind::IP6 | kind::PORT | kind::NAME | kind::TEXT | kind::DIGEST
+                kind::IP4
+                    | kind::IP6
+                    | kind::PORT
+                    | kind::NAME
+                    | kind::TEXT
+                    | kind::DIGEST
+                    | kind::ACCOUNT
             ) {
                 continue;
             }
@@ -365,6 +408,21 @@ impl Scan {
     }
 }
 
+/// Whether a `>` ends the tag of an element, `<word>`, or of a named datum, `<Data Name="word">`.
+fn opens(raw: &[u8], word: usize, word_end: usize, at: usize) -> bool {
+    if word == 0 || word_end > at {
+        return false;
+    }
+    let before = raw[word - 1];
+    if word_end == at {
+        return before == b'<';
+    }
+    word_end + 1 == at
+        && matches!(before, b'"' | b'\'')
+        && raw[word_end] == before
+        && raw[..word - 1].ends_with(b"<Data Name=")
+}
+
 /// Whether two texts are one IPv6 address.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     let read = |text| {
@@ -376,7 +434,7 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// Whether a text stands somewhere in another.
-fn contains(text: &[u8], sought: &[u8]) -> bool {
+pub fn contains(text: &[u8], sought: &[u8]) -> bool {
     let Some((first, rest)) = sought.split_first() else {
         return true;
     };

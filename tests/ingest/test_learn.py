@@ -532,6 +532,22 @@ EDGES: dict[str, list[bytes]] = {
     "E": [b"1781524800", b"17815248001", b"1781524800123", b"1781524800123456", b"1781524800123456789"],
     "W": [b"-", b"root", b"NONE", b"null", b"system", b"any", b"0x1", b"a.b", b"www.example.com", b"N", b"x_y"],
     "T": [b"-", b"None", b"unknown", b"N/A", b"0", b"a b", b"(null)"],
+    "V": [
+        b"-", b" ", b"a ", b" a", b"0", b"true", b"SYSTEM", b"S-1-0-0", b"NULL SID", b"Binary Data", b"DWORD (0x00000007)",
+        b"QWORD (0x00000000-0x00000007)", b"\\\\", b"a\\\\b", b"a\\b", b"\\u0041", b"\\/", b"\\b\\f", b"192.0.2.7", b"a=b", b"<Event>",
+        b"&lt;&#65;", b"&#xD;&#10;", b"&x;", b"&", b"a>b", b"]]>", b" xmlns=''", b"\xc3\xa9", b"\xff", b"\xed\xa0\x80", b"\xef\xbf\xbf", b"\t", b"\n", b"\0", b"\x7f",
+    ],
+    "m": [
+        b"-", b"x\\r\\nProcess ID: 7\\r\\n", b"x\\n\\tProcess Id:\\t0x0", b"New Process ID: 0x7", b"\\r\\nProcessId:\\t0x123456789", b"ProcessId: 12345678901", b"x" * 4090 + b"\\nProcess ID: 7",
+        b"HostName=x\\nUserId=D\\\\u\\nHostApplication=y.exe", b"C:\\\\a.exe was allowed to run.", b"Client IP: 192.0.2.7.", b"<Event", b"<UserId>D\\\\u</UserId>",
+    ],
+    "L": [b"-", b"C:", b"HKLM", b"\\\\REGISTRY\\\\MACHINE\\\\x", b"\\REGISTRY\\MACHINE\\x", b"a.b", b".a", b"a.", b"a/b", b"c:/x/y", b"x:y", b"\\\\", b"\\", b"\xc3\x89", b"System"],
+    "K": [b"EXE", b"e:f", b"\xc3\x89", b"tar.GZ", b"e f", b"a\\\\b", b"a-1,2"],
+    "A": [b"-", b"SYSTEM", b"system", b"a@b", b"@", b"a\\\\b", b"a\\b", b"NT AUTHORITY\\\\SYSTEM", b"HOST$", b"0", b" a", b"\xc3\x89", b"a&amp;b", b"S-1-0-0"],
+    "h": [b"-", b"4711", b"4711.example.test", b"a", b"A.b.c", b"a.", b".a", b"192.0.2.7", b"a b", b"x" * 300, b"\xc3\xa9"],
+    "X": [b"0x0", b"0x00000000", b"0x1", b"0x0AbC", b"0X1", b"0x", b"0x7fffffffffffffff", b"0xffffffffffffffff", b"7", b"-"],
+    "s": [b"S-1-5-18", b"S-1-0-0", b"S-1-5-21-", b"S-1-5-21-1-2-3-500x", b"s-1-5-21-1-2-3-500"],
+    "Z": [b"00000000-0000-0000-0000-00000000a100", b"00000000-0000-0000-0000-000000000000", b"0" * 32],
 }  # fmt: skip
 
 
