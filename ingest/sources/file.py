@@ -2,7 +2,7 @@
 
 The position names every file by device, inode and the hash of its first bytes, at the start of a line
 after the last record handed over, so that kill -9 neither skips nor repeats. A file renamed while
-nobody looked (logrotate's default) is found again beside its old name and read to its end first. Rotation
+nobody looked (logrotate's default), packed or copied away, is found again beside its old name and read to its end first. Rotation
 by copy and truncate can lose what is written between the copy and the truncation; that is a property of it.
 
 What stood in the files when a source began is read file by file, oldest first. From then on each log has its turn, so
@@ -27,13 +27,13 @@ from contract.ports import Batch, Meter, SourceType
 from contract.timespan import Timespan
 from ingest.streams.folder_watch import FolderWatch
 from ingest.streams.path_matches import by_age, matches
-from ingest.streams.place import Place, from_position, place_of, to_position
+from ingest.streams.place import Place, copies, from_position, place_of, to_position
 from ingest.streams.tail import Tail
 from ingest.streams.tail_forms import PcapTail, WholeTail
 
 _TURN_BATCHES = 4
 """A followed file's turn, while others wait."""
-_ROTATED = re.compile(r".*[.\-_]\d[\d.\-_T]*").fullmatch
+_ROTATED = re.compile(r".*[.\-_]\d[\d.\-_T]*(\.gz)?").fullmatch
 """Names that rotation gives: a number or a date behind."""
 
 
@@ -147,8 +147,9 @@ class FileSource:
         matching = matches(self._settings.path)
         at_end = is_first and self._settings.follow and self._settings.start == "end"
         rotated_ns: int | None = None
+        copied = copies(places, beside)
         for changed_ns, path in by_age([*beside, *matching]):
-            place = place_of(path, places)
+            place = place_of(path, places) or copied.get(path)
             if place is not None and str(path) != place.path and rotated_ns is None:
                 rotated_ns = changed_ns
             # Behind a file that was rotated away while nobody looked may stand others, rotated after it.
@@ -195,11 +196,7 @@ class FileSource:
     def _read(self, tail: Tail) -> Iterable[Batch]:
         """Yield what is new in one file, batch by batch, while its turn lasts."""
         if self._settings.follow and not tail.is_packed and tail.was_truncated():
-            rest = tail.rest()
-            self._meter.add("files_truncated", source=self._name)
-            tail.restart()
-            if rest:
-                yield self._batch(tail, rest)
+            yield from self._begin_anew(tail)
         turn = 0
         tail.is_behind = False
         while True:
@@ -221,6 +218,20 @@ class FileSource:
             self._finish(tail)
             if rest:
                 yield self._batch(tail, rest)
+
+    def _begin_anew(self, tail: Tail) -> Iterable[Batch]:
+        """Yield what was not read of a file before it was truncated: of its copy, if there is one."""
+        self._meter.add("files_truncated", source=self._name)
+        beside = list(tail.path.parent.glob(f"{escape(tail.path.name)}*"))
+        copy, place = next(iter(copies([tail.place], beside).items()), (None, tail.place))
+        rest = tail.rest() if copy is None else []
+        tail.restart()
+        if rest:
+            yield self._batch(tail, rest)
+        if copy is not None:
+            self._open(copy, place.offset, is_first=True)
+            for other in [one for one in self._tails.values() if one.path == copy]:
+                yield from self._read(other)
 
     def _must_yield(self, tail: Tail) -> bool:
         """Tell whether another file has its turn: not in a replay, and not before what stood in this one is read."""
@@ -259,7 +270,8 @@ class FileSource:
                 known = key in self._done and place_of(path, [self._done[key]]) is not None
                 if key not in self._tails and not known:
                     self._done.pop(key, None)
-                    self._open(path)
+                    made_of = next((one for one in self._places() if one.is_copied_to(path)), None)
+                    self._open(path, made_of.offset if made_of else 0)
         self._done = {key: place for key, place in self._done.items() if key in present}
 
     def _batch(self, tail: Tail, lines: list[bytes]) -> Batch:
@@ -282,8 +294,10 @@ class FileSource:
             yield Batch(self._name, [], self._now_us(), self._position())
 
     def _position(self) -> Any:
-        places = [*self._done.values(), *(one.place for one in self._tails.values())]
-        return to_position(places)
+        return to_position(self._places())
+
+    def _places(self) -> list[Place]:
+        return [*self._done.values(), *(one.place for one in self._tails.values())]
 
     def _stopping(self) -> bool:
         return self._is_closed

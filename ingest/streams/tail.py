@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from ingest.streams.place import HEAD_BYTES, Place, head_of
+from ingest.streams.place import HEAD_BYTES, Place, head_of, last_of
 
 _CHUNK_BYTES: Final = 262_144
 
@@ -51,17 +51,24 @@ class Tail:
         self._offset = offset
         self._held = bytearray()
         self._passed = 0
+        self._place: Place | None = None
         self.bytes_read = 0
 
     @property
     def place(self) -> Place:
-        """Where the first line not yet returned begins."""
-        if self._head[1] < HEAD_BYTES and not self.is_packed:
-            at = self._raw.tell()
-            self._head = head_of(self._raw)
-            self._raw.seek(at)
+        """Where the first line not yet returned begins; as it was when that was reached."""
+        if self._place is not None and self._place.offset == self._offset:
+            return self._place
+        last = ""
+        if not self.is_packed:
+            if self._head[1] < HEAD_BYTES:
+                at = self._raw.tell()
+                self._head = head_of(self._raw)
+                self._raw.seek(at)
+            last = last_of(self._raw.fileno(), self._offset)
         head, size = self._head
-        return Place(str(self.path), self.dev, self.inode, self._offset, head, size)
+        self._place = Place(str(self.path), self.dev, self.inode, self._offset, head, size, last)
+        return self._place
 
     def lines(self, limit: int) -> list[bytes]:
         """Return the next complete lines, at least one chunk's and about `limit`; empty: nothing new.
@@ -119,6 +126,7 @@ class Tail:
         self._raw.seek(0)
         self._offset = self._passed = 0
         self._held.clear()
+        self._place = None
 
     def skip_to_end(self) -> None:
         """Go on behind the last newline: a line half written is read whole when it is done."""

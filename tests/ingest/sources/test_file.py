@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import os
+import shutil
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -242,6 +243,72 @@ def test_copy_and_truncate_begins_anew(tmp_path: Path) -> None:
         add(path, b"3\n")
         assert await following.take(1) == [b"3"]
         assert following.meter.total("files_truncated") == 1
+        await following.nothing()
+
+    asyncio.run(run())
+
+
+def test_what_was_not_read_before_a_truncation_is_read_of_the_copy(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"1\n2\n")
+
+    async def run() -> None:
+        following = Following(path)
+        assert await following.take(2) == [b"1", b"2"]
+        add(path, b"3\nhalf")
+        shutil.copy2(path, tmp_path / "a.log.1")
+        os.truncate(path, 0)
+        add(path, b"5\n")
+        assert await following.take(2) == [b"3", b"5"]
+        assert await following.take(1) == [b"half"]  # when nothing more came behind it
+        await following.nothing()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_log_copied_or_packed_while_nobody_looked_is_read_to_its_end(
+    tmp_path: Path, *, packed: bool, rotated: bool
+) -> None:
+    """And what was rotated after it from its beginning."""
+    path = tmp_path / "a.log"
+    path.write_bytes(b"1\n2\n")
+    (tmp_path / "a.log.9").write_bytes(b"1\nanother log that begins like it\n")
+
+    async def run() -> None:
+        following = Following(path)
+        assert await following.take(2) == [b"1", b"2"]
+        await following.end()
+        add(path, b"3\n")
+        status, copy = path.stat(), tmp_path / ("a.log.2.gz" if packed else "a.log.2")
+        copy.write_bytes(gzip.compress(path.read_bytes()) if packed else path.read_bytes())
+        os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+        os.truncate(path, 0)
+        if rotated:
+            (tmp_path / "a.log.1").write_bytes(b"4\n")
+            await asyncio.sleep(0.02)  # files are told apart in time by no less
+        add(path, b"5\n")
+        again = Following(path, following.position)
+        expected = [b"3", b"4", b"5"] if rotated else [b"3", b"5"]
+        assert await again.take(len(expected)) == expected
+        await again.nothing()
+
+    asyncio.run(run())
+
+
+def test_packing_what_a_pattern_matches_gives_nothing_twice(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"1\n2\n")
+
+    async def run() -> None:
+        following = Following(tmp_path / "a.log*")
+        assert await following.take(2) == [b"1", b"2"]
+        path.rename(tmp_path / "a.log.1")
+        (tmp_path / "a.log.1.gz").write_bytes(gzip.compress(b"1\n2\n"))
+        (tmp_path / "a.log.1").unlink()
+        path.write_bytes(b"3\n")
+        assert await following.take(1) == [b"3"]
         await following.nothing()
 
     asyncio.run(run())
