@@ -6,9 +6,11 @@ Source: Keylime 7.14 `revocation_notifier.py`, `cloud_verifier_common.py` (`prep
 A notice is JSON three deep: the body's `msg` is a JSON text whose `meta_data`, `tpm_policy` and `context` are
 JSON texts again. `revocation` is a failed appraisal; `comm_error` says only that nobody answered, which
 is no evidence of compromise. A status that says PASS before the first attestation is not believed: a
-pass needs `last_successful_attestation`, no older than the verifier's own interval.
+pass needs `last_successful_attestation`, no older than the verifier's own `maximum_attestation_interval`
+(`"10s"`, API 2.5), and an agent that the verifier still attests.
 
-Options: `hosts`, a table of agent id to host name, for where the metadata do not name the host.
+Options: `hosts`, a table of agent id to host name, for where the metadata do not name the host; `max_age_s`: a pass
+longer ago is unknown, for verifiers that state no interval.
 """
 
 from __future__ import annotations
@@ -31,10 +33,14 @@ _SEVERITIES: Final = {
 _FAILED_STATES: Final = frozenset(
     ("7", "9", "10", "Failed", "Invalid Quote", "Tenant Quote Failed")
 )
+_ENDED_STATES: Final = frozenset(("8", "Terminated"))
+_DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(ms|s|m|min|h|d)?").fullmatch
+_UNITS_S: Final = {"ms": 0.001, "s": 1, None: 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _UNREACHABLE: Final = "not_reachable"
 _PATH: Final = re.compile(r"(?:allowlist|policy|accept list)[^:]*: (/.+)$").search
 _HASH_BY_LENGTH: Final = {40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512"}
 _MICROSECOND_S: Final = 1_000_000
+_MAX_DIGITS: Final = 19
 
 
 def parse(raw: bytes, context: Context) -> list[Fields]:
@@ -71,8 +77,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
 def _notice(notice: dict[str, Any], body: dict[str, Any], context: Context) -> Fields:
     kind, code = notice.pop("type", ""), notice.pop("event_id", "")
     agent = notice.pop("agent_id", "")
-    if type(agent) is not str or not agent or type(code) is not str:
-        raise ParseError("expected agent_id and event_id in the notice")
+    if type(agent) is not str or not agent or type(code) is not str or type(kind) is not str:
+        raise ParseError("expected agent_id, event_id and type in the notice")
     result: Result = "fail" if kind == "revocation" and _UNREACHABLE not in code else "unknown"
     detail = _nested(notice.pop("context", None))
     words = detail.get("message", "")
@@ -81,19 +87,23 @@ def _notice(notice: dict[str, Any], body: dict[str, Any], context: Context) -> F
         detail=words if type(words) is str else "", verifier="keylime",
     )  # fmt: skip
     stamp = notice.pop("event_time", None)
-    if type(stamp) is str:
-        fields["@timestamp"] = iso(any_us(stamp, context.zone, context.received_us))
+    if type(stamp) is str and stamp:
+        try:
+            fields["@timestamp"] = iso(any_us(stamp, context.zone, context.received_us))
+        except (ValueError, OverflowError):
+            # A failed appraisal must not be lost for its clock.
+            fields["keylime.event_time"] = stamp
     _place(fields, agent, notice, context)
     label = notice.pop("severity_label", None)
-    if label in _SEVERITIES:
+    if type(label) is str and label in _SEVERITIES:
         fields["log.level"] = label
         fields["event.severity"] = _SEVERITIES[label]
     fields["keylime.type"] = kind
     fields["event.code"] = code
     _file(fields, detail)
     flatten_into(fields, detail, "keylime.context.")
-    if body.get("signature"):
-        fields["keylime.signature"] = body["signature"]
+    if type(signature := body.get("signature")) is str and signature:
+        fields["keylime.signature"] = signature
     flatten_into(fields, notice, "keylime.")
     return fields
 
@@ -101,19 +111,12 @@ def _notice(notice: dict[str, Any], body: dict[str, Any], context: Context) -> F
 def _status(agent: str, status: dict[str, Any], context: Context) -> Fields:
     if not agent:
         raise ParseError("expected agent_id beside the agent's status")
-    state, said = str(status.get("operational_state", "")), status.get("attestation_status")
     last_pass = _moment(status.get("last_successful_attestation"))
     code = status.pop("last_event_id", None)
     reasons = [code] if type(code) is str and code else []
-    result: Result = "unknown"
-    if state in _FAILED_STATES or said == "FAIL":
-        result = "unknown" if any(_UNREACHABLE in reason for reason in reasons) else "fail"
-    elif last_pass is None:
-        reasons = ["status.never_attested"]
-    elif _is_stale(last_pass, status.get("maximum_attestation_interval"), context):
-        reasons = ["status.stale"]
-    elif said in {None, "PASS"}:
-        result, reasons = "pass", []
+    result, doubt = _appraised(status, last_pass, reasons, context)
+    if doubt or result == "pass":
+        reasons = [doubt] if doubt else []
     fields = attestation_fields(
         attester=agent, evidence="keylime", result=result, reasons=reasons, verifier="keylime"
     )
@@ -133,17 +136,45 @@ def _status(agent: str, status: dict[str, Any], context: Context) -> Fields:
     return fields
 
 
+def _appraised(
+    status: dict[str, Any], last_pass: int | None, codes: list[str], context: Context
+) -> tuple[Result, str]:
+    """Return what a status says of the agent, and why a pass that it may state is not believed."""
+    state, said = str(status.get("operational_state", "")), status.get("attestation_status")
+    if state in _FAILED_STATES or said == "FAIL":
+        return ("unknown" if any(_UNREACHABLE in code for code in codes) else "fail"), ""
+    if last_pass is None:
+        return "unknown", "status.never_attested"
+    if state in _ENDED_STATES or status.get("accept_attestations") is False:
+        return "unknown", "status.not_attesting"
+    if _is_stale(last_pass, status.get("maximum_attestation_interval"), context):
+        return "unknown", "status.stale"
+    return ("pass" if said is None or said == "PASS" else "unknown"), ""
+
+
 def _moment(value: Any) -> int | None:
     """Return the microseconds of a verifier's count of seconds; 0 and null mean never."""
+    if type(value) is str and value.isdecimal():
+        value = int(value[:_MAX_DIGITS])
     if type(value) not in {int, float} or value <= 0:
         return None
-    return epoch_us(value)
+    try:
+        return epoch_us(value)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _is_stale(last_pass_us: int, interval: Any, context: Context) -> bool:
-    if type(interval) not in {int, float} or interval <= 0:
-        return False
-    return bool(context.received_us - last_pass_us > interval * _MICROSECOND_S)
+    bounds = (_seconds(interval), _seconds(context.options.get("max_age_s")))
+    age_us = context.received_us - last_pass_us
+    return any(0 < bound * _MICROSECOND_S < age_us for bound in bounds)
+
+
+def _seconds(value: Any) -> float:
+    """Return the seconds of a number or of words like `10s`; 0: it states none."""
+    if type(value) is str and (found := _DURATION(value.strip())):
+        return float(found[1]) * _UNITS_S[found[2]]
+    return value if type(value) in {int, float} else 0
 
 
 def _place(fields: Fields, agent: str, record: dict[str, Any], context: Context) -> None:
