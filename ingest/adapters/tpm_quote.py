@@ -13,7 +13,9 @@ Options beside those of `ingest.formats.evidence`: `nonce_required` (true unless
 challenge may be an old one, so its pass is a warning.
 
 A quote fails where its signature, challenge, PCR digest, reference values or list do not hold, or where the TPM's
-clock went back; without an enrolled key nothing is known.
+clock went back; without an enrolled key nothing is known. Only values that the quote selects and whose digest it
+holds are believed. The key enrolled under the attester's id must have signed; an attester that only the record
+names, and whose key was found by another name, is a warning, as is a quote whose values nothing was compared with.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ from ingest.formats.tpm_quote import (
     is_signed,
     load_key,
     read_quote,
+    selected,
     values_in_order,
     values_of_mapping,
     values_of_tools,
@@ -119,7 +122,7 @@ def _values(quote: Quote, said: Any) -> dict[str, dict[int, bytes]]:
         return {}
     if type(said) is str:
         return values_in_order(quote, decode_bytes(said))
-    return values_of_mapping(said)
+    return selected(quote, values_of_mapping(said))
 
 
 def _keylime(text: str, evidence: Evidence) -> _Case:
@@ -149,9 +152,14 @@ def _check_signature(case: _Case, context: Context) -> bool:
     """Tell whether a key is enrolled for the attester; note a signature that does not hold."""
     keys = context.options.get("keys")
     keys = keys if isinstance(keys, dict) else {}
-    pem = keys.get(case.evidence.text("key")) or keys.get(case.attester) or keys.get("*")
+    pem = keys.get(case.attester)
     if not isinstance(pem, str):
-        return False
+        # An enrolled attester cannot be answered for by a key of another.
+        pem = keys.get(case.evidence.text("key")) or keys.get("*")
+        if not isinstance(pem, str):
+            return False
+        if case.evidence.text("attester"):
+            case.notes.append("attester.unproven")
     key = load_key(pem)
     if case.attester.startswith("tpm:") or case.attester == "unknown":
         case.attester = fingerprint(key)
@@ -180,23 +188,25 @@ def _check_nonce(case: _Case, context: Context) -> None:
 
 
 def _check_values(case: _Case, context: Context) -> None:
+    has_references = bool(context.options.get("pcrs"))
     if not case.values:
         # Where policy allows one value for each PCR, the digest alone proves them.
         case.values = _only_allowed(case.quote, context)
-        if not case.values and context.options.get("pcrs"):
-            case.reasons.append("pcr_values.absent")
-            return
+    doubt = "" if case.values else "pcr_values.absent"
     if case.values:
         expected = digest_of(case.quote, case.values, case.hash_name)
         if expected is None:
-            case.notes.append("pcr_values.incomplete")
+            doubt, case.values = "pcr_values.incomplete", {}
         elif not compare_digest(expected, case.quote.pcr_digest):
             case.reasons.append("pcr_digest")
             return
-    else:
-        case.notes.append("pcr_values.absent")
+    if doubt:
+        (case.reasons if has_references else case.notes).append(doubt)
+        return
     wrong = reference_mismatches(context.options, case.values)
     case.reasons += wrong or []
+    if wrong is None:
+        case.notes.append("no_reference")
 
 
 def _only_allowed(quote: Quote, context: Context) -> dict[str, dict[int, bytes]]:
@@ -230,6 +240,7 @@ def _check_list(case: _Case) -> None:
         elif outcome is not None:
             case.reasons.append(outcome)
         return
+    case.notes.append("ima.not_quoted")
 
 
 def _check_clock(case: _Case, context: Context) -> None:
@@ -253,7 +264,7 @@ def _appraisal(case: _Case, *, is_known: bool) -> Fields:
     quote = case.quote
     result: Result = "fail" if case.reasons else "pass"
     level: TrustTier | None = "warning" if result == "pass" and case.notes else None
-    reasons = case.reasons + case.notes
+    reasons = case.reasons or case.notes
     if not is_known:
         result, level, reasons = "unknown", None, ["key.unknown"]
     fields = attestation_fields(

@@ -25,11 +25,10 @@ def explains(text: str, bank: str, pcr: int, value: bytes) -> str | None:
         return "ima.list"
     current = bytes(size)
     worst = None
-    for entry in entries:
-        if current == value:
+    for number, entry in enumerate(one for one in entries if one.pcr == pcr):
+        # A PCR that was never extended is no begin of a list that has something for it.
+        if number and current == value:
             return worst
-        if entry.pcr != pcr:
-            continue
         if entry.is_violation:
             worst = worst or "ima.violation"
         elif entry.is_consistent() is False:

@@ -28,6 +28,7 @@ MAGIC: Final = 0xFF544347  # TPM_GENERATED_VALUE
 QUOTE: Final = 0x8018  # TPM_ST_ATTEST_QUOTE
 MAX_SELECTIONS: Final = 16
 _RSASSA, _RSAPSS, _ECDSA = 0x0014, 0x0016, 0x0018
+_UNVERIFIED: Final = {0x0005: "HMAC", 0x001A: "ECDAA", 0x001B: "SM2", 0x001C: "ECSCHNORR"}
 _HASH_TYPES: Final[dict[str, type[hashes.HashAlgorithm]]] = {
     "sha1": hashes.SHA1, "sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512,
     "sha3_256": hashes.SHA3_256, "sha3_384": hashes.SHA3_384, "sha3_512": hashes.SHA3_512,
@@ -137,6 +138,8 @@ def is_signed(key: Any, message: bytes, signature: bytes) -> str | None:
         ParseError: truncated, or of a scheme that is not verified here.
     """
     scheme = int.from_bytes(signature[:2], "big")
+    if scheme in _UNVERIFIED:
+        raise ParseError(f"TPM signature by {_UNVERIFIED[scheme]}, which is not verified here")
     if scheme not in (_RSASSA, _RSAPSS, _ECDSA):
         return _plain(key, message, signature)
     reader = BinaryReader(signature, "big", "TPM signature")
@@ -188,6 +191,16 @@ def digest_of(quote: Quote, values: dict[str, dict[int, bytes]], name: str) -> b
                 return None
             parts.append(value)
     return digest(name, b"".join(parts))
+
+
+def selected(quote: Quote, values: dict[str, dict[int, bytes]]) -> dict[str, dict[int, bytes]]:
+    """Return the values of PCRs that the quote selects; of others it proves nothing."""
+    found: dict[str, dict[int, bytes]] = {}
+    for bank, indexes in quote.selections:
+        for index in indexes:
+            if (value := values.get(bank, {}).get(index)) is not None:
+                found.setdefault(bank, {})[index] = value
+    return found
 
 
 def values_of_mapping(said: Any) -> dict[str, dict[int, bytes]]:

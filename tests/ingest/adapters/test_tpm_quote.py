@@ -23,13 +23,12 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 def attest(
-    *, nonce: bytes = NONCE, clock: int = 1000, resets: int = 5, value: bytes = PCR7, magic: int = 0xFF544347
+    *, nonce: bytes = NONCE, clock: int = 1000, resets: int = 5, value: bytes = PCR7, magic: int = 0xFF544347,
+    selection: bytes = b"\x80\0\0",
 ) -> bytes:  # fmt: skip
     head = struct.pack(">IHHH", magic, 0x8018, 0, len(nonce)) + nonce
     head += (
-        struct.pack(">QIIBQ", clock, resets, 0, 1, 0)
-        + struct.pack(">IHB", 1, 0x0B, 3)
-        + b"\x80\0\0"
+        struct.pack(">QIIBQ", clock, resets, 0, 1, 0) + struct.pack(">IHB", 1, 0x0B, 3) + selection
     )
     return head + struct.pack(">H", 32) + hashlib.sha256(value).digest()
 
@@ -70,7 +69,8 @@ def reasons(event: Fields) -> list[str]:
 
 
 def test_a_good_quote_passes_and_tells_the_boot() -> None:
-    event = appraise(record(attest(), signed(attest())))
+    references = {"sha256": {"7": PCR7.hex()}}
+    event = appraise(record(attest(), signed(attest())), context(pcrs=references))
     assert event["opsonin.attestation.result"] == "pass"
     assert event["opsonin.attestation.level"] == "affirming"
     assert event["opsonin.attestation.boot"] == "5.0"
@@ -132,8 +132,67 @@ def test_a_reference_value_decides_with_and_without_the_values() -> None:
     assert reasons(appraise(bare, context(pcrs=bad))) == ["pcr_values.absent"]
 
 
+def test_values_that_the_quote_does_not_select_prove_nothing() -> None:
+    good = {"sha256": {"0": "01" * 32, "7": PCR7.hex()}}
+    raw = record(attest(), signed(attest()), pcrs=good)
+    event = appraise(raw, context(pcrs={"sha256": {"0": "01" * 32}}))
+    assert reasons(event) == ["pcr.0"]
+    assert event["opsonin.attestation.pcr"] == ["sha256:7:" + PCR7.hex()]
+
+
+def test_values_are_believed_whole_or_not_at_all() -> None:
+    message = attest(selection=b"\x81\0\0", value=b"\x01" * 32 + PCR7)
+    forged = {"sha256": {"0": "02" * 32}}
+    raw = record(message, signed(message), pcrs=forged)
+    event = appraise(raw, context(pcrs=forged))
+    assert (event["opsonin.attestation.result"], reasons(event)) == ("fail", ["pcr_values.incomplete"])  # fmt: skip
+    assert "opsonin.attestation.pcr" not in event
+    event = appraise(raw)
+    assert (event["opsonin.attestation.level"], reasons(event)) == ("warning", ["pcr_values.incomplete"])  # fmt: skip
+    assert "opsonin.attestation.pcr" not in event
+
+
+def test_another_attester_s_key_does_not_speak_for_one() -> None:
+    other = ec.generate_private_key(ec.SECP256R1())
+    both = {"a": pem(), "b": pem(other)}
+    raw = record(attest(), signed(attest()), attester="b", key="a")
+    event = appraise(raw, context(keys=both))
+    assert (event["opsonin.attestation.attester"], reasons(event)) == ("b", ["signature"])
+    raw = record(attest(), signed(attest()), attester="c", key="a")
+    event = appraise(raw, context(keys=both))
+    assert event["opsonin.attestation.level"] == "warning"
+    assert reasons(event)[0] == "attester.unproven"
+
+
+def test_a_list_that_the_quote_does_not_cover_is_noted() -> None:
+    event = appraise(
+        record(attest(), signed(attest()), ima="10 " + "0" * 40 + " ima-ng sha1:00 /x")
+    )
+    assert reasons(event) == ["no_reference", "ima.not_quoted"]
+
+
+def test_a_pcr_that_was_never_extended_is_not_explained_by_a_list() -> None:
+    line = "10 " + "0" * 40 + " ima-ng sha1:" + "00" * 20 + " /x"
+    after = hashlib.sha256(bytes(32) + b"\xff" * 32).digest()
+    for value, expected in ((bytes(32), "ima.replay"), (after, "ima.violation")):
+        message = attest(selection=b"\0\x04\0", value=value)
+        raw = record(message, signed(message), pcrs={"sha256": {"10": value.hex()}}, ima=line)
+        assert expected in reasons(appraise(raw))
+
+
+def test_a_quote_that_nothing_was_compared_with_is_a_warning() -> None:
+    event = appraise(record(attest(), signed(attest())))
+    assert (event["opsonin.attestation.level"], reasons(event)) == ("warning", ["no_reference"])
+
+
+@pytest.mark.parametrize("scheme", [0x0005, 0x001A, 0x001B, 0x001C])
+def test_a_scheme_that_is_not_verified_is_refused_and_no_failure(scheme: int) -> None:
+    with pytest.raises(ParseError, match="not verified"):
+        appraise(record(attest(), struct.pack(">HHH", scheme, 0x0B, 4) + b"abcd"))
+
+
 def test_a_clock_that_went_back_fails_but_a_reset_does_not() -> None:
-    where = context()
+    where = context(pcrs={"sha256": {"7": PCR7.hex()}})
     for clock, resets, expected in ((1000, 5, []), (999, 5, ["clock"]), (1, 6, []), (5000, 5, ["clock"])):  # fmt: skip
         message = attest(clock=clock, resets=resets)
         assert reasons(appraise(record(message, signed(message)), where)) == expected
