@@ -6,9 +6,9 @@ Reporting, storing and deciding all work on this, and it knows none of them.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from correlate.window.entry import LAST_PART, Entries, Entry, Firing, Place, behind
+from correlate.window.entry import LAST_PART, Entry, Firing, Place, behind
 from correlate.window.episode import Episode, Inner
 from correlate.window.facts import Facts
 from correlate.window.grouping import SEPARATOR
@@ -19,7 +19,13 @@ NEVER_FIRED: list[int | None] = []
 """Shared by all groups whose rule never held; never changed."""
 
 
-class Group:
+class _Front:
+    """What is looked at of every event. Python lays the slots of a base out first: these share a line of the processor's cache."""
+
+    __slots__ = ("entries", "evaluator", "fires", "quick", "saved")
+
+
+class Group(_Front):
     """State of one group.
 
     Args:
@@ -38,7 +44,7 @@ class Group:
         wake: when to wake next.
         armed: when it is going to be woken; kept by whoever wakes it.
         cut: place of the last entry that a bound, not time, let go of since the last snapshot.
-        quick: evaluates an entry that follows, where nothing more is to be looked at; see `hasten`.
+        quick: an entry that follows is taken by evaluating it, and nothing more is to be looked at; see `hasten`.
         decided: of what waits for deadlines: how far it has come.
         floor: end of the last frame that was let go of.
         retracted: alerts that were taken back: (revision, end of their evidence); kept while they could come again.
@@ -51,9 +57,8 @@ class Group:
     """
 
     __slots__ = (
-        "armed", "cut", "decided", "dropped", "entries", "episodes", "evaluator", "facts", "fires", "floor",
-        "head_at", "head_dirty", "horizon", "inner", "plan", "quick", "retracted", "saved", "saved_wake", "sealed",
-        "settings", "since", "text", "wake",
+        "armed", "cut", "decided", "dropped", "episodes", "facts", "floor", "head_at", "head_dirty", "horizon", "inner",
+        "plan", "retracted", "saved_wake", "sealed", "settings", "since", "text", "wake",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, text: str, settings: WindowSettings, facts: Facts) -> None:
@@ -80,7 +85,7 @@ class Group:
         self.decided: int | None = None
         self.floor: int | None = None
         self.head_dirty = False
-        self.quick: Callable[[Entries, int], int | None] | None = None
+        self.quick = False
 
     @property
     def key(self) -> str:

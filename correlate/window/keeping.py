@@ -28,6 +28,9 @@ from correlate.window.window import Window
 NEVER_US = -(2**62)
 """A horizon before all events."""
 
+ALWAYS_US = 2**62
+"""A time behind all events."""
+
 
 class Keeping:
     """The groups of one rule that share a stage key, as time and storage see them.
@@ -38,11 +41,14 @@ class Keeping:
         router: tells the groups of an item.
         settings: bounds.
         facts: shared by all groups.
+
+    Attributes:
+        newest: no entry of any group is later; what is later follows in its group, which need not be looked at for that.
     """
 
     __slots__ = (
         "alarms", "alone", "discarded", "estimates", "facts", "groups", "horizon", "journal", "key", "kind", "most",
-        "now", "parts", "plan", "reach", "reader", "room", "router", "settings", "slot",
+        "newest", "now", "parts", "plan", "reach", "reader", "room", "router", "settings", "slot",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +62,7 @@ class Keeping:
         self.alarms = Alarms()
         self.now: int | None = None
         self.horizon = NEVER_US
+        self.newest = NEVER_US
         self.journal = Journal(key)
         self.discarded = False
         self.follow(plan)
@@ -100,7 +107,7 @@ class Keeping:
     def _be_new(self) -> None:
         """Forget the time too: whether the host forgot the shard in between must not show."""
         self.alarms.clear()
-        self.now, self.horizon = None, NEVER_US
+        self.now, self.horizon, self.newest = None, NEVER_US, NEVER_US
 
     # -------------------------------------------------------------- time
 
@@ -215,6 +222,7 @@ class Keeping:
         self.now = found.now
         if self.now is not None:
             self.horizon = self.now - self.plan.lateness_us
+        self.newest = max((part.last for part in found.stored), default=NEVER_US)
         self.groups.update(found.groups)
         self.arm_all()
         self.facts.groups += len(self.groups)

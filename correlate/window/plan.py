@@ -159,9 +159,10 @@ def evaluator_of(correlation: Correlation, mode: str, max_values: int) -> Callab
     span = correlation.span_us
     present, threshold = correlation.presence, correlation.threshold
     if present is not None:
+        parts = len(correlation.rules)
         if correlation.type == "temporal":
-            return lambda: AllPresent(span, len(correlation.rules), present)
-        return lambda: InOrder(span, present)
+            return lambda: AllPresent(span, parts, present)
+        return lambda: InOrder(span, parts, present)
     if threshold is None or mode == "frame":
         return Always
     least = threshold.least()

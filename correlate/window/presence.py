@@ -13,13 +13,15 @@ from correlate.window.sketch import SlidingSketch
 class AllPresent:
     """The rules asked for were all seen in the span, in any order; O(rules)."""
 
-    __slots__ = ("last", "presence", "simple", "span_us")
+    __slots__ = ("last", "oldest", "presence", "simple", "span_us")
     sketch: SlidingSketch | None = None
 
     def __init__(self, span_us: int, parts: int, presence: Presence) -> None:
         self.span_us = span_us
         self.presence = presence
         self.last: list[int] = [_NEVER] * parts
+        self.oldest = _NEVER
+        """The least of `last`; mostly another part's than the newest entry's."""
         wanted, refused = presence.clauses[0]
         self.simple = len(presence.clauses) == 1 and not refused and len(wanted) == parts
 
@@ -27,10 +29,12 @@ class AllPresent:
         entry = entries[at]
         time, part = entry[0], entry[1]
         last = self.last
-        last[part] = time
+        before, last[part] = last[part], time
         since = time - self.span_us
         if self.simple:
-            oldest = min(last)
+            oldest = self.oldest
+            if before == oldest:
+                oldest = self.oldest = min(last)
             return oldest if oldest >= since else None
         present = {index for index, seen in enumerate(last) if seen >= since}
         starts = [
@@ -48,6 +52,7 @@ class AllPresent:
             since = bisect_left(entries, (entries[at - 1][0] - self.span_us,))
             for index in range(since, at):
                 self.last[entries[index][1]] = entries[index][0]
+        self.oldest = min(self.last)
 
     reset = rewind
 
@@ -71,11 +76,15 @@ class InOrder:
     must not be there is looked for up to that time, also behind the last step.
     """
 
-    __slots__ = ("best", "chains", "ended", "span_us", "unwanted")
+    __slots__ = ("best", "chains", "ended", "simple", "span_us", "unwanted")
     sketch: SlidingSketch | None = None
 
-    def __init__(self, span_us: int, presence: Presence) -> None:
+    def __init__(self, span_us: int, parts: int, presence: Presence) -> None:
         self.span_us = span_us
+        wanted, _ = presence.clauses[0]
+        is_one = len(presence.clauses) == 1 and len(wanted) == parts
+        self.simple = len(wanted) - 1 if is_one else 0
+        """The last step where all parts are steps of one sequence; 0: it is not as simple."""
         self.chains = [
             (tuple(sorted(wanted)), tuple(sorted(refused))) for wanted, refused in presence.clauses
         ]
@@ -90,8 +99,11 @@ class InOrder:
         """For each alternative, (time, start) of the last that was whole; of one time, the latest start."""
 
     def step(self, entries: Entries, at: int) -> int | None:
-        time, part, event = entries[at][:3]
+        entry = entries[at]
+        time, part, event = entry[0], entry[1], entry[2]
         since = time - self.span_us
+        if self.simple:
+            return self._next(time, part, event, since)
         self.unwanted[part] = time
         found = None
         for number, ((wanted, refused), best) in enumerate(
@@ -112,6 +124,27 @@ class InOrder:
             ):
                 found = start
         return found
+
+    def _next(self, time: int, part: int, event: str, since: int) -> int | None:
+        """Take a step of the one sequence that there is, of which every part is a step."""
+        best = self.best[0]
+        steps = best[part]
+        if part == 0:
+            # Later than all before it, but for those of its own time.
+            if event != steps[0][1] and time > steps[0][0]:
+                steps[1], steps[0] = steps[0], (time, event)
+            else:
+                _keep(steps, (time, event))
+            return None
+        start = _by_another(best[part - 1], event)
+        if start >= since:
+            _keep(steps, (start, event))
+        if part < self.simple:
+            return None
+        if start >= since:
+            self.ended[0] = max(self.ended[0], (time, start))
+        ended, start = self.ended[0]
+        return start if ended == time else None
 
     def rewind(self, entries: Entries, at: int) -> None:
         self._clear()

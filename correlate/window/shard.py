@@ -16,7 +16,7 @@ from contract.records import Alert
 from correlate.window import nested
 from correlate.window.alerting import NOTHING, Outputs
 from correlate.window.entry import Entry
-from correlate.window.keeping import Keeping
+from correlate.window.keeping import ALWAYS_US, Keeping
 from correlate.window.known import Known
 from correlate.window.notices import late_notice, overflow, refused
 from correlate.window.plan import Plan
@@ -49,13 +49,18 @@ class Shard(Keeping):
         kept, shape = facts.of(event)
         entry: Entry = (time, self.parts[match.rule], event.id, value, kept, shape)
         known = self.groups.get(group)
+        follows = time > self.newest
+        if follows:
+            self.newest = time
         if time < self.horizon or facts.held >= facts.most or known is None:
             return self._taken(group, known, entry)
-        if isinstance(known, Window):
-            return self._follow(group, known, entry)
-        few = known if isinstance(known, list) else [known]
-        last = few[-1]
-        if len(few) >= self.room or (time <= last[0] and entry[:3] <= last[:3]):
+        if type(known) is list:
+            few = known
+        elif type(known) is tuple:
+            few = [known]
+        else:
+            return self._follow(group, cast("Window", known), entry, follows)
+        if len(few) >= self.room or not (follows or entry[:3] > few[-1][:3]):
             return self._taken(group, known, entry)
         if few is not known:
             self.groups[group] = few
@@ -66,24 +71,27 @@ class Shard(Keeping):
         journal.rows.append(entry)
         return UNCHANGED
 
-    def _follow(self, group: str, window: Window, entry: Entry) -> Outputs:
-        """Take an entry into a window; the short way when it just follows those stored."""
-        step = window.quick
+    def _follow(self, group: str, window: Window, entry: Entry, follows: bool) -> Outputs:
+        """Take an entry into a window; the short way when it just follows those stored.
+
+        Args:
+            group: its text.
+            window: that is kept of it.
+            entry: to take.
+            follows: it is later than all entries of all groups.
+        """
         entries = window.entries
         at = len(entries)
         if (
-            step is None
+            not window.quick
             or window.saved != at
             or not 0 < at < self.most
-            or (
-                entry[0] <= entries[-1][0]
-                and (entry[:3] <= entries[-1][:3] or (window.fires and self.plan.whole))
-            )
+            or not (follows or self._is_behind(window, entry))
         ):
             return self._changed(group, window, window.put(entry))
         entries.append(entry)
         self.facts.held += 1
-        since = step(entries, at)
+        since = window.evaluator.step(entries, at)
         journal = self.journal
         if since is not None:
             if not window.extend(entry, since):
@@ -97,6 +105,13 @@ class Shard(Keeping):
         if self.estimates and window.evaluator.sketch is not None:
             return self._changed(group, window, NOTHING)
         return UNCHANGED
+
+    def _is_behind(self, window: Window, entry: Entry) -> bool:
+        """Tell whether an entry stands behind all others of its group, and changes nothing of what is said of them."""
+        last = window.entries[-1]
+        return entry[0] > last[0] or (
+            entry[:3] > last[:3] and not (window.fires and self.plan.whole)
+        )
 
     def _taken(self, group: str, known: Known | None, entry: Entry) -> Outputs:
         """The general way of an entry."""
@@ -183,6 +198,9 @@ class Shard(Keeping):
         return window
 
     def _alert(self, group: str, alert: Alert) -> Outputs:
+        self.newest = (
+            ALWAYS_US  # alerts have their own times: from here on, each group is looked at
+        )
         known = self.groups.get(group)
         if known is None:
             if self.facts.groups >= self.settings.max_keys:

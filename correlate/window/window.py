@@ -43,7 +43,7 @@ class Window(Revising):
 
     def hasten(self) -> None:
         """Note whether entries that follow can be taken without a look at bounds of this group's own."""
-        self.quick = None if self.waits or self.horizon is not None else self.evaluator.step
+        self.quick = not self.waits and self.horizon is None
 
     # -------------------------------------------------------------- entries
 
