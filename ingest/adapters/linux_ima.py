@@ -30,7 +30,8 @@ from ingest.formats.evidence import (
     reference_mismatches,
 )
 from ingest.formats.file_path import path_fields
-from ingest.formats.ima import ImaEntry, is_binary, of_line, read_binary
+from ingest.formats.ima import ImaEntry, is_binary, read_binary
+from ingest.formats.ima_text import of_line
 from ingest.formats.text import decode
 from ingest.formats.tpm_algorithms import SIZES, extend
 
@@ -38,7 +39,7 @@ NAME: Final = "linux.ima"
 MAX_ENTRIES: Final = 65_536
 BANKS: Final = ("sha1", "sha256")
 _LIST_BANKS: Final = ("sha1", "sha256", "sha384", "sha512")
-_ECS_HASHES: Final = frozenset(("md5", "sha1", "sha256", "sha384", "sha512"))
+_ECS_HASHES: Final = {"md5": 16, "sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
 _MAX_REASONS: Final = 64
 
 
@@ -135,7 +136,7 @@ def _entry(entry: ImaEntry, reason: str, attester: str) -> Fields:
     else:
         fields["file.name"] = entry.path
     if entry.digest and any(entry.digest):
-        if entry.algorithm in _ECS_HASHES:
+        if len(entry.digest) == _ECS_HASHES.get(entry.algorithm):
             fields["file.hash." + entry.algorithm] = entry.digest.hex()
         fields["ima.digest"] = f"{entry.algorithm}:{entry.digest.hex()}"
     if entry.signature:

@@ -1,4 +1,4 @@
-"""Linux IMA measurement lists: entries of the ASCII and the binary form, and their template hashes.
+"""Linux IMA measurement lists: entries, their template hashes, and the binary form; the ASCII form is in `ima_text`.
 
 Source: Linux 6.10 Documentation/security/IMA-templates.rst, security/integrity/ima/ima_fs.c, ima_template.c,
 ima_template_lib.c; read 2026-11. Integers are little-endian (`ima_canonical_fmt` and most machines), or the machine's own.
@@ -9,7 +9,6 @@ extended with ones.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -20,7 +19,7 @@ from ingest.formats.tpm_algorithms import SIZES, digest
 MAX_NAME: Final = 64
 MAX_DATA: Final = 1_048_576
 """Bytes of one entry; a certificate or policy in an `ima-buf` entry has a few kilobytes."""
-_IMA_NAME_BYTES: Final = (
+IMA_NAME_BYTES: Final = (
     256  # IMA_EVENT_NAME_LEN_MAX + 1, the fixed size of the `ima` template's name
 )
 
@@ -35,14 +34,14 @@ TEMPLATES: Final[dict[str, tuple[str, ...]]] = {
     "evm-sig": ("d-ng", "n-ng", "evmsig", "xattrnames", "xattrlengths", "xattrvalues", "iuid", "igid", "imode"),
 }  # fmt: skip
 _KNOWN_FIELDS: Final = frozenset(part for parts in TEMPLATES.values() for part in parts)
-_LINE = re.compile(r"(\d{1,2}) ([0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}) (\S{1,64}) (.*)", re.DOTALL)  # fmt: skip
 _HASH_BY_SIZE: Final = {20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
 _BANKS_BY_SIZE: Final = {
     size: tuple(name for name, own in SIZES.items() if own == size and not name.startswith("sha3_"))
     for size in SIZES.values()
 }
-_LARGEST_PCR: Final = 23
-_HEX_WORD = re.compile(r"(?:[0-9a-f]{2})+").fullmatch
+LARGEST_PCR: Final = 23
+_NUMBERS: Final = frozenset(("iuid", "igid", "imode"))
+AS_TEXT: Final = _NUMBERS | {"d-modsig", "xattrnames"}
 
 
 @dataclass(slots=True)
@@ -100,7 +99,12 @@ class ImaEntry:
         return digest(bank, self.data) if self.data else None
 
 
-def _fields_of(template: str) -> tuple[str, ...]:
+def fields_of(template: str) -> tuple[str, ...]:
+    """Return the fields of a template, or of a format that stands for one.
+
+    Raises:
+        ParseError: a field that is not known.
+    """
     known = TEMPLATES.get(template)
     if known is not None:
         return known
@@ -110,113 +114,15 @@ def _fields_of(template: str) -> tuple[str, ...]:
     return parts
 
 
-def _sized(data: bytes) -> bytes:
-    return len(data).to_bytes(4, "little") + data
-
-
-# ------------------------------------------------------------------ ASCII
-
-
-def of_line(line: str) -> ImaEntry:
-    """Return the entry of one line of `ascii_runtime_measurements`.
-
-    Raises:
-        ParseError: another form, or a template that is not known.
-    """
-    match = _LINE.match(line)
-    if match is None:
-        raise ParseError("no IMA entry: expected PCR, template hash, template name and its fields")
-    pcr, template_hash, template, rest = match.groups()
-    if int(pcr) > _LARGEST_PCR:
-        raise ParseError(f"IMA entry of PCR {pcr}; there are 24")
-    entry = ImaEntry(int(pcr), bytes.fromhex(template_hash), template)
-    names = _fields_of(template)
-    first, _, rest = rest.partition(" ")
-    _digest_text(entry, first, names[0])
-    tail = _tail(entry, rest, names[2:])
-    entry.data = _template_data(entry, first, names, tail)
-    return entry
-
-
-def _digest_text(entry: ImaEntry, text: str, kind: str) -> None:
-    *_, algorithm, value = ["sha1", *text.split(":")] if ":" not in text else text.split(":")
-    try:
-        entry.digest = bytes.fromhex(value)
-    except ValueError:
-        raise ParseError("no IMA entry: the digest is no hexadecimal number") from None
-    entry.algorithm = algorithm
-
-
-def _tail(entry: ImaEntry, rest: str, names: tuple[str, ...]) -> list[bytes]:
-    """Read the path and the fields behind it, which may be absent; a path may hold blanks."""
-    if not names:
-        entry.path = rest.rstrip(" ")
-        return []
-    words = rest.split(" ")
-    found: list[str] = []
-    if names == ("sig", "d-modsig", "modsig"):
-        while len(words) > 1 and len(found) < 3 and (_is_hex(words[-1]) or ":" in words[-1]):  # noqa: PLR2004 - the three fields
-            found.insert(0, words.pop())
-        found = _modsig(found)
-    else:
-        while len(words) > 1 and len(found) < len(names) and _is_hex(words[-1]):
-            found.insert(0, words.pop())
-        if found and names[-1] == "sig" and not found[-1].startswith("0"):
-            # A signature begins with its type, 03; a path's last word may look like a number.
-            words.append(found.pop())
-    while words and not words[-1]:
-        words.pop()
-    entry.path = " ".join(words)
-    values: list[bytes] = []
-    for name, text in zip(names, found + [""] * (len(names) - len(found)), strict=True):
-        value = bytes.fromhex(text) if _is_hex(text) else text.encode()
-        _place(entry, name, value)
-        values.append(value)
-    return values
-
-
-def _modsig(found: list[str]) -> list[str]:
-    """Tell which of signature, module digest and module signature are there."""
-    at = next((number for number, word in enumerate(found) if ":" in word), -1)
-    if at < 0:
-        return [*found[:1], "", ""] if found else ["", "", ""]
-    return [found[at - 1] if at else "", found[at], found[at + 1] if at + 1 < len(found) else ""]
-
-
-def _is_hex(word: str) -> bool:
-    return _HEX_WORD(word) is not None
-
-
-def _place(entry: ImaEntry, name: str, value: bytes) -> None:
+def place_field(entry: ImaEntry, name: str, value: bytes) -> None:
+    """Put a field of the template behind the path into the entry."""
     if name == "sig":
         entry.signature = value
     elif name == "buf":
         entry.buffer = value
     elif value:
-        entry.others[name] = value.hex() if name != "d-modsig" else value.decode("utf-8", "replace")
-
-
-def _template_data(entry: ImaEntry, first: str, names: tuple[str, ...], tail: list[bytes]) -> bytes:
-    """Rebuild what was hashed from the text; empty where the text does not hold it all."""
-    if entry.template == "ima":
-        return entry.digest + entry.path.encode()[: _IMA_NAME_BYTES - 1].ljust(
-            _IMA_NAME_BYTES, b"\0"
-        )
-    prefix = first.rpartition(":")[0]
-    parts = [
-        _sized(f"{prefix}:".encode() + b"\0" + entry.digest),
-        _sized(entry.path.encode() + b"\0"),
-    ]
-    for name, value in zip(names[2:], tail, strict=True):
-        if name == "d-modsig" and value:
-            algorithm, _, text = value.decode("utf-8", "replace").rpartition(":")
-            if not _is_hex(text):
-                return b""
-            value = f"{algorithm}:".encode() + b"\0" + bytes.fromhex(text)  # noqa: PLW2901 - rebuilt
-        elif name not in ("sig", "buf", "modsig", "d-modsig", "evmsig"):
-            return b""
-        parts.append(_sized(value))
-    return b"".join(parts)
+        text = value.decode("utf-8", "replace") if name in AS_TEXT else value.hex()
+        entry.others[name] = text.rstrip("\0")
 
 
 # ------------------------------------------------------------------ binary
@@ -226,7 +132,7 @@ def is_binary(data: bytes) -> bool:
     """Tell a binary list: it begins with a PCR index of four bytes."""
     if len(data) < 5:  # noqa: PLR2004 - the index, and something behind it
         return False
-    return int.from_bytes(data[:4], "little") <= _LARGEST_PCR or int.from_bytes(data[:4], "big") <= _LARGEST_PCR  # fmt: skip
+    return int.from_bytes(data[:4], "little") <= LARGEST_PCR or int.from_bytes(data[:4], "big") <= LARGEST_PCR  # fmt: skip
 
 
 def read_binary(data: bytes, max_entries: int) -> list[ImaEntry]:
@@ -269,7 +175,7 @@ def of_binary(reader: BinaryReader, hash_bytes: int = 20) -> ImaEntry:
         ParseError: truncated, past a bound, or a template that is not known.
     """
     pcr = reader.number(4)
-    if pcr > _LARGEST_PCR:
+    if pcr > LARGEST_PCR:
         raise ParseError(f"IMA entry of PCR {pcr} at byte {reader.at - 4}; there are 24")
     template_hash = reader.take(hash_bytes)
     name = _bounded(reader, MAX_NAME, "template name").decode("ascii", "replace")
@@ -278,12 +184,15 @@ def of_binary(reader: BinaryReader, hash_bytes: int = 20) -> ImaEntry:
         entry.digest = reader.take(20)
         path = _bounded(reader, MAX_DATA, "file name")
         entry.path = path.decode("utf-8", "backslashreplace")
-        entry.data = entry.digest + path[: _IMA_NAME_BYTES - 1].ljust(_IMA_NAME_BYTES, b"\0")
+        entry.data = entry.digest + path[: IMA_NAME_BYTES - 1].ljust(IMA_NAME_BYTES, b"\0")
         return entry
     entry.data = _bounded(reader, MAX_DATA, "template data")
     inner = BinaryReader(entry.data, reader.order, "IMA template data")
-    for part in _fields_of(name):
-        _binary_field(entry, part, _bounded(inner, MAX_DATA, part))
+    for part in fields_of(name):
+        value = _bounded(inner, MAX_DATA, part)
+        if part in _NUMBERS:
+            value = str(int.from_bytes(value[:8], reader.order)).encode()
+        _binary_field(entry, part, value)
     return entry
 
 
@@ -309,4 +218,4 @@ def _binary_field(entry: ImaEntry, name: str, value: bytes) -> None:
         label, _, body = value.partition(b":\0")
         entry.others[name] = f"{label.decode('ascii', 'replace')}:{body.hex()}"
     else:
-        _place(entry, name, value)
+        place_field(entry, name, value)

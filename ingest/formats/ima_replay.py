@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contract.errors import ParseError
 from ingest.formats.evidence import decode_bytes
-from ingest.formats.ima import ImaEntry, is_binary, of_line, read_binary
+from ingest.formats.ima import ImaEntry, is_binary, read_binary
+from ingest.formats.ima_text import of_line
 from ingest.formats.tpm_algorithms import SIZES, extend
 
 MAX_ENTRIES = 65_536

@@ -12,7 +12,7 @@ import pytest
 from contract.errors import ParseError
 from contract.ports import Context
 from ingest.adapters.linux_ima import ADAPTER
-from ingest.formats.ima import of_line
+from ingest.formats.ima_text import of_line
 
 DATA = Path(__file__).parents[2] / "data/adapter/linux_ima"
 SHARED = Path(__file__).parents[3] / "../shared/data/ingest/dev/attestation"
@@ -90,6 +90,61 @@ def test_every_template_is_read_in_lists_of_every_bank_and_byte_order(
     for end in range(len(raw) // 2 + 1, len(raw)):
         with pytest.raises(ParseError):
             ADAPTER.parse(raw[:end], context())
+
+
+HEAD = "10 " + "ab" * 20 + " "
+LONG = "sha256:" + "cd" * 32
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            f"evm-sig {LONG} /usr/bin/x 050302aa security.selinux|security.capability 1b000000 aabb 0 1000 33188",
+            {"file.path": "/usr/bin/x", "ima.evmsig": "050302aa", "ima.xattrnames": "security.selinux|security.capability",
+             "ima.iuid": "0", "ima.igid": "1000", "ima.imode": "33188"},
+        ),
+        (
+            f"evm-sig {LONG} /usr/bin/x  security.ima 14000000  0 0 33261",
+            {"file.path": "/usr/bin/x", "ima.xattrlengths": "14000000", "ima.imode": "33261"},
+        ),
+        (f"ima-modsig {LONG} /lib/x.ko 0302aa  ", {"file.path": "/lib/x.ko", "ima.signature": "0302aa"}),
+        (f"ima-modsig {LONG} /lib/x.ko   ", {"file.path": "/lib/x.ko"}),
+        (f"ima-modsig {LONG} /lib/x.ko", {"file.path": "/lib/x.ko"}),
+        (f"ima-modsig {LONG} /lib/x.ko  sha256:ee 3082", {"file.path": "/lib/x.ko", "ima.d_modsig": "sha256:ee", "ima.modsig": "3082"}),
+        (f"ima-sig {LONG} /a b ", {"file.path": "/a b"}),
+        (f"ima-sig {LONG} /a b", {"file.path": "/a b"}),
+    ],
+)  # fmt: skip
+def test_fields_behind_the_path_are_found_whether_empty_or_not(
+    line: str, said: dict[str, str]
+) -> None:
+    (fields,) = ADAPTER.parse((HEAD + line).encode(), context())
+    assert {name: fields.get(name) for name in said} == said
+
+
+def test_an_unsigned_appraisal_of_a_module_is_no_altered_list() -> None:
+    sig = bytes.fromhex("0302aa")
+    parts = [DIGEST, b"/lib/x.ko\0", sig, b"", b""]
+    data = b"".join(len(part).to_bytes(4, "little") + part for part in parts)
+    line = f"10 {hashlib.sha1(data, usedforsecurity=False).hexdigest()} ima-modsig sha256:{bytes(range(32)).hex()} /lib/x.ko 0302aa  "
+    (fields,) = ADAPTER.parse(line.encode(), context())
+    assert fields["event.outcome"] == "success"
+    assert ADAPTER.parse(line.rstrip().encode(), context())[0]["event.outcome"] == "success"
+
+
+def test_numbers_of_evm_are_the_same_in_both_forms() -> None:
+    for order in ("little", "big"):
+        parts = [DIGEST, PATH, b"", b"security.ima\0", b"", b"", (7).to_bytes(4, order), (1000).to_bytes(4, order), (33188).to_bytes(2, order)]  # fmt: skip
+        fields = ADAPTER.parse(binary("evm-sig", parts, order, "sha1"), context())[0]
+        assert (fields["ima.iuid"], fields["ima.igid"], fields["ima.imode"]) == ("7", "1000", "33188")  # fmt: skip
+        assert fields["ima.xattrnames"] == "security.ima"
+
+
+def test_a_digest_of_another_length_is_no_hash() -> None:
+    (fields,) = ADAPTER.parse((HEAD + "ima-ng sha256:cdcdcd /x").encode(), context())
+    assert "file.hash.sha256" not in fields
+    assert fields["ima.digest"] == "sha256:cdcdcd"
 
 
 def test_every_cut_of_a_binary_list_is_refused_or_shorter() -> None:
