@@ -6,10 +6,10 @@ beside what `ingest.formats.evidence` describes. Each submodule is an event.
 
 Options: `keys`, table of the token's key id (or `*`) to PEM or JWK of the verifier; `attester`; `accept_unsigned`
 (false): believe bare claims, for a source whose channel proves the verifier (mutual TLS); `max_age_s`: results
-issued longer before are unknown.
+issued longer before are unknown; `profiles`: list of further values of `eat_profile` that mean an EAR.
 
-A result is believed only when an enrolled key signed it and it is in date; otherwise it is `unknown`, and a
-signature that does not hold is an alert.
+A result is believed only when an enrolled key signed it, it is in date and its profile is that of an EAR (another
+profile may mean anything by the same claims); otherwise it is `unknown`, and a signature that does not hold is an alert.
 """
 
 from __future__ import annotations
@@ -42,8 +42,11 @@ MAX_SKEW_US: Final = 300_000_000
 _JWT = re.compile(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]+$")
 _TOKENS: Final = ("ear", "token", "jwt", "cwt", "result")
 _COSE_STARTS: Final = frozenset((0xD2, 0xD8, 0x84))
+_TIMES: Final = ("exp", "nbf", "iat")
 _FORGEABLE: Final = frozenset(("signature", "signature.absent", "key.unknown"))
 """Doubts under which the token's own time is worth nothing."""
+_PROFILE: Final = re.compile(r"tag:[^\s]{1,256}[:/]ear(?:#\S{0,64})?").fullmatch
+"""The draft's own profiles, of Veraison's tag and of the IETF's."""
 _RANKS: Final = {tier: rank for rank, tier in enumerate(ORDER)}
 _RESULTS: Final[dict[str, Result]] = {
     "affirming": "pass", "warning": "pass", "contraindicated": "fail", "none": "unknown",
@@ -140,13 +143,25 @@ def _doubt(token: Token, claims: dict[str, Any], context: Context) -> str:
         return "signature"
     if token.is_verified is None:
         return "key.unknown" if token.is_signed else "signature.absent"
-    return _out_of_date(claims, context)
+    return _of_another_profile(claims.get("eat_profile"), context) or _out_of_date(claims, context)
+
+
+def _of_another_profile(said: Any, context: Context) -> str:
+    if said is None or (type(said) is str and _PROFILE(said)):
+        return ""
+    known = context.options.get("profiles")
+    return "" if isinstance(known, list | tuple) and said in known else "profile.unknown"
 
 
 def _out_of_date(claims: dict[str, Any], context: Context) -> str:
     now = context.received_us
-    expires, begins, issued = (_moment_us(claims.get(name)) for name in ("exp", "nbf", "iat"))
-    if expires is not None and expires < now:
+    expires, begins, issued = (_moment_us(claims.get(name)) for name in _TIMES)
+    if any(
+        moment is None and claims.get(name) is not None
+        for name, moment in zip(_TIMES, (expires, begins, issued), strict=True)
+    ):
+        return "time.malformed"  # an end that cannot be read is no endless term
+    if expires is not None and expires <= now:
         return "expired"
     if begins is not None and begins > now + MAX_SKEW_US:
         return "not_yet_valid"
@@ -259,8 +274,8 @@ def _keep(fields: Fields, submodule: dict[str, Any], claims: dict[str, Any]) -> 
         elif value is not None:
             fields[kept] = value
     for name in ("eat_profile", "eat_nonce", "iss", "exp"):
-        if claims.get(name) is not None:
-            fields["ear." + name] = claims[name]
+        if (value := claims.get(name)) is not None:
+            fields["ear." + name] = str(value)[:512] if isinstance(value, dict) else value
 
 
 ADAPTER = Adapter(NAME, parse)

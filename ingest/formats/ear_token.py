@@ -119,7 +119,8 @@ def _jwt_holds(text: str, key: Key) -> bool:
 # ------------------------------------------------------------------ CWT
 
 _COSE_SIGN1, _CWT_TAG = 18, 61
-_ALGORITHM, _KEY_ID = 1, 4
+_ALGORITHM, _CRITICAL, _KEY_ID = 1, 2, 4
+_UNDERSTOOD: Final = frozenset((_ALGORITHM, _CRITICAL, _KEY_ID))
 _Hash = type[hashes.HashAlgorithm]
 _COSE: Final[dict[int, tuple[str, _Hash | None]]] = {
     -7: ("EC", hashes.SHA256), -35: ("EC", hashes.SHA384), -36: ("EC", hashes.SHA512),
@@ -157,9 +158,17 @@ def read_cwt(data: bytes, keys: Any) -> Token:
     key = choose_key(keys, key_id)
     if key is None:
         return Token(dict(claims), None, key_id, is_cbor=True)
+    if _CRITICAL in header and not _UNDERSTOOD.issuperset(_labels(header[_CRITICAL])):
+        raise ParseError("CWT with a critical header that is not understood (RFC 9052, 3.1)")
     signed = cbor2.dumps(["Signature1", protected, b"", payload])
     holds = _cose_holds(key, header.get(_ALGORITHM), signed, signature)
     return Token(dict(claims), holds, key_id, is_cbor=True)
+
+
+def _labels(critical: Any) -> list[Any]:
+    if not isinstance(critical, list | tuple) or not critical:
+        raise ParseError("no CWT: expected its critical headers to be a list")
+    return [label if isinstance(label, int | str) else None for label in critical]
 
 
 def _cbor(data: bytes) -> Any:

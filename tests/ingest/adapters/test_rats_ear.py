@@ -87,13 +87,56 @@ def test_algorithm_none_and_an_hmac_over_the_public_key_are_not_believed() -> No
     ("more", "reason"),
     [
         ({"exp": NOW_US // 1_000_000 - 1}, "expired"),
+        ({"exp": NOW_US // 1_000_000}, "expired"),
+        ({"exp": str(NOW_US // 1_000_000 + 9)}, "time.malformed"),
+        ({"exp": NOW_US * 1000}, "time.malformed"),
+        ({"exp": -1}, "time.malformed"),
+        ({"iat": True}, "time.malformed"),
+        ({"eat_profile": "tag:psacertified.org,2023:psa#tfm"}, "profile.unknown"),
+        ({"eat_profile": {"a": 1}}, "profile.unknown"),
+        ({"eat_profile": "1.3.6.1.4.1"}, "profile.unknown"),
         ({"nbf": NOW_US // 1_000_000 + 1000}, "not_yet_valid"),
         ({"iat": NOW_US // 1_000_000 + 1000}, "issued_in_future"),
         ({"iat": NOW_US // 1_000_000 - 7200}, "stale"),
     ],
 )
-def test_a_result_out_of_date_is_unknown(more: dict[str, int], reason: str) -> None:
+def test_a_result_out_of_date_is_unknown(more: dict[str, Any], reason: str) -> None:
     assert outcome(read(jwt(claims(**more)), context(max_age_s=3600))) == ("unknown", [reason])
+
+
+@pytest.mark.parametrize(
+    "profile",
+    ["tag:github.com,2023:veraison/ear", "tag:ietf.org,2026:rats/ear", "tag:ietf.org,2026:ear#1"],
+)
+def test_the_profiles_of_an_ear_are_believed_and_those_that_the_source_names(profile: str) -> None:
+    assert outcome(read(jwt(claims(eat_profile=profile)))) == ("pass", [])
+    own = "tag:example.com,2026:appraisal"
+    assert outcome(read(jwt(claims(eat_profile=own)), context(profiles=[own]))) == ("pass", [])
+
+
+def test_a_tagged_date_is_no_numeric_date_and_gives_no_endless_term() -> None:
+    said = {4: cbor2.CBORTag(1, NOW_US // 1_000_000 - 60), 266: {"os": {1000: 2}}}
+    assert outcome(read(cwt(said))) == ("unknown", ["time.malformed"])
+
+
+def test_a_critical_header_that_is_not_understood_is_refused() -> None:
+    for critical in ([99], "x", [], [[1]]):
+        protected, payload = cbor2.dumps({1: -7, 2: critical}), cbor2.dumps({266: {"os": {1000: 2}}})  # fmt: skip
+        with pytest.raises(ParseError, match="critical"):
+            read(cbor2.dumps(cbor2.CBORTag(18, [protected, {4: b"v"}, payload, bytes(64)])))
+    payload = json.dumps(claims()).encode()
+    header = {"alg": "ES256", "kid": "v", "b64": False, "crit": ["b64"]}
+    token = jws.serialize_compact({"alg": "ES256", "kid": "v"}, payload, KEY).split(".")
+    lead = urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+    signed = f"{lead}.{token[1]}".encode()
+    key: Any = KEY.private_key
+    first, second = utils.decode_dss_signature(key.sign(signed, ec.ECDSA(hashes.SHA256())))
+    tail = urlsafe_b64encode(first.to_bytes(32, "big") + second.to_bytes(32, "big")).rstrip(b"=")
+    try:
+        event = read(signed + b"." + tail)
+    except ParseError:
+        return
+    assert outcome(event)[0] == "unknown"
 
 
 def test_bare_claims_are_believed_only_where_the_source_says_so() -> None:
