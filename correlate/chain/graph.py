@@ -20,7 +20,7 @@ from correlate.chain.knots import Change, Weave
 from correlate.chain.postings import Postings
 from correlate.chain.regain import Regain, concerned
 from correlate.chain.resting import Rest, Resting
-from correlate.chain.runs import Knot, Member, Run
+from correlate.chain.runs import Knot, Member, Reach, Run
 from correlate.chain.settings import LinkSettings
 from correlate.chain.signature import facts_of, member_of, sign
 from correlate.chain.stages import ATTESTATION_RESULT
@@ -273,11 +273,12 @@ class Graph:
         run.grown = False
 
     def _reindex(self, run: Run, change: Change) -> None:
-        disturbed = self.postings.remove(run)
-        before = run.reach
-        run.reach = self.around.reach(run)
+        before, reach = run.reach, self.around.reach(run)
+        stays = _places(before) & _places(reach) if run.posted == run.order else frozenset()
+        disturbed = self.postings.remove(run, stays)
+        run.reach = reach
         self._call(run, change)
-        more, lost = self.postings.add(run)
+        more, lost = self.postings.add(run, stays)
         self.weave.retie({run, *disturbed, *more, *(one for one, _, _ in lost)}, change)
         run.grown = False
         self.held.changed[run.number] = run
@@ -353,3 +354,7 @@ class Graph:
         for alert in [one for one, (_, at_us) in self.gone.items() if at_us < old_us]:
             del self.gone[alert]
             self.changed_gone.add(alert)
+
+
+def _places(reaches: Iterable[Reach]) -> frozenset[tuple[str, str]]:
+    return frozenset((reach.key, reach.side) for reach in reaches)

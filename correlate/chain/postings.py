@@ -76,8 +76,15 @@ class Postings:
         columns = posting.get(side) if posting else None
         return columns.get(rule) if columns else None
 
-    def add(self, run: Run) -> tuple[set[Run], list[Lost]]:
-        """Index a run; return the others whose ties must be found again, since a crowd took them in, and who lost sight of whom."""
+    def add(
+        self, run: Run, stays: frozenset[tuple[str, str]] = frozenset()
+    ) -> tuple[set[Run], list[Lost]]:
+        """Index a run; return the others whose ties must be found again, since a crowd took them in, and who lost sight of whom.
+
+        Args:
+            run: which.
+            stays: (key, side) of where it was at this time already, so that it disturbs nobody.
+        """
         disturbed: set[Run] = set()
         lost: list[Lost] = []
         run.posted = run.order
@@ -86,6 +93,8 @@ class Postings:
             if column is None:
                 column = self.open((reach.key, reach.side, run.rule.id))
             place = column.add(Row(*run.posted, run, reach))
+            if (reach.key, reach.side) in stays:
+                continue
             if _crowds(reach):
                 disturbed.update(self._recount(column, run, 1))
             if len(column.rows) > NEAREST:
@@ -95,11 +104,14 @@ class Postings:
         disturbed.discard(run)
         return disturbed, lost
 
-    def remove(self, run: Run, *, is_over: bool = False) -> set[Run]:
+    def remove(
+        self, run: Run, stays: frozenset[tuple[str, str]] = frozenset(), *, is_over: bool = False
+    ) -> set[Run]:
         """Forget a run; return those whose ties must be found again.
 
         Args:
             run: which.
+            stays: (key, side) of where it comes back at once, at the same time.
             is_over: its time is over, so that it goes on to count towards crowds of its time.
         """
         disturbed: set[Run] = set()
@@ -108,7 +120,7 @@ class Postings:
             if column is None:
                 continue
             place = column.remove(run.posted, run)
-            if place is None:
+            if place is None or (reach.key, reach.side) in stays:
                 continue
             if not is_over:
                 if _crowds(reach):

@@ -75,21 +75,28 @@ class Publication:
         return out
 
     def due(self, now_us: int) -> list[Output]:
-        """Tell what is due."""
+        """Tell what is due; of one time by first alert, so that it does not show which knot was made first."""
         out: list[Output] = []
         while self._due and self._due[0][0] <= now_us:
-            due_us, number = heappop(self._due)
-            knot = self._knots.get(number)
-            if knot is None or knot.due_us != due_us:
-                continue
-            knot.due_us = None
-            if not knot.names and knot.last_us + self._gap_us > now_us:
-                self.later(knot)
-                continue
-            change = Change({knot})
-            self._graph.settle(knot, change)
-            out.extend(self.settle(change, now_us, at_due=True))
+            due_us = self._due[0][0]
+            for knot in sorted(self._fall_due(due_us), key=lambda one: one.first):
+                if knot.due_us != due_us or not knot.runs:
+                    continue  # told or taken in as an earlier one was
+                knot.due_us = None
+                if not knot.names and knot.last_us + self._gap_us > now_us:
+                    self.later(knot)
+                    continue
+                change = Change({knot})
+                self._graph.settle(knot, change)
+                out.extend(self.settle(change, now_us, at_due=True))
         return out
+
+    def _fall_due(self, due_us: int) -> Iterator[Knot]:
+        while self._due and self._due[0][0] == due_us:
+            _, number = heappop(self._due)
+            knot = self._knots.get(number)
+            if knot is not None and knot.runs and knot.due_us == due_us:
+                yield knot
 
     def wake_at(self) -> int | None:
         """Return when something is due."""

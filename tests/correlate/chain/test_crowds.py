@@ -16,7 +16,7 @@ from correlate.chain.entities import entities_of
 from correlate.chain.resting import Resting
 from correlate.chain.settings import LinkSettings
 from correlate.link import Linker
-from tests.correlate.chain.site import START_US, Item, in_order, shuffled, told
+from tests.correlate.chain.site import START_US, Item, in_order, sequence, shuffled, told
 
 MINUTE_US = 60_000_000
 DAY = 24 * 60
@@ -146,6 +146,16 @@ def test_a_member_of_a_crowd_at_rest_is_what_its_run_would_have_been(
     assert rested > 20
     monkeypatch.setattr(Resting, "takes", lambda *_: False)
     assert told(in_order(items)) == chains
+
+
+@pytest.mark.parametrize("seed", [3, 22, 57, 82])
+def test_what_is_told_on_the_way_does_not_show_who_was_at_rest(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is found by one more thing leaves its crowd, and who sees it, as they are."""
+    rested = sequence(siege(seed))
+    monkeypatch.setattr(Resting, "takes", lambda *_: False)
+    assert sequence(siege(seed)) == rested
 
 
 def test_members_at_rest_are_stored_as_few_parts_and_end_with_their_time() -> None:
