@@ -178,6 +178,8 @@ class Graph:
         self.held.changed[run.number] = run
         if run.first_us != first_us or run.last_us != last_us:
             run.grown = True
+            if run.first_us != first_us:
+                self.held.move(run)
             for other in self.held.beside(run):
                 self._bridge(run, other, change)
         if run.first_us < first_us:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterator
 from heapq import heappop, heappush
 
@@ -25,7 +26,7 @@ class Holding:
         self.by_alert: dict[str, Run] = {}
         self.changed: dict[int, Run | None] = {}
         self.next_number = 1
-        self._by_signature: dict[str, list[Run]] = {}
+        self._by_signature: dict[str, list[Run]] = {}  # by time, further apart than the gap
         self._expiry: list[tuple[int, int]] = []
         self._loose: tuple[dict[Run, None], ...] = tuple({} for _ in LEVEL_OF)
         self._bound = settings.max_runs
@@ -42,7 +43,7 @@ class Holding:
         self.runs[run.number] = run
         for one in run.members:
             self.by_alert[one] = run
-        self._by_signature.setdefault(run.signature, []).append(run)
+        insort(self._by_signature.setdefault(run.signature, []), run, key=_began)
         self.changed[run.number] = run
         heappush(self._expiry, (run.last_us + self._over_us, run.number))
 
@@ -60,27 +61,32 @@ class Holding:
         self._loose[run.level].pop(run, None)
 
     def find(self, signature: str, member: Member) -> Run | None:
-        """Return the run that an alert of this signature repeats."""
+        """Return the run that an alert of this signature repeats. O(runs of it that began later)."""
         for run in reversed(self._by_signature.get(signature, ())):
-            if (
-                member.time_us <= run.last_us + self._gap_us
-                and member.last_us >= run.first_us - self._gap_us
-            ):
-                return run
+            if run.first_us - self._gap_us <= member.last_us:
+                return run if member.time_us <= run.last_us + self._gap_us else None
         return None
 
     def beside(self, run: Run) -> list[Run]:
-        """Return the other runs of its signature that a run's growing brought within the gap."""
+        """Return the other runs of its signature that a run's growing brought within the gap.
+
+        They are apart from each other by more than the gap, so those that it met stand right before and after it.
+        """
         same = self._by_signature[run.signature]
-        if len(same) == 1:
-            return []
-        return [
-            one
-            for one in same
-            if one is not run
-            and one.first_us <= run.last_us + self._gap_us
-            and one.last_us >= run.first_us - self._gap_us
-        ]
+        first_us, last_us = run.first_us - self._gap_us, run.last_us + self._gap_us
+        at = len(same) - 1 if same[-1] is run else same.index(run)
+        low, high = at, at + 1
+        while low and same[low - 1].last_us >= first_us:
+            low -= 1
+        while high < len(same) and same[high].first_us <= last_us:
+            high += 1
+        return [*same[low:at], *same[at + 1 : high]]
+
+    def move(self, run: Run) -> None:
+        """Put a run where it belongs now that its beginning is another."""
+        same = self._by_signature[run.signature]
+        same.remove(run)
+        insort(same, run, key=_began)
 
     def parts(self, members: list[Member]) -> list[list[Member]]:
         """Part the members of a run, by time, where the gap does not hold them together any more."""
@@ -133,3 +139,7 @@ class Holding:
             _, number = heappop(self._expiry)
             if number in self.runs:
                 return self.runs[number]
+
+
+def _began(run: Run) -> int:
+    return run.first_us
