@@ -24,7 +24,7 @@ from correlate.chain.correct import correct
 from correlate.chain.edges import MINUTE_US
 from correlate.chain.graph import Graph
 from correlate.chain.knots import Change
-from correlate.chain.moment import Moment
+from correlate.chain.moment import MAX_ITEMS, Moment
 from correlate.chain.patterns import Pattern
 from correlate.chain.publication import Publication
 from correlate.chain.runs import Knot
@@ -69,14 +69,10 @@ class Linker:
             if refused is not None:
                 return [*out, refused]
             return [*out, *self._told.settle(change), *notices(self._graph)]
-        moment = self._moment
-        if moment.is_full:
-            out = self._end_moment()
-            moment.add(item)
-            return out
-        is_first = not moment
-        moment.add(item)
-        return () if is_first else UNCHANGED
+        held = self._moment.add(item)
+        if held >= MAX_ITEMS:
+            return self._end_moment()
+        return () if held == 1 else UNCHANGED
 
     def on_moment(self, cause_us: int) -> Iterable[Output]:
         """See `contract.ports.Momentary`."""
@@ -84,7 +80,7 @@ class Linker:
         if cause_us <= moment.at_us:
             return ()
         moment.at_us = cause_us
-        return self._end_moment() if moment else ()
+        return self._end_moment()
 
     def on_time(self, now_us: int) -> Iterable[Output]:
         """End the moment, tell what is due and what passed a bound, and forget what ended, deadline by deadline.

@@ -67,7 +67,9 @@ class Graph:
 
     def take(self, alert: Alert, change: Change) -> Run | None:
         """Take an alert, a revision or a retraction; return the run it is in when it is only a repetition."""
-        known = self.held.by_alert.get(alert.id) or self._roused(alert, change)
+        if (rest := self.resting.of_alert(alert.id)) is not None:
+            self._wake([rest], change)  # something newer is said of it
+        known = self.held.by_alert.get(alert.id)
         stale = self.gone.get(alert.id, (0, 0))[0]
         if known is not None:
             stale = known.members[alert.id].revision
@@ -139,14 +141,6 @@ class Graph:
         for ip in ips if self.resting else ():
             self._wake([self.resting.of_key(f"ip|{ip}"), *self.resting.against(ip)], change)
         return self.around.asking(ips)
-
-    def _roused(self, alert: Alert, change: Change) -> Run | None:
-        """Return the run of an alert that is at rest and of which something newer is said."""
-        rest = self.resting.of_alert(alert.id)
-        if rest is None:
-            return None
-        self._wake([rest], change)
-        return self.held.by_alert[alert.id]
 
     def _wake(self, rests: Iterable[Rest | None], change: Change) -> None:
         """Make runs of members of crowds that were at rest."""
@@ -295,6 +289,7 @@ class Graph:
         """Look again for the edges of runs that grew."""
         grown = [run for run in knot.runs if run.grown]
         if grown:
+            change.touched.add(knot)
             self.weave.retie(grown, change)
         for run in grown:
             run.grown = False

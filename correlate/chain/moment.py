@@ -35,14 +35,10 @@ class Moment:
     def __bool__(self) -> bool:
         return bool(self._items)
 
-    @property
-    def is_full(self) -> bool:
-        """Tell whether no more is held."""
-        return len(self._items) >= MAX_ITEMS
-
-    def add(self, item: Item) -> None:
-        """Hold an item."""
+    def add(self, item: Item) -> int:
+        """Hold an item; return how many are held."""
         self._items.append(item)
+        return len(self._items)
 
     def end(self) -> list[Item]:
         """Let go of all: what events told first, then alerts; by time, then id, then revision."""

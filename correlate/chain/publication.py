@@ -86,9 +86,13 @@ class Publication:
                 if not knot.names and knot.last_us + self._gap_us > now_us:
                     self.later(knot)
                     continue
-                change = Change({knot})
+                self._changed.add(knot.number)
+                change = Change()
                 self._graph.settle(knot, change)
-                out.extend(self.settle(change, now_us, at_due=True))
+                if change.touched:
+                    out.extend(self.settle(change, now_us, at_due=True))
+                else:
+                    out.extend(self._publish(knot, now_us, at_due=True))
         return out
 
     def _fall_due(self, due_us: int) -> Iterator[Knot]:

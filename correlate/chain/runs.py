@@ -171,7 +171,8 @@ class Run:
         if known is not None or len(self.members) == 1:
             self.measure()
             return None
-        self.first_us, self.head = min((self.first_us, self.head), (member.time_us, member.id))
+        if member.time_us <= self.first_us:
+            self.first_us, self.head = min((self.first_us, self.head), (member.time_us, member.id))
         self.last_us = max(self.last_us, member.last_us)
         return None
 

@@ -103,6 +103,8 @@ def links_of(runs: Sequence[Run]) -> list[Link]:
 
 def spanning(runs: Sequence[Run]) -> list[tuple[Run, Run, Tie]]:
     """Return (earlier run, later run, edge) of the heaviest tree, in order of time of the later run."""
+    if len(runs) == 1:
+        return []
     inside = set(runs)
     candidates = sorted(
         (

@@ -11,6 +11,7 @@ from correlate.chain.graph import Graph
 from correlate.chain.patterns import Pattern
 from correlate.chain.runs import Knot, Run
 from correlate.chain.story import tell
+from correlate.chain.trust import UNKNOWN
 
 
 class Telling:
@@ -60,6 +61,8 @@ class Telling:
         return tuple(one.pattern for one in self.patterns if one.find(runs) is not None)
 
     def _trust(self, run: Run) -> float:
+        if not self._graph.trust:
+            return UNKNOWN
         keys = tuple(
             f"{one.type}|{one.value}"
             for one in run.signing

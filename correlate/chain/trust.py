@@ -34,6 +34,10 @@ class Trust:
         self._results: dict[str, list[tuple[int, str]]] = {}
         self._changed: set[str] = set()
 
+    def __bool__(self) -> bool:
+        """Whether anything was appraised lately."""
+        return bool(self._results)
+
     def learn(self, key: str, time_us: int, result: str) -> bool:
         """Note a result, `pass` or `fail`; others say nothing. Tell whether it was news. O(kept)."""
         if result not in ("pass", "fail"):
