@@ -40,7 +40,7 @@ KEPT = 500
 """Rotated parts of a log that are kept. With few, a killed engine may miss what logrotate deletes."""
 DROP_EVERY = 10
 START_LIMIT_S = 60
-END_LIMIT_S = 120
+QUIET_S = 60
 WAYS = ("renamed", "packed", "copied", "folder", "dropped")
 PART = 250
 """Lines that the rules count together: less is a line lost, more is one repeated."""
@@ -257,9 +257,12 @@ def stored(config: Path) -> tuple[set[str], Counter[str]]:
 
 def wait_for(config: Path, count: int) -> None:
     """Wait until so many events are stored, or nothing has come for long."""
-    deadline = time.monotonic() + END_LIMIT_S
-    while len(stored(config)[0]) < count and time.monotonic() < deadline:
+    known, deadline = 0, time.monotonic() + QUIET_S
+    while known < count and time.monotonic() < deadline:
         time.sleep(1)
+        found = len(stored(config)[0])
+        if found > known:
+            known, deadline = found, time.monotonic() + QUIET_S
 
 
 def main() -> None:
@@ -273,7 +276,7 @@ def main() -> None:
         "--longest", type=float, default=3.0, help="seconds between start and kill"
     )
     options.add_argument(
-        "--pause", type=float, default=0.05, help="seconds between two rounds of lines"
+        "--pause", type=float, default=0.25, help="seconds between two rounds of lines"
     )
     options.add_argument("--keep", type=Path, help="folder of all that is written, kept")
     given = options.parse_args()

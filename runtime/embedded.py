@@ -215,7 +215,7 @@ class Embedded:
                 self._close_loop(item)
             case Ended():
                 await self._reception.dispatch(item)
-                self._end(item.intake.config.name)
+                self._end(item.source)
 
     def _take(self, item: Event | DeadLetter, batch: Batch, turn_us: int) -> None:
         self.flow.take(item, batch.received_us, turn_us)

@@ -33,7 +33,7 @@ Open: TypeAlias = Callable[[SourceConfig], Source]
 class Read:
     """A batch that a source gave."""
 
-    intake: Intake
+    source: str
     batch: Batch
 
 
@@ -41,7 +41,7 @@ class Read:
 class Ended:
     """A source has nothing more."""
 
-    intake: Intake
+    source: str
 
 
 @dataclass(slots=True)
@@ -90,12 +90,13 @@ class Reception:
         self.positions: dict[str, Any] = {}
         self.open_count = 0
         self._is_stopping = False
+        self._is_restored = asyncio.Event()
         self._unconfirmed: dict[str, Any] = {}
 
     # -------------------------------------------------------------- life
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Make the intakes, each from its saved position."""
+        """Make the intakes, each from its saved position; before anything is taken from the queue."""
         now, engine = self._clock(), self._settings.engine
         jump_us, lateness_us = microseconds(engine.max_jump), microseconds(engine.lateness)
         for config in self._settings.sources:
@@ -106,9 +107,13 @@ class Reception:
             self.intakes[config.name] = intake
             is_behind = config.name in self._reads_back
             self._pace.open(config.name, now, intake.reached_us, has_more=is_behind)
+        self._is_restored.set()
 
     def start(self) -> None:
-        """Begin to read."""
+        """Begin to read.
+
+        Before `restore`: only what others send is received, and waits; what is read at a position waits for it.
+        """
         self._tasks = [
             asyncio.create_task(self._read(config), name=f"read {config.name}")
             for config in self._settings.sources
@@ -143,12 +148,12 @@ class Reception:
     async def dispatch(self, item: Read | Ended) -> None:
         """Take what the queue gave."""
         if isinstance(item, Ended):
-            self._end(item.intake)
+            self._end(self.intakes[item.source])
             return
-        name, now = item.intake.config.name, self._clock()
+        name, now = item.source, self._clock()
         self._pace.gave(name, now, has_more=item.batch.has_more)
         waits = name in self._reads_back and self._pace.limit(name, now) is not None
-        items = item.intake.take(item.batch, may_stop=waits)
+        items = self.intakes[name].take(item.batch, may_stop=waits)
         await (self._take_paced if waits else self._take_all)(item, items)
 
     async def go_on(self) -> None:
@@ -192,14 +197,21 @@ class Reception:
         return config.type.open(config.name, config.settings, self._meter, self._clock)
 
     async def _read(self, config: SourceConfig) -> None:
-        intake = self.intakes[config.name]
-        source = self._sources[config.name] = self._open(config)
-        async for batch in source.batches(intake.resume_at):
-            await self._queue.put(Read(intake, batch), len(batch.records), config.name)
-        await self._queue.put(Ended(intake), 1, config.name)
+        name, kind = config.name, config.type
+        if kind.reads_back:
+            await self._is_restored.wait()
+        source = self._sources[name] = self._open(config)
+        if (
+            not kind.waits
+        ):  # a host may keep on disk what cannot wait, and where it goes on there is known then
+            await self._is_restored.wait()
+        position = self.intakes[name].resume_at if self._is_restored.is_set() else None
+        async for batch in source.batches(position):
+            await self._queue.put(Read(name, batch), len(batch.records), name)
+        await self._queue.put(Ended(name), 1, name)
 
     async def _take_all(self, read: Read, items: Iterator[Event | DeadLetter]) -> None:
-        batch, intake = read.batch, read.intake
+        batch, intake = read.batch, self.intakes[read.source]
         for count, one in enumerate(items, 1):
             self._give(one, batch, intake.turn_us)
             if count % SLICE == 0:
@@ -208,8 +220,7 @@ class Reception:
 
     async def _take_paced(self, read: Read, items: Iterator[Event | DeadLetter]) -> None:
         """Take what the source's pace allows; what is left is held with its source."""
-        intake = read.intake
-        name = intake.config.name
+        name, intake = read.source, self.intakes[read.source]
         limit = self._pace.limit(name, self._clock())
         for count, one in enumerate(items):
             turn_us = intake.turn_us
@@ -226,9 +237,9 @@ class Reception:
         self._note(read)
 
     def _note(self, read: Read) -> None:
-        name = read.intake.config.name
-        self._pace.saw(name, read.intake.reached_us)
-        self.positions[name] = read.intake.position()
+        name, intake = read.source, self.intakes[read.source]
+        self._pace.saw(name, intake.reached_us)
+        self.positions[name] = intake.position()
         if read.batch.position is not None:
             self._unconfirmed[name] = read.batch.position
 

@@ -94,12 +94,10 @@ class Ingest:
             OSError: a source could not be opened.
         """
         try:
-            topics = (EVENTS, DEAD_LETTERS, INGEST_STATE)
-            self._partitions, *_ = await self._in_thread(self._sink.partitions, topics)
-            saved = await self._in_thread(self._sink.open)
+            self._reception.start()  # what others send is received, and waits, also while Kafka is away
+            saved = await self._connect()
             self._turns = Turns({name: one[_TURN] for name, one in saved.items() if _TURN in one})
             self._reception.restore(saved)
-            self._reception.start()
             settle()
             self.ready.set()
             log.info("ingest.started", sources=len(self._settings.sources))
@@ -123,6 +121,23 @@ class Ingest:
         """Wait for the broker no longer: `run` ends with an error; what is unwritten comes again where a source can go back."""
         self._giving_up.set()
         self._sink.close()
+
+    async def _connect(self) -> dict[str, Any]:
+        """Wait for Kafka; return the positions that stand there.
+
+        Raises:
+            BrokerError, OSError: see `run`.
+        """
+        connecting = asyncio.ensure_future(self._in_thread(self._open_sink))
+        while not connecting.done():
+            await asyncio.wait((connecting,), timeout=1.0)
+            self._reception.raise_failures()
+        saved: dict[str, Any] = connecting.result()
+        return saved
+
+    def _open_sink(self) -> dict[str, Any]:
+        self._partitions, *_ = self._sink.partitions((EVENTS, DEAD_LETTERS, INGEST_STATE))
+        return self._sink.open()
 
     # -------------------------------------------------------------- the loop
 
@@ -151,7 +166,7 @@ class Ingest:
         await self._reception.dispatch(item)
         # Sources also end when they are told to stop; that is no end of what they speak of.
         if isinstance(item, Ended) and not self._stopping:
-            self._ended.add(item.intake.config.name)
+            self._ended.add(item.source)
 
     def _take(self, item: Event | DeadLetter, batch: Batch, turn_us: int) -> None:
         arrived_ms = batch.received_us // 1_000
@@ -226,7 +241,9 @@ class Ingest:
             return source
         folder = self._settings.engine.data_dir / "spool" / config.name
         segments = Segments(folder, self._settings.kafka.udp_queue_bytes)
-        return Spooled(config.name, source, segments, self._meter)
+        spooled = Spooled(config.name, source, segments, self._meter)
+        spooled.listen()
+        return spooled
 
     # -------------------------------------------------------------- epochs
 

@@ -10,7 +10,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -30,6 +30,8 @@ from runtime.kafka.topics import name_of, partition_counts
 from runtime.stage_runner import Changes
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 STAGE: Final = "ingest"
 _EPOCH: Final = "epoch"
@@ -87,12 +89,16 @@ class Sink:
         """Return how many partitions each topic has; asked before `open`, which would wait for absent ones for ever.
 
         Raises:
-            BrokerError: one is not there, or the right to see it.
+            BrokerError: one is not there, or the right to see it; or the broker is away and `gives_up` says so.
         """
         names = [name_of(self._settings, topic) for topic in topics]
-        with contextlib.closing(admin(self._settings)) as client:
-            require(client, self._settings.prefix, STAGE, self._member)
-            return partition_counts(client, names)
+
+        def asked() -> list[int]:
+            with contextlib.closing(admin(self._settings)) as client:
+                require(client, self._settings.prefix, STAGE, self._member)
+                return partition_counts(client, names)
+
+        return self._waiting_for(asked)
 
     def write(self, records: Sequence[Sent], positions: Mapping[str, Any]) -> None:
         """Write records and positions, all or none; returns when they are durable.
@@ -163,23 +169,31 @@ class Sink:
 
     def _renew(self) -> dict[str, bytes]:
         """Make a producer that fences off all earlier ones; return what stands of this member."""
+
+        def renewed() -> dict[str, bytes]:
+            self.close()
+            self._producer = producer(
+                self._settings,
+                transactional_id=self._id,
+                delivery_timeout_ms=_DELIVERY_MS,
+                transaction_timeout_ms=_DELIVERY_MS,
+                max_block_ms=_BLOCK_MS,
+            )
+            doing = f"begin as transactional id {self._id}"
+            with translated(doing, f"Describe and Write on transactional id {self._id}"):
+                self._producer.init_transactions()
+            return self._restored()
+
+        return self._waiting_for(renewed)
+
+    def _waiting_for(self, call: Callable[[], T]) -> T:
+        """Call until the brokers answer, one way or the other."""
         pauses = iter(_PAUSES_S)
         while True:
-            self.close()
             if self._gives_up():
                 raise BrokerError("gave up waiting for Kafka", passes=True)
             try:
-                self._producer = producer(
-                    self._settings,
-                    transactional_id=self._id,
-                    delivery_timeout_ms=_DELIVERY_MS,
-                    transaction_timeout_ms=_DELIVERY_MS,
-                    max_block_ms=_BLOCK_MS,
-                )
-                doing = f"begin as transactional id {self._id}"
-                with translated(doing, f"Describe and Write on transactional id {self._id}"):
-                    self._producer.init_transactions()
-                return self._restored()
+                return call()
             except BrokerError as error:
                 if not error.passes:
                     raise

@@ -54,7 +54,7 @@ class Segments:
         folder.mkdir(parents=True, exist_ok=True)
         self._sizes = {int(one.stem): one.stat().st_size for one in folder.glob("*.frames")}
         # What a killed process wrote last may be cut: a new file is begun rather than that one continued.
-        self._last = max(self._sizes, default=0) + 1
+        self._first = self._last = max(self._sizes, default=0) + 1
         self._out: BinaryIO | None = None
         self.at: tuple[int, int] = (min(self._sizes, default=self._last), 0)
 
@@ -80,10 +80,13 @@ class Segments:
             self.at = (min((one for one in self._sizes if one > number), default=self._last), 0)
 
     def resume(self, position: tuple[int, int]) -> None:
-        """Go on behind the position, which an earlier process came to; forget what lies before."""
+        """Go on behind the position, which an earlier process came to; forget what lies before.
+
+        What was written since has its place behind it, whatever it was called: an empty folder had not told of the position.
+        """
         number, offset = position
         # A file that was deleted once must not come again under the same number.
-        self._last = max(self._last, number + bool(offset))
+        self._move(number + bool(offset) - self._first)
         later = min((one for one in self._sizes if one >= number), default=self._last)
         self.at = position if later == number and number in self._sizes else (later, 0)
         self.forget(self.at)
@@ -124,6 +127,16 @@ class Segments:
         if self._out is not None:
             self._out.close()
             self._out = None
+
+    def _move(self, by: int) -> None:
+        """Give the files of this process higher numbers."""
+        if by <= 0:
+            return
+        for one in sorted((one for one in self._sizes if one >= self._first), reverse=True):
+            self._path(one).rename(self._path(one + by))
+            self._sizes[one + by] = self._sizes.pop(one)
+        self._first += by
+        self._last += by
 
     def _begin(self) -> None:
         if self._out is not None:
@@ -176,12 +189,20 @@ class Spooled:
         self._records = 0
         self._is_draining = False
         self._news = asyncio.Event()
+        self._pumping: asyncio.Task[None] | None = None
+
+    def listen(self) -> None:
+        """Receive from now on; what comes waits until `batches` is asked, which then knows where to go on."""
+        if self._pumping is None:
+            self._pumping = asyncio.create_task(self._pump(), name=f"spool {self._name}")
 
     async def batches(self, position: Any) -> AsyncIterator[Batch]:
         """Yield what is on disk behind `position`, then what comes, in order of arrival."""
         if position is not None:
             self._segments.resume((position[0], position[1]))
-        pump = asyncio.create_task(self._pump(), name=f"spool {self._name}")
+        self.listen()
+        pump = self._pumping
+        assert pump is not None  # noqa: S101 - listening
         try:
             while True:
                 self._news.clear()

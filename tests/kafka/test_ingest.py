@@ -18,7 +18,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka_broker import Broker
 
-from contract.errors import BrokerError
+from contract.errors import BrokerError, SettingsError
 from contract.event import Event
 from contract.meter import MemoryMeter
 from contract.records import DeadLetter
@@ -341,6 +341,80 @@ def test_broker_killed_and_back_loses_nothing_of_file_tcp_and_udp(
     assert (len(found), set(found.values())) == (27_500, {1})
     assert meter.total("dropped_spool") == 0
     assert sum(1 for _ in (tmp_path / "var" / "spool" / "udp").iterdir()) == 0
+
+
+def test_sources_are_open_while_kafka_is_away_from_the_start(
+    tmp_path: Path, own_broker: Broker
+) -> None:
+    port, tcp = free_port(), free_port()
+    settings = settings_of(
+        tmp_path, own_broker.bootstrap, "t.", engine={"queue_records": 500}, kafka={"connect_within": "1s"},
+        source=[
+            {"name": "auth", "type": "file", "path": str(tmp_path / "auth.log"), "adapter": "linux.auth"},
+            {"name": "udp", "type": "syslog_udp", "port": port, "adapter": "linux.auth"},
+            {"name": "tcp", "type": "syslog_tcp", "port": tcp, "adapter": "linux.auth"},
+        ],
+    )  # fmt: skip
+    make_topics(settings)
+    own_broker.kill()
+    (tmp_path / "auth.log").write_text(lines(500))
+    meter = MemoryMeter()
+    line = b"<38>Mar  1 12:00:00 web sshd[%d]: Accepted %b for root from 192.0.2.7 port 22 ssh2"
+
+    async def main() -> None:
+        host = Ingest(settings, meter, clock.now_us)
+        running = asyncio.create_task(host.run())
+        await asyncio.sleep(0.5)
+        _, stream = await asyncio.open_connection("127.0.0.1", tcp)
+        stream.writelines(line % (number, b"publickey") + b"\n" for number in range(5_000))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            for number in range(7_000):
+                out.sendto(line % (number, b"password"), ("127.0.0.1", port))
+                if number % 100 == 0:
+                    await asyncio.sleep(0.005)
+        await asyncio.sleep(2)  # longer than one try to connect
+        assert not running.done()
+        assert not host.ready.is_set()
+        assert meter.total("spooled_records") > 1_000  # memory holds 5,000
+        own_broker.start(wait=False)
+        await asyncio.to_thread(own_broker.wait)
+        await asyncio.wait_for(host.ready.wait(), 60)
+        await until(lambda: meter.total("events_total") == 12_500, 120)
+        stream.close()
+        await host.stop()
+        await asyncio.wait_for(running, 60)
+
+    asyncio.run(main())
+    found = events(settings)
+    assert (len(found), set(found.values())) == (12_500, {1})
+
+
+def test_a_process_that_never_finds_kafka_ends_when_told(tmp_path: Path) -> None:
+    settings = settings_of(
+        tmp_path, f"127.0.0.1:{free_port()}", "t.", kafka={"connect_within": "1s"}
+    )
+
+    async def main() -> None:
+        host = Ingest(settings, MemoryMeter(), clock.now_us)
+        running = asyncio.create_task(host.run())
+        await asyncio.sleep(1.5)
+        assert not running.done()
+        host.give_up()
+        with pytest.raises(BrokerError):
+            await asyncio.wait_for(running, 20)
+
+    asyncio.run(main())
+
+
+def test_an_address_that_is_taken_is_said_also_while_kafka_is_away(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        source = {"name": "tcp", "type": "syslog_tcp", "adapter": "linux.auth"}
+        settings = settings_of(
+            tmp_path, f"127.0.0.1:{free_port()}", "t.",
+            source=[source | {"port": taken.getsockname()[1]}], kafka={"connect_within": "1s"},
+        )  # fmt: skip
+        with pytest.raises(SettingsError, match="cannot listen"):
+            asyncio.run(Ingest(settings, MemoryMeter(), clock.now_us).run())
 
 
 def test_broker_that_never_comes_back_is_given_up_when_told(

@@ -157,6 +157,29 @@ def test_position_of_a_deleted_file_hides_no_later_one(tmp_path: Path) -> None:
     later.close()
 
 
+@pytest.mark.parametrize("count", [2, 12])
+def test_what_came_before_the_position_is_known_is_kept_behind_it(
+    tmp_path: Path, count: int
+) -> None:
+    async def main() -> None:
+        inner, meter = Datagrams(), MemoryMeter()
+        source = spooled(inner, tmp_path, meter)
+        source.listen()
+        inner.say(*range(count))
+        await settle()
+        assert meter.total("spooled_records") == max(0, count - 3)
+        batches = source.batches([7, 100])  # of a process that had read its queue to the end
+        found = await take(batches, count)
+        assert numbers(found) == list(range(count))
+        assert all(one.position >= [7, 100] for one in found)
+        source.confirm(found[-1].position)
+        assert on_disk(tmp_path) == 0
+        inner.say(count)
+        assert numbers(await take(batches, 1)) == [count]
+
+    asyncio.run(main())
+
+
 def test_cut_and_spoilt_frames_end_their_file_only(tmp_path: Path) -> None:
     segments = Segments(tmp_path, 1 << 20)
     segments.append(b"one")
