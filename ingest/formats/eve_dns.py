@@ -35,7 +35,7 @@ def read_dns(fields: Fields, dns: Any, kind: str) -> None:
         if kind == "dns":
             fields["event.outcome"] = "success" if code in _NO_PROBLEM else "failure"
     operation = dns.get("opcode")
-    if operation in _OPCODES:
+    if type(operation) is int and operation in _OPCODES:
         fields["dns.op_code"] = _OPCODES[dns.pop("opcode")]
     if flags := [flag.upper() for flag in _FLAGS if dns.pop(flag, None) is True]:
         fields["dns.header_flags"] = flags

@@ -157,8 +157,8 @@ def _powershell(fields: Fields, data: dict[str, Any], message: str) -> None:
     _powershell_program(fields, fields.get("process.command_line", ""))
 
 
-def _powershell_program(fields: Fields, command: str) -> None:
-    match = _PROGRAM.match(command)
+def _powershell_program(fields: Fields, command: Any) -> None:
+    match = _PROGRAM.match(command) if type(command) is str else None
     if match is not None:
         program = match[1] or match[2]
         fields["process.name"] = base_name(program)

@@ -207,3 +207,11 @@ def test_public_flat_events_are_all_read_with_host_and_channel() -> None:
         for name in ("Image", "TargetFilename", "CommandLine", "TargetObject", "SubjectUserName"):
             if said.get(name):
                 assert event["winlog.event_data." + name] == said[name]
+
+
+def test_a_command_line_that_is_no_text_does_not_lose_the_event() -> None:
+    log = {"provider_name": "PowerShell", "channel": "Windows PowerShell", "event_id": 600}
+    for odd in (1, 0.5, True, ["x"]):
+        data = {"param1": "Registry", "param3": "\tProviderName=Registry\n\tHostId=1"}
+        fields = read({"winlog": log | {"event_data": data}, "process": {"command_line": odd}})
+        assert fields["event.code"] == "600"
