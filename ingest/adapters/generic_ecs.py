@@ -3,7 +3,8 @@
 Source: Elastic Common Schema 9.4. One JSON object is one event, an array several. What is there is kept
 as it is; only what every event must have is filled in: time, `event.kind`, and the names of
 module and data set; and what the record states under another name than the one that rules and chains ask for: the
-command line as a list of arguments, a program's or a file's name as the end of its path, names of ECS 1.
+command line as a list of arguments, a program's or a file's name as the end of its path, names of ECS 1, the
+second of the two sections that Winlogbeat keeps apart.
 Types are checked by the normalizer.
 """
 
@@ -30,6 +31,8 @@ _NAMED: Final = (
     ("process.parent.executable", "process.parent.name"),
     ("file.path", "file.name"),
 )
+_USER_DATA: Final = "winlog.user_data."
+"""Of a Windows event whose provider wrote `UserData`; rules name what stands there as event data."""
 _TRANSPORT_ONLY: Final = ("@metadata", "@version")
 
 
@@ -77,6 +80,10 @@ def _complete(fields: Fields) -> None:
         arguments = fields.get(prefix + ".args")
         if type(arguments) is list and arguments and all(type(one) is str for one in arguments):
             fields.setdefault(prefix + ".command_line", " ".join(arguments))
+    if "winlog.channel" in fields:
+        for name in [name for name in fields if name.startswith(_USER_DATA)]:
+            data = "winlog.event_data." + name.removeprefix(_USER_DATA)
+            fields.setdefault(data, fields[name])
     for path, name in _NAMED:
         if type(fields.get(path)) is str and (last := base_name(fields[path])):
             fields.setdefault(name, last)
