@@ -42,7 +42,7 @@ _ENDS = re.compile(
     re.DOTALL,
 ).match
 _TCP = re.compile(r"(?:Flags \[[^\]]*\]|[SFRPEWU.]{1,8}(?: \[[^\]]*\])? (?:\d|ack|win))").match
-_LENGTH = re.compile(r"(?:, length:? |udp |\(ttl \d{1,3}, id \d{1,5}, len )(\d{1,6})").search
+_LENGTH = re.compile(r"(?:, length:? |udp |\(ttl \d{1,3}, id \d{1,18}, len )(\d{1,18})").search
 _ICMP_TYPES: Final = {"echo request": (8, 0), "echo reply": (0, 0)}
 _WORD = re.compile(
     r"(icmp6|icmp|igmp|ospf|vrrp|carp|pim|esp|ah|gre|eigrp|sctp|pfsync|etherip|ipcomp|l2tp|rsvp|udp|tcp|ip-proto-(\d{1,3}))"

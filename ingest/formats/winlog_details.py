@@ -127,8 +127,11 @@ def context_pairs(text: str) -> dict[str, str]:
 
 
 def _block(fields: Fields, data: dict[str, Any], message: str) -> str:
-    """Return the text that holds the context: module logging names it, the classic log numbers it."""
-    for name in ("ContextInfo", "param3", "param2", "param1"):
+    """Return the text that holds the context: module logging names it, the classic log numbers it.
+
+    Of a pipeline's details the second holds it, the others what was typed; of other events the third, behind words of state.
+    """
+    for name in ("ContextInfo", "param2", "param3", "param1"):
         block = data.get(name) or ""
         if "=" in block:
             return str(block)

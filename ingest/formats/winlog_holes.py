@@ -71,7 +71,10 @@ def _kinds() -> dict[str, str]:
 def holes() -> dict[str, list[str]]:
     """Return the table of `Adapter.holes`: each name as a key of JSON, as an element, and as an attribute."""
     made: dict[str, list[str]] = {"value": ['*":', "*>"], "never": [*_NEVER], "phrase": [*_PHRASES]}
-    for name, kind in _kinds().items():
+    kinds = _kinds()
+    # Wazuh writes the first letter of every datum small.
+    small = {name[:1].lower() + name[1:]: kind for name, kind in kinds.items()}
+    for name, kind in (small | kinds).items():
         if " " not in name:
             made.setdefault(kind or "fixed", []).extend((f'{name}":', f"{name}>"))
     made["number"] += ["ProcessID=", "ThreadID="]

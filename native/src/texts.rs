@@ -1,6 +1,6 @@
 //! Whole texts as values: strings of JSON and text of XML's elements, and the messages, paths, accounts and hosts that they are.
 
-use crate::scan::{ends, kind, Scan};
+use crate::scan::{contains, ends, kind, Scan};
 use crate::spec::Spec;
 use crate::strings::{markup_end, string_end};
 
@@ -12,6 +12,7 @@ const EQUALS: i64 = 8;
 
 /// Readers look so far for a phrase.
 const MAX_PHRASE_AT: usize = 4096;
+const QUOTE: &[u8] = b"\\\"";
 /// Bytes of the escape that ends a line.
 const LINE_END: usize = 2;
 const MAX_SHORT_DIGITS: usize = 10;
@@ -97,50 +98,60 @@ impl Scan {
         form: i64,
         spec: &Spec,
     ) -> Option<usize> {
+        if contains(&raw[at..end], b"<Event") {
+            return None; // an event within an event
+        }
+        if form != 0 {
+            return self.part(raw, at, end, form);
+        }
+        // Some write a message in quotes of its own, which readers cut.
+        let (mut begin, mut end) = (at, end);
+        while raw[begin..end].starts_with(QUOTE) {
+            begin += QUOTE.len();
+        }
+        while raw[begin..end].ends_with(QUOTE) {
+            end -= QUOTE.len();
+        }
         let first = self.holes.len();
-        let (mut begin, mut line, mut equals) = (at, at, 0);
-        let mut here = at;
+        let (mut line, mut here) = (begin, begin);
         while here < end {
             match raw[here] {
-                b'=' => equals = EQUALS,
-                b'<' if raw[here..end].starts_with(b"<Event") => {
-                    self.holes.truncate(first);
-                    return None; // an event within an event
-                }
                 b'\\' => {
                     here += 1;
                     if raw[here] == b'n' {
                         line = here + 1;
                     }
                 }
-                b':' if form == 0 && ends_phrase(&raw[at..=here], spec) => {
+                b':' if ends_phrase(&raw[at..=here], spec) => {
                     if here >= at + MAX_PHRASE_AT {
                         self.holes.truncate(first);
                         return None;
                     }
                     // The end of the line before stays in the skeleton: the phrase begins its line, or does not.
-                    let whole = line.saturating_sub(LINE_END);
-                    if whole > begin {
-                        let equals = if raw[begin..whole].contains(&b'=') {
-                            EQUALS
-                        } else {
-                            0
-                        };
-                        self.push(kind::MESSAGE, begin, whole, equals);
-                    }
+                    self.part(raw, begin, line.saturating_sub(LINE_END), form);
                     here = self.phrase(raw, here + 1, end);
-                    (begin, equals) = (here, 0);
-                    line = here;
+                    (begin, line) = (here, here);
                     continue;
                 }
                 _ => {}
             }
             here += 1;
         }
-        if end > begin {
-            self.push(kind::MESSAGE, begin, end, form | equals);
-        }
+        self.part(raw, begin, end, form);
         Some(end)
+    }
+
+    /// A part of a message, unless there is nothing in it.
+    fn part(&mut self, raw: &[u8], at: usize, end: usize, form: i64) -> Option<usize> {
+        if at >= end {
+            return None;
+        }
+        let equals = if raw[at..end].contains(&b'=') {
+            EQUALS
+        } else {
+            0
+        };
+        self.push(kind::MESSAGE, at, end, form | equals)
     }
 
     /// Read the number behind a phrase, and return where the next line begins.

@@ -539,7 +539,7 @@ EDGES: dict[str, list[bytes]] = {
     ],
     "m": [
         b"-", b"x\\r\\nProcess ID: 7\\r\\n", b"x\\n\\tProcess Id:\\t0x0", b"New Process ID: 0x7", b"\\r\\nProcessId:\\t0x123456789", b"ProcessId: 12345678901", b"x" * 4090 + b"\\nProcess ID: 7",
-        b"HostName=x\\nUserId=D\\\\u\\nHostApplication=y.exe", b"C:\\\\a.exe was allowed to run.", b"Client IP: 192.0.2.7.", b"<Event", b"<UserId>D\\\\u</UserId>",
+        b"HostName=x\\nUserId=D\\\\u\\nHostApplication=y.exe", b"C:\\\\a.exe was allowed to run.", b"Client IP: 192.0.2.7.", b'\\"', b'\\"quoted\\"', b"<Event", b"<UserId>D\\\\u</UserId>",
     ],
     "L": [b"-", b"C:", b"HKLM", b"\\\\REGISTRY\\\\MACHINE\\\\x", b"\\REGISTRY\\MACHINE\\x", b"a.b", b".a", b"a.", b"a/b", b"c:/x/y", b"x:y", b"\\\\", b"\\", b"\xc3\x89", b"System"],
     "K": [b"EXE", b"e:f", b"\xc3\x89", b"tar.GZ", b"e f", b"a\\\\b", b"a-1,2"],

@@ -163,6 +163,14 @@ def test_bounds_hold_and_cost_little(raw: str) -> None:
     assert time.monotonic() - started < 2
 
 
+def test_what_was_typed_is_not_taken_for_the_context_of_a_pipeline() -> None:
+    details = {"param1": "$x = 1\nUserId=ACME\\typed", "param2": "\tUserId=ACME\\bob\n\tHostName=ConsoleHost\n\tHostApplication=powershell.exe",
+               "param3": "ParameterBinding(Out-File): name=\"x\"; value=\"1\nUserId=ACME\\bound\""}  # fmt: skip
+    winlog = {"channel": "Windows PowerShell", "provider_name": "PowerShell", "event_id": "800", "event_data": details}  # fmt: skip
+    fields = read({"winlog": winlog})
+    assert (fields["user.name"], fields["process.command_line"]) == ("bob", "powershell.exe")
+
+
 def test_a_folded_powershell_context_is_read_as_one_of_lines() -> None:
     lines = "HostName=ConsoleHost\n\tHostVersion=5.1\n\tHostApplication=powershell  -c  1\n\tEngineVersion=5.1"
     folded = "\tHostName=ConsoleHost  HostVersion=5.1  EngineVersion=5.1"
