@@ -165,7 +165,7 @@ def test_bounds_hold_and_cost_little(raw: str) -> None:
 
 def test_what_was_typed_is_not_taken_for_the_context_of_a_pipeline() -> None:
     details = {"param1": "$x = 1\nUserId=ACME\\typed", "param2": "\tUserId=ACME\\bob\n\tHostName=ConsoleHost\n\tHostApplication=powershell.exe",
-               "param3": "ParameterBinding(Out-File): name=\"x\"; value=\"1\nUserId=ACME\\bound\""}  # fmt: skip
+               "param3": 'ParameterBinding(Out-File): name="x"; value="1\nUserId=ACME\\bound"'}  # fmt: skip
     winlog = {"channel": "Windows PowerShell", "provider_name": "PowerShell", "event_id": "800", "event_data": details}  # fmt: skip
     fields = read({"winlog": winlog})
     assert (fields["user.name"], fields["process.command_line"]) == ("bob", "powershell.exe")
