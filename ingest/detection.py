@@ -22,6 +22,12 @@ from ingest.recognize import ANY_LINE, CLEAR_LEAD, confidence_of
 
 TRIAL: Final = 20
 """Records of a stream before a verdict, and between two attempts at one."""
+TOLD_OF: Final = 0.5
+"""Of the records, those in which anybody must have found something of its own; what fits any line speaks for nobody."""
+BEST_OF: Final = 0.9
+ALONE_OF: Final = 0.3
+"""A candidate that nobody beats in so many of the records, and that beats all in so many, is ahead however small the lead:
+relatives read each other's records, all but what only one of them knows."""
 SURE: Final = 0.8
 """A candidate that has won other streams and finds this much in a record ends the search for it."""
 
@@ -42,13 +48,19 @@ class Trial:
         adapter: its adapter; empty: not settled.
         confidence: of it, when it was settled.
         seen: records read so far on trial.
+        told: those of them in which a candidate found something of its own.
         scores: sums by candidate.
+        best: by candidate, records in which none found more.
+        alone: by candidate, records in which all others found less.
     """
 
     adapter: str = ""
     confidence: float = 0.0
     seen: int = 0
+    told: int = 0
     scores: dict[str, float] = field(default_factory=dict)
+    best: dict[str, int] = field(default_factory=dict)
+    alone: dict[str, int] = field(default_factory=dict)
 
 
 class Detection:
@@ -133,6 +145,7 @@ class Detection:
             trial.scores, key=lambda name: trial.scores[name], default=""
         )
         best, found = 0.0, list[Event | DeadLetter]()
+        most, firsts = ANY_LINE, list[str]()
         for name in sorted(self._lanes, key=lambda name: -self._wins[name]):
             if name == trial.adapter:
                 continue
@@ -140,24 +153,37 @@ class Detection:
             value = confidence_of(name, items)
             if value > ANY_LINE and not trial.adapter:
                 trial.scores[name] = round(trial.scores.get(name, 0.0) + value, 6)
+                if value >= most:
+                    firsts = [*firsts, name] if value == most else [name]
+                    most = value
             if value > best and (value > ANY_LINE or name == favourite):
                 best, found = value, items
             if value >= SURE and self._wins[name]:
                 break
+        trial.told += bool(firsts)
+        for name in firsts:
+            trial.best[name] = trial.best.get(name, 0) + 1
+        if len(firsts) == 1:
+            trial.alone[firsts[0]] = trial.alone.get(firsts[0], 0) + 1
         return best, found
 
     def _judge(self, trial: Trial, sender: str) -> None:
         """Settle the stream, if one candidate is good enough and clearly ahead."""
         ranked = sorted(trial.scores.items(), key=lambda one: (-one[1], one[0]))
-        if not ranked:
+        if trial.told < TOLD_OF * trial.seen:
             return
         (name, best), *others = ranked
         lead = best - (others[0][1] if others else 0.0)
-        confidence = best / trial.seen
-        if confidence < self._confidence or lead / trial.seen < CLEAR_LEAD:
+        confidence = best / trial.told
+        is_ahead = lead / trial.told >= CLEAR_LEAD or (
+            trial.best.get(name, 0) >= BEST_OF * trial.told
+            and trial.alone.get(name, 0) >= ALONE_OF * trial.told
+        )
+        if confidence < self._confidence or not is_ahead:
             return
         trial.adapter, trial.confidence = name, round(confidence, 3)
-        trial.scores.clear()
+        for one in (trial.scores, trial.best, trial.alone):
+            one.clear()
         self._wins[name] += 1
         for other, lane in self._lanes.items():
             if other != name:

@@ -75,23 +75,24 @@ def confidence_of(adapter: str, items: Sequence[Event | DeadLetter]) -> float:
 
 
 def _read(adapter: Adapter, sample: Iterable[bytes], received_us: int) -> list[float]:
-    """Return a score for each record; what is still unfinished counts where it is finished."""
+    """Return a score for each record; of one that is unfinished, that of the next event that is finished."""
     normalizer = Normalizer(adapter, "sample")
     context = Context(received_us)
-    scores = []
+    scores: list[float] = []
+    unfinished = 0
     for record in sample:
         results = normalizer.take(record, context)
         events = [result for result in results if isinstance(result, Event)]
+        if not results:
+            unfinished += 1
+            continue
         if len(events) < len(results):
             scores.append(0.0)
-        elif events:
-            scores.append(max(_score(event) for event in events))
-        else:
-            scores.append(_READ)
+            continue
+        scores += [max(map(_score, events))] * (1 + unfinished)
+        unfinished = 0
     late = [result for result in normalizer.flush(context) if isinstance(result, Event)]
-    if late and scores:
-        scores[-1] = max(_score(event) for event in late)
-    return scores
+    return scores + [sum(map(_score, late)) / len(late) if late else _READ] * unfinished
 
 
 def _score(event: Event) -> float:

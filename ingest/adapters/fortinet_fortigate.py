@@ -55,6 +55,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     first = text.find("=")
     if first < 0:
         raise ParseError("expected key=value pairs, came none")
+    if text.startswith("msg=audit(", text.find(" ", first) + 1):
+        raise ParseError("an audit record of Linux, no record of FortiGate")
     start = max(text.rfind(" ", 0, first), text.rfind(">", 0, first)) + 1
     if _IS_CSV(text, start):
         # `set format csv`: the same pairs with commas between them

@@ -78,6 +78,30 @@ def test_who_would_read_any_line_is_not_believed_but_for_the_stream_s_favourite(
     assert datasets(detection.take(listening, "a", NOW)) == ["system.auth"]
 
 
+ASA = b"<166>Jun 15 2026 11:00:00 asa : %%ASA-6-302013: Built inbound TCP connection %d for outside:203.0.113.9/4000 (203.0.113.9/4000) to inside:192.0.2.1/22 (192.0.2.1/22)"
+
+
+def test_of_relatives_the_one_that_always_finds_as_much_and_mostly_more_is_settled() -> None:
+    told: list[tuple[str, str, float]] = []
+    detection = made(told, confidence=0.55, names=("cisco.ios", "cisco.asa", "pfsense.filterlog"))
+    listening = b"<38>Jun 15 11:00:00 asa : %%ASA-5-111008: User 'enable_15' executed the 'no logging %d' command."
+    for number in range(2 * TRIAL):
+        detection.take((listening if number % 4 == 0 else ASA) % number, "a", NOW)
+    assert [adapter for _, adapter, _ in told] == ["cisco.asa"]
+
+
+def test_lines_that_say_nothing_speak_for_nobody_and_against_nobody() -> None:
+    told: list[tuple[str, str, float]] = []
+    detection = made(told, confidence=0.55, names=("linux.auth", "juniper.srx"))
+    empty = b"<13>Jun 15 11:00:00 gw acme: nothing new, round %d"
+    for number in range(2 * TRIAL):
+        detection.take((empty if number % 3 == 0 else SSHD) % number, "a", NOW)
+    assert [adapter for _, adapter, _ in told] == ["linux.auth"]
+    for number in range(4 * TRIAL):
+        detection.take((SSHD if number % 3 == 0 else empty) % number, "b", NOW)
+    assert [sender for sender, *_ in told] == ["a"]  # of b nearly nothing is known
+
+
 def test_without_the_confidence_asked_for_no_verdict_is_given() -> None:
     told: list[tuple[str, str, float]] = []
     detection = made(told, confidence=0.99)

@@ -32,6 +32,22 @@ def test_a_single_line_is_recognized(name: str) -> None:
     assert best.parsed == 1
 
 
+def test_records_that_wait_for_others_count_as_what_they_become() -> None:
+    audit = [
+        b'type=SYSCALL msg=audit(1781521200.%03d:%d): arch=c000003e syscall=59 success=yes exit=0 ppid=1 pid=2 auid=0 uid=0 comm="sh" exe="/bin/sh" key="x"'
+        % (number, number)
+        for number in range(6)
+    ]
+    cwd = [
+        b'type=CWD msg=audit(1781521200.%03d:%d): cwd="/"' % (number, number) for number in range(6)
+    ]
+    sample = [line for pair in zip(audit, cwd, strict=True) for line in pair]
+    best, *others = recognize(sample, adapters(), RECEIVED)
+    assert (best.adapter, best.parsed) == ("linux.auditd", 1)
+    assert best.confidence > 0.5
+    assert "fortinet.fortigate" not in [one.adapter for one in others]
+
+
 def test_noise_is_recognized_as_nothing() -> None:
     assert recognize([b"\xff\x00\x01", b"", b"  "], adapters(), RECEIVED) == []
 
