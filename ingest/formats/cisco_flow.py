@@ -92,9 +92,8 @@ def place_people(fields: Fields) -> None:
     for who in ("source.user", "destination.user", "user"):
         account = fields.get(f"{who}.name")
         if account is not None:
-            if (
-                canonical_ip(account) is not None
-            ):  # `(192.0.2.1)`: an address without a port, not a person
+            # `(192.0.2.1)`: an address without a port; `Unknown`: IKE before anybody said who he is.
+            if canonical_ip(account) is not None or account == "Unknown":
                 del fields[f"{who}.name"]
                 continue
             name, domain = split_account(account.removeprefix("user=").strip())

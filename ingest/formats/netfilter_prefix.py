@@ -2,7 +2,7 @@
 
 Sources: ufw 0.36 (`[UFW BLOCK] `), shorewall 5.2 LOGFORMAT (`Shorewall:net2fw:DROP:`), firewalld 2
 (`filter_IN_public_REJECT: `), Ubiquiti and Vyatta (`[WAN_LOCAL-2000-D]`), OpenWrt fw3/fw4
-(`DROP wan in: `), Proxmox (`0 3 PVEFW-HOST-IN 20/Jun/2022:13:09:14 +0200 policy DROP: `).
+(`DROP wan in: `), SuSEfirewall2 (`SFW2-INext-ACC-TCP `), Proxmox (`0 3 PVEFW-HOST-IN 20/Jun/2022:13:09:14 +0200 policy DROP: `).
 A prefix is free text; the verdict is read from it only where a word says it.
 """
 
@@ -23,6 +23,7 @@ _VERDICTS: Final = {
     "drop": "drop", "dropped": "drop", "deny": "drop", "denied": "drop", "block": "drop", "blocked": "drop",
     "dpt": "", "reject": "reject", "rejected": "reject", "accept": "accept", "accepted": "accept",
     "allow": "accept", "allowed": "accept", "pass": "accept", "passed": "accept", "permit": "accept",
+    "acc": "accept",
 }  # fmt: skip
 _LETTERS: Final = {"A": "accept", "D": "drop", "R": "reject"}
 

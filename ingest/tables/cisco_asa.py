@@ -199,6 +199,10 @@ TEMPLATES: Final[dict[str, str | tuple[str, ...]]] = {
     ),
     "602101": r"PMTU-D packet {#size} bytes greater than effective mtu {#mtu},? dest_addr={dip}, src_addr={sip}, prot={proto}",
     "602303": r"IPSEC: An {direction} {tunnel*} SA \(SPI= ?{spi}\) between {s} and {d} \(user= ?{who*}\) has been {sa_state}\.?$",
+    "416001": r"Dropped {proto} SNMP packet from {S} to {D}; {reason+}",
+    "431001": r"RTC?P conformance: Dropping RTC?P packet from {S} to {D}, Drop reason: {reason*}$",
+    "604103": r"DHCP daemon interface {in}: address (?:granted|released) {client_id} \({sip}\)",
+    "711004": r"Task ran for {#task_ms} msecs?, Process = {program*}, PC = {pc}, Call stack ={call_stack+}",
     "605004": r"Login (?:denied|permitted) from {s} to (?:{in}?:)?{d1}/{application} for user (?:\"\"|''|{who'})",
     "622001": r"{route_change} tracked route {route} {route_mask} {gateway}, distance {#distance}, table {route_table*}, on interface {in}",
     "606001": r"ASDM (?:logging )?session number {session} from {s} {session_state}",
@@ -253,7 +257,7 @@ SAME: Final = {
     "338104": "338001", "338201": "338001", "338202": "338001", "338203": "338001", "338204": "338001",
     "402115": "402114", "402116": "402114", "402117": "402114", "402119": "402114", "402120": "402114",
     "405002": "405001", "434003": "434002", "434004": "434002", "852002": "852001", "410002": "410001", "411002": "411001", "411003": "411001", "411004": "411001",
-    "500005": "500003", "502102": "502101", "602304": "602303", "605005": "605004", "606002": "606001",
+    "500005": "500003", "502102": "502101", "431002": "431001", "602304": "602303", "604104": "604103", "711002": "711004", "605005": "605004", "606002": "606001",
     "606003": "606001", "606004": "606001", "611102": "611101", "710002": "710001", "710003": "710001",
     "710004": "710001", "710005": "710001", "710006": "710001", "716059": "716058", "725006": "725002",
     "746013": "746012", "750002": "750001", "750003": "750001", "750006": "750001", "750007": "750001",
@@ -332,7 +336,14 @@ CLASSES: Final[dict[str, tuple[str, str, str]]] = {
     "622": (_FLOW, "info", "routing"),
     "405": (_FLOW, "info", "address-collision"),
     "411": (_FLOW, "info", "link-state"),
+    "416": (_FLOW, "connection denied", "flow-denied"),
     "418": (_FLOW, "connection denied", "flow-denied"),
+    "431": (_FLOW, "connection denied", "flow-denied"),
+    "604": (_FLOW, "info", "dhcp"),
+    "604103": (_FLOW, "start", "dhcp"),
+    "604104": (_FLOW, "end", "dhcp"),
+    "620": (_FLOW, "protocol", "secondary-channel"),
+    "711": ("host", "info", "diagnostic"),
     "713": (_FLOW, "info", "ike"),
     "714": (_FLOW, "info", "ike"),
     "715": (_FLOW, "info", "ike"),
@@ -340,6 +351,7 @@ CLASSES: Final[dict[str, tuple[str, str, str]]] = {
     "737": (_FLOW, "info", "address-assignment"),
     "750": (_FLOW, "info", "ike"),
     "751": (_FLOW, "info", "ike"),
+    "751011": ("authentication network", "start", "vpn-authentication"),
     "752": (_FLOW, "info", "ike"),
     "771": ("host", "change", "clock-set"),
     "716038": ("authentication network", "start", "vpn-authentication"),
@@ -393,7 +405,7 @@ ALERTS: Final = frozenset(("400", "733", "338"))
 FAILED: Final = frozenset(
     ("109002", "109003", "109006", "109008", "109024", "109025", "109031", "109033", "109034", "113001", "113005", "113006", "113013", "113014", "113015", "113016", "113017", "113021", "113025",
      "113029", "113030", "113032", "113033", "113040", "605004", "611102", "716023", "716039", "713902", "713903", "713904", "713905",
-     "725006", "750003", "772004", "772006", "752010", "752012", "752015", "308001")
+     "725006", "750003", "751011", "772004", "772006", "752010", "752012", "752015", "308001")
 )  # fmt: skip
 
 FTD_NAMES: Final = {
