@@ -1,25 +1,29 @@
-"""A chain as a picture: DOT (Graphviz), Mermaid, SVG. One node a run of alerts, one arrow a link.
+"""A chain as a graph: DOT (Graphviz) and Mermaid. One node a run of alerts, one arrow a link; `chain_svg` draws it.
 
 Values come from logs, so they come from attackers: each form escapes them in its own way, and control characters go.
-Sources: the DOT language (graphviz.org), Mermaid 11 flowchart syntax, SVG 1.1.
+Sources: the DOT language (graphviz.org), Mermaid 11 flowchart syntax and its bounds (`maxTextSize`, `maxEdges`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
 
-from contract.records import Alert, Chain, Link
-from correlate.chain.stages import RANK
+from contract.records import Alert, Chain, ChainStage, Link
+from correlate.chain.stages import RANK, steps
 
 Alerts = Mapping[str, Alert]
 
 MAX_LABEL: Final = 60
 """Characters of a rule's name in a picture."""
 
-_COLOURS: Final = {
+MAX_MERMAID: Final = 45_000
+MAX_MERMAID_EDGES: Final = 480
+"""Characters and arrows of a Mermaid text: a page that shows it refuses more than 50,000 and 500."""
+
+COLOURS: Final = {
     "informational": "#dfe6ee",
     "low": "#d5e8d4",
     "medium": "#fff2cc",
@@ -30,13 +34,29 @@ _COLOURS: Final = {
 
 @dataclass(slots=True, frozen=True)
 class Node:
-    """One step of a chain, ready to draw."""
+    """One step of a chain, ready to draw.
+
+    Attributes:
+        title: its rule, and how often it fired.
+        when: time of its first alert; empty where that is not at hand.
+        stage: tactic and technique.
+        where: the host or address that it is about.
+        rank: of its tactic; -1 where none is known.
+    """
 
     id: str
     title: str
-    detail: str
+    when: str
+    stage: str
+    where: str
     level: str
     rank: int
+
+    @property
+    def detail(self) -> str:
+        """When, what stage and where, in one line."""
+        said = ", ".join(part for part in (self.stage, self.where) if part)
+        return " ".join(part for part in (self.when, said) if part)
 
 
 def nodes_of(chain: Chain, alerts: Alerts) -> list[Node]:
@@ -45,27 +65,42 @@ def nodes_of(chain: Chain, alerts: Alerts) -> list[Node]:
     counts: dict[str, int] = {}
     for first in repeated.values():
         counts[first] = counts.get(first, 1) + 1
-    ranks: dict[str, int] = {}
-    tactics: dict[str, str] = {}
-    for stage in chain.stages:
-        ranks.setdefault(stage.alert, RANK.get(stage.tactic, 0))
-        tactics.setdefault(stage.alert, f"{stage.tactic} {stage.technique}".strip())
+    staged = {one.alert: one for one in reversed(chain.stages)}
     nodes = []
     for number, alert in enumerate(one for one in chain.alerts if one not in repeated):
         known = alerts.get(alert)
-        title = known.rule.name if known else alert
         times = f" x{counts[alert]}" if alert in counts else ""
-        where = (
-            next((e.value for e in known.entities if e.role in ("subject", "target")), "")
-            if known
-            else ""
-        )
-        detail = ", ".join(part for part in (tactics.get(alert, ""), where) if part)
-        level = known.rule.level if known else "medium"
+        tactic, technique = _stage(staged.get(alert), known)
         nodes.append(
-            Node(f"n{number}", _short(title) + times, _short(detail), level, ranks.get(alert, -1))
+            Node(
+                f"n{number}",
+                short(known.rule.name if known else alert) + times,
+                clock(known.time, chain) if known else "",
+                short(f"{tactic} {technique}".strip()),
+                short(_where(known)),
+                known.rule.level if known else "medium",
+                RANK.get(tactic, -1),
+            )
         )
     return nodes
+
+
+def _stage(stage: ChainStage | None, alert: Alert | None) -> tuple[str, str]:
+    """Return tactic and technique: of the stage that an alert opens, else, where an earlier one showed it, its own."""
+    if stage is not None:
+        return stage.tactic, stage.technique
+    return next(iter(steps(alert.tactics, alert.techniques)), ("", "")) if alert else ("", "")
+
+
+def _where(alert: Alert | None) -> str:
+    named = alert.entities if alert else ()
+    return next((one.value for one in named if one.role in ("subject", "target")), "")
+
+
+def clock(time: datetime, chain: Chain) -> str:
+    """Return the time of day, with the day before it where a chain lasts for several."""
+    one_day = chain.first.date() == chain.last.date()
+    return f"{time:%H:%M:%S}" if one_day else f"{time:%m-%d %H:%M:%S}"
 
 
 def edges_of(chain: Chain) -> list[tuple[str, str, Link]]:
@@ -90,7 +125,7 @@ def dot(chain: Chain, alerts: Alerts) -> str:
         '  edge [fontname="sans-serif" fontsize=9];',
     ]
     lines += [
-        f'  {one.id} [label="{_dot(one.title)}\\n{_dot(one.detail)}" fillcolor="{_COLOURS[one.level]}"];'
+        f'  {one.id} [label="{_dot(one.title)}\\n{_dot(one.detail)}" fillcolor="{COLOURS[one.level]}"];'
         for one in nodes_of(chain, alerts)
     ]
     lines += [
@@ -101,84 +136,34 @@ def dot(chain: Chain, alerts: Alerts) -> str:
 
 
 def mermaid(chain: Chain, alerts: Alerts) -> str:
-    """Return the chain as a Mermaid flowchart."""
-    lines = ["flowchart LR"]
+    """Return the chain as a Mermaid flowchart; of a long one the beginning, up to what a page will draw."""
     nodes = nodes_of(chain, alerts)
-    lines += [
-        f'  {one.id}["{_mermaid(one.title)}<br/>{_mermaid(one.detail)}"]:::{one.level}'
-        for one in nodes
-    ]
-    lines += [
-        f'  {here} -->|"{_mermaid(link.edge)} {link.weight:.2f}"| {there}'
-        for here, there, link in edges_of(chain)
-    ]
+    arrows: dict[str, list[str]] = {}
+    for here, there, link in edges_of(chain):
+        later = max(here, there, key=_number)
+        arrow = f'  {here} -->|"{_mermaid(link.edge)} {link.weight:.2f}"| {there}'
+        arrows.setdefault(later, []).append(arrow)
+    lines = ["flowchart LR"]
+    size = edges = 0
+    for one in nodes:
+        label = f"{_mermaid(one.title)}<br/>{_mermaid(one.detail)}"
+        rows = [f'  {one.id}["{label}"]:::{one.level}', *arrows.get(one.id, ())]
+        size += sum(len(row) + 1 for row in rows)
+        edges += len(rows) - 1
+        if size > MAX_MERMAID or edges > MAX_MERMAID_EDGES:
+            lines.append(f'  more["and {len(nodes) - _number(one.id)} later steps"]')
+            break
+        lines += rows
     lines += [
         f"  classDef {level} fill:{colour},stroke:#666,color:#000"
-        for level, colour in _COLOURS.items()
+        for level, colour in COLOURS.items()
         if any(one.level == level for one in nodes)
     ]
     return "\n".join([*lines, ""])
 
 
-_WIDE, _HIGH, _GAP_X, _GAP_Y, _EDGE = 230, 44, 70, 22, 20
-
-
-def svg(chain: Chain, alerts: Alerts) -> str:
-    """Return the chain as a stand-alone SVG: tactics from left to right, time from top to bottom.
-
-    Without script, style sheet or outside reference, so that a page may show it as it is.
-    """
-    nodes = nodes_of(chain, alerts)
-    columns = {rank: place for place, rank in enumerate(sorted({one.rank for one in nodes}))}
-    at = {
-        one.id: (
-            _EDGE + columns[one.rank] * (_WIDE + _GAP_X),
-            _EDGE + row * (_HIGH + _GAP_Y),
-        )
-        for row, one in enumerate(nodes)
-    }
-    wide = 2 * _EDGE + len(columns) * (_WIDE + _GAP_X) - _GAP_X if nodes else 2 * _EDGE
-    high = 2 * _EDGE + len(nodes) * (_HIGH + _GAP_Y)
-    lines = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}"'
-            f' viewBox="0 0 {wide} {high}" font-family="sans-serif" font-size="11">'
-        ),
-        f"<title>Attack chain {_xml(chain.id)}</title>",
-        (
-            '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7"'
-            ' orient="auto"><path d="M0 0 8 4 0 8z" fill="#555"/></marker></defs>'
-        ),
-    ]
-    for here, there, link in edges_of(chain):
-        lines.extend(_arrow(at[here], at[there], link))
-    for one in nodes:
-        x, y = at[one.id]
-        lines.append(
-            f'<rect x="{x}" y="{y}" width="{_WIDE}" height="{_HIGH}" rx="6" stroke="#666"'
-            f' fill="{_COLOURS[one.level]}"/>'
-        )
-        lines.append(f'<text x="{x + 8}" y="{y + 18}">{_xml(one.title, 36)}</text>')
-        lines.append(f'<text x="{x + 8}" y="{y + 34}" fill="#444">{_xml(one.detail, 36)}</text>')
-    return "\n".join([*lines, "</svg>", ""])
-
-
-def _arrow(here: tuple[int, int], there: tuple[int, int], link: Link) -> list[str]:
-    x1, y1 = here[0] + _WIDE // 2, here[1] + _HIGH
-    x2, y2 = there[0] + _WIDE // 2, there[1]
-    if y2 < y1:
-        y1, y2 = here[1], there[1] + _HIGH
-    middle = (y1 + y2) // 2
-    return [
-        (
-            f'<g><title>{_xml(link.evidence, 400)}</title><path d="M{x1} {y1} C{x1} {middle} {x2} {middle} {x2} {y2}"'
-            f' fill="none" stroke="#555" marker-end="url(#end)" data-edge={quoteattr(plain(link.edge))}/>'
-        ),
-        (
-            f'<text x="{(x1 + x2) // 2 + 4}" y="{middle}" fill="#555" font-size="9">'
-            f"{_xml(link.edge)} {link.weight:.2f}</text></g>"
-        ),
-    ]
+def _number(node: str) -> int:
+    return int(node[1:])
 
 
 def plain(value: str) -> str:
@@ -186,7 +171,8 @@ def plain(value: str) -> str:
     return "".join(c if c.isprintable() else " " for c in value)
 
 
-def _short(value: str) -> str:
+def short(value: str) -> str:
+    """Return a name without control characters, cut to what a picture has room for."""
     value = plain(value)
     return value if len(value) <= MAX_LABEL else value[: MAX_LABEL - 1] + "…"
 
@@ -198,8 +184,3 @@ def _dot(value: str) -> str:
 def _mermaid(value: str) -> str:
     """Encode what Mermaid reads as syntax, as its entity codes."""
     return "".join(c if c.isalnum() or c in " .,:/-" else f"#{ord(c)};" for c in plain(value))
-
-
-def _xml(value: str, bound: int = MAX_LABEL) -> str:
-    value = plain(value)
-    return escape(value if len(value) <= bound else value[: bound - 1] + "…")

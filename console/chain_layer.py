@@ -1,4 +1,7 @@
-"""A chain as an ATT&CK Navigator layer (format 4.5): which techniques it showed, and by what."""
+"""A chain as an ATT&CK Navigator layer: which techniques it showed, and by what.
+
+Source: layer file format 4.5 of the ATT&CK Navigator, which also asks that the gradient's upper bound is above its lower one.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,11 @@ def navigator(chain: Chain, alerts: Alerts) -> str:
         "versions": {"attack": ATTACK_VERSION, "navigator": "5.1.0", "layer": "4.5"},
         "domain": "enterprise-attack",
         "description": f"Score {chain.score:g}, {len(chain.alerts)} alerts, revision {chain.revision}.",
+        "layout": {"layout": "side", "expandedSubtechniques": "annotated"},
         "techniques": [
             {
                 "techniqueID": technique, "tactic": tactic, "score": min(MAX_SCORE, len(words)),
                 "color": "", "comment": "\n".join(words), "enabled": True,
-                "showSubtechniques": "." in technique,
             }
             for (technique, tactic), words in sorted(cells.items())
         ],
@@ -44,7 +47,7 @@ def navigator(chain: Chain, alerts: Alerts) -> str:
 
 
 def _top(cells: Iterable[list[str]]) -> int:
-    return max((len(words) for words in cells), default=1)
+    return min(MAX_SCORE, max((len(words) for words in cells), default=1))
 
 
 def _stamp(time: datetime) -> str:

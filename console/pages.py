@@ -1,7 +1,7 @@
 """What the console's web pages show: records in, HTML out. No script; every value is escaped, since values come from attackers.
 
 Templates lie beside this file and escape by themselves (Jinja2's autoescape); the one thing put in as it is, the picture of
-a chain, escapes its own values (`console.chain_graph`).
+a chain, escapes its own values (`console.chain_svg`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from console.chain_graph import plain, svg
-from console.chain_view import FORMATS, loss, render, rule_name, steps, time_line
+from console.chain_graph import plain
+from console.chain_lines import loss, rule_name, steps, time_line, what_next
+from console.chain_svg import svg
+from console.chain_view import FORMATS, render
 from console.desks import Alerts, Chains, Policy
 from contract.records import Alert, Chain, Decision, DecisionState
 from correlate.chain.attack import name_of
 from correlate.chain.settings import LinkSettings
-from correlate.chain.why import LeftOut, exceptions, expected, left_out
+from correlate.chain.why import LeftOut, exceptions, left_out
 
 MOST: Final = 200
 """Rows of a listing; what is more is counted, and the command that shows it is named."""
@@ -86,7 +88,7 @@ class Pages:
             chain=chain,
             picture=svg(chain, alerts),
             exceptions=list(exceptions(chain)),
-            expected=expected(chain),
+            following=what_next(chain),
             links=steps(chain),
             times=time_line(chain, alerts),
             title=lambda alert: rule_name(alert, alerts),

@@ -47,12 +47,12 @@ def steps_of(run: Run) -> tuple[Step, ...]:
     facts = run.facts
     has_failed = bool(facts) and facts.get(ATTESTATION_RESULT) == "fail"
     evidence = str(facts.get("opsonin.attestation.evidence", "")) if has_failed else None
-    return _steps(run.tactics, run.techniques, evidence)
+    return steps(run.tactics, run.techniques, evidence)
 
 
 @lru_cache(4096)
-def _steps(
-    tactics: tuple[str, ...], techniques: tuple[str, ...], evidence: str | None
+def steps(
+    tactics: tuple[str, ...], techniques: tuple[str, ...], evidence: str | None = None
 ) -> tuple[Step, ...]:
     """Return the steps that an alert states, else what a failed attestation by this evidence means."""
     found: dict[Step, None] = {}
@@ -74,9 +74,9 @@ def _plain(tactic: str) -> str:
 
 def steals(run: Run) -> bool:
     """Tell whether a run is a theft of credentials; guessing them is none, for it names whom it is aimed at."""
-    steps = steps_of(run)
-    return any(tactic == "credential-access" for tactic, _ in steps) and not any(
-        technique.startswith("T1110") for _, technique in steps
+    shown = steps_of(run)
+    return any(tactic == "credential-access" for tactic, _ in shown) and not any(
+        technique.startswith("T1110") for _, technique in shown
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from contract.records import Alert, Chain, ChainStage, Link
-from correlate.chain.edges import MEDIUM, STRONG
+from contract.records import Alert, Chain, ChainStage, EntityType, Link
+from correlate.chain.edges import EDGES, MEDIUM, STRONG
 from correlate.chain.hubs import Hubs
 from correlate.chain.identity import Identity
 from correlate.chain.joining import Joining
@@ -175,12 +175,31 @@ def _reason(
     ties = [tie for other, ties in joining.ties(run).items() if other in inside for tie in ties]
     best = max(ties, key=lambda tie: tie.weight, default=None)
     names = ", ".join(shared[:3])
+    if best is None and run.is_blind:
+        return f"names only {names}: could join as an unusual coincidence, and was not unusual or near enough"
+    if best is None and _could_join(run, inside):
+        return f"shares {names}, but too long before or after, or in the wrong order"
     if best is None:
-        return (
-            f"shares only {names}, which supports a join and makes none, or not within its lifetime"
-        )
+        return f"shares only {names}, which supports a join and makes none"
     it = best.key.partition("|")[2]
     said = f"{best.edge.name} edge of weight {best.weight:.2f} ({best.edge.words.format(it=it)})"
     if best.weight >= STRONG:
         return f"{said}: joined at first, then parted by other evidence, or the chain was full"
     return f"{said}: below {STRONG}, and no second, independent edge"
+
+
+def _could_join(run: Run, inside: Iterable[Run]) -> bool:
+    """Tell whether an edge that can join leads through a thing that a run shares, whatever the time."""
+    return any(
+        edge.weight >= MEDIUM
+        for here in run.reach
+        for other in inside
+        for there in other.reach
+        if here.key == there.key
+        for sides in ((here.side, there.side), (there.side, here.side))
+        if (edge := EDGES.get((_kind(here.key), *sides))) is not None
+    )
+
+
+def _kind(key: str) -> EntityType:
+    return key.partition("|")[0]  # type: ignore[return-value]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from console.chain_graph import MAX_MERMAID
 from console.chain_view import FORMATS, render
 from contract.records import Alert, Chain, Level, Link, Rule
 from correlate.chain.entities import entities_of
@@ -17,9 +20,10 @@ from correlate.chain.why import exceptions, expected, left_out, without
 from correlate.link import link
 from tests.correlate.at_once import at_once
 
+_SVG = "{http://www.w3.org/2000/svg}"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEMAS = Path(__file__).parents[2] / "../shared/specs/attack_flow/stix"
-NASTY = 'x"];<script>alert(1)</script>|`\\ \x1b[31m\u202e#"--> y'
+NASTY = 'x"];<script>alert(1)</script>|`\\ \x1b[31m\u202e#"--> y\n# Forged\u2028- line'
 
 
 def alert(
@@ -104,9 +108,88 @@ def test_markdown_escapes_markup() -> None:
     assert "\\<script>" in render(CHAIN, BY_ID, "markdown")
 
 
+@pytest.mark.parametrize("form", ["text", "markdown", "dot", "mermaid"])
+def test_no_value_begins_a_line_of_its_own(form: str) -> None:
+    nasty = alert("e", "Odd", 99, {"host.name": "web", "source.ip": "10.0.0.5", "url.full": NASTY})
+    links = [one.model_copy(update={"evidence": NASTY}) for one in CHAIN.links]
+    chain = linked([*ALERTS, nasty]).model_copy(update={"links": tuple(links)})
+    left = left_out(CHAIN, BY_ID, [alert("z", NASTY, 30, peers("198.51.100.9", "10.0.0.5"))])
+    assert NASTY.partition("\n")[0] in {one.value.partition("\n")[0] for one in chain.entities}
+    for line in render(chain, BY_ID, form, left).split("\n"):
+        assert not line.startswith(("# Forged", "- line"))
+        assert all(c.isprintable() for c in line)
+
+
+def test_markdown_fences_backticks_of_an_entity() -> None:
+    fields = {"host.name": "web", "source.ip": "10.0.0.5", "url.full": "http://a/``<img src=x>`"}
+    said = render(linked([*ALERTS, alert("e", "Odd", 99, fields)]), BY_ID, "markdown")
+    assert "- url ``` http://a/``<img src=x>` ``` (object)" in said.splitlines()
+
+
+def test_times_bear_their_day_where_a_chain_lasts_for_several() -> None:
+    assert "└ [address] 00:00:20 Exploit" in render(CHAIN, BY_ID, "text")
+    longer = CHAIN.model_copy(update={"last": START + timedelta(days=1)})
+    assert "└ [address] 01-01 00:00:20 Exploit" in render(longer, BY_ID, "text")
+
+
+def test_a_step_whose_technique_an_earlier_one_showed_stands_in_its_tactic_s_column() -> None:
+    again = alert("e", "Again", 99, peers("203.0.113.7", "10.0.0.5"), ("initial-access", "T1190"))
+    said = ET.fromstring(render(linked([*ALERTS, again]), {**BY_ID, "e": again}, "svg"))  # noqa: S314 - our own output
+    columns = {
+        (one.findtext(f"{_SVG}title") or "").partition(":")[0]: one.find(f"{_SVG}rect").attrib["x"]  # type: ignore[union-attr]
+        for one in said.iter(f"{_SVG}g")
+        if one.find(f"{_SVG}rect") is not None
+    }
+    assert columns["Again"] == columns["Exploit"] != columns["Odd"]
+
+
+def test_no_arrow_crosses_a_step() -> None:
+    """A row holds one step, a gap between columns none: arrows keep to their own rows and to gaps."""
+    tree = ET.fromstring(render(CHAIN, BY_ID, "svg"))  # noqa: S314 - our own output
+    boxes = [
+        tuple(int(one.attrib[name]) for name in ("x", "y", "width", "height"))
+        for one in tree.iter(f"{_SVG}rect")
+    ]
+    paths = [one.attrib["d"] for one in tree.iter(f"{_SVG}path") if "data-edge" in one.attrib]
+    assert len(paths) == len([one for one in CHAIN.links if one.edge != "repeat"])
+    for path in paths:
+        x, y, turn, to_y, to_x = map(int, re.findall(r"\d+", path))
+        for left, top, wide, high in boxes:
+            assert not (left < turn < left + wide)
+            for row, ends in ((y, (x, turn)), (to_y, (turn, to_x))):
+                if top < row < top + high:
+                    assert max(ends) <= left or min(ends) >= left + wide
+
+
+def test_a_long_chain_s_mermaid_text_stays_within_what_a_page_draws() -> None:
+    many = [
+        alert(f"m{number:03}", NASTY * 4, number, peers("203.0.113.7", f"10.0.0.{number % 250}"), ("reconnaissance", "T1595.001"))
+        for number in range(400)
+    ]  # fmt: skip
+    ids = tuple(one.id for one in many)
+    links = tuple(
+        Link(from_=one, to=two, edge="address", weight=0.8, evidence="x") for one, two in pairwise(ids)
+    )  # fmt: skip
+    chain = CHAIN.model_copy(update={"alerts": ids, "links": links})
+    said = render(chain, {one.id: one for one in many}, "mermaid")
+    drawn = said.count(":::high")
+    assert len(said) < MAX_MERMAID + 1_000
+    assert 20 < drawn < 400
+    assert f'more["and {400 - drawn} later steps"]' in said
+    assert "later steps" not in render(CHAIN, BY_ID, "mermaid")
+
+
+def test_what_comes_next_is_unknown_without_a_technique() -> None:
+    bare = CHAIN.model_copy(update={"stages": ()})
+    assert "unknown, since no alert names a technique" in render(bare, BY_ID, "text")
+
+
 def test_navigator_layer_marks_each_technique_under_its_tactic() -> None:
     layer = json.loads(render(CHAIN, BY_ID, "navigator"))
     assert layer["domain"] == "enterprise-attack"
+    assert layer["versions"]["layer"] == "4.5"
+    assert layer["layout"]["expandedSubtechniques"] == "annotated", "else T1595.001 is hidden"
+    assert layer["gradient"]["maxValue"] > layer["gradient"]["minValue"]
     assert {(one["techniqueID"], one["tactic"]) for one in layer["techniques"]} == {
         ("T1595.001", "reconnaissance"),
         ("T1190", "initial-access"),
@@ -231,3 +314,26 @@ def test_alert_on_the_same_target_from_elsewhere_is_left_out_with_a_reason() -> 
     assert one.alert.id == "z"
     assert "10.0.0.5" in one.reason
     assert "Other" in render(CHAIN, BY_ID, "text", [one])
+
+
+def test_left_out_alerts_say_what_kept_each_out_and_are_told_once_with_their_number() -> None:
+    said = [
+        alert("z1", "Other", 30, {"host.name": "web", "process.entity_id": "p9"}),
+        alert("z2", "Late", 3 * 86_400, peers("203.0.113.7", "10.0.0.77")),
+        alert("z3", "Blind", 40, {"host.name": "web"}),
+        alert("z4", "Blind", 50, {"host.name": "web"}).model_copy(update={"rule": Rule(id="rule-z3", name="Blind", level="high")}),
+    ]  # fmt: skip
+    reasons = {one.alert.id: one.reason for one in left_out(CHAIN, BY_ID, said)}
+    assert reasons["z1"] == "shares only host web, which supports a join and makes none"
+    assert (
+        reasons["z2"]
+        == "shares ip 203.0.113.7, but too long before or after, or in the wrong order"
+    )
+    assert reasons["z3"] == reasons["z4"]
+    assert "could join as an unusual coincidence" in reasons["z3"]
+    (line,) = [
+        one
+        for one in render(CHAIN, BY_ID, "text", left_out(CHAIN, BY_ID, said)).splitlines()
+        if "Blind" in one
+    ]
+    assert "(and 1 more)" in line
