@@ -8,11 +8,13 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
-from elasticsearch import Elasticsearch
+from elasticsearch import ApiError, Elasticsearch
 
 from contract.meter import MemoryMeter
 from runtime.elastic import setup
@@ -29,6 +31,7 @@ from elastic_server import ElasticServer  # noqa: E402
 
 GIVEN = os.environ.get("OPSONIN_ELASTIC", "")
 _NEEDING = {"elastic_url", "own_server", "secure_server", "index", "module_index"}
+_SHARD_LIMIT_S = 60.0
 _numbers = itertools.count(1)
 
 
@@ -112,7 +115,18 @@ class Index:
         """Return every document by id, after a refresh."""
         name = f"logs-opsonin.{kind}-{self.settings.namespace}"
         self.client.indices.refresh(index=name, ignore_unavailable=True)
-        found = self.client.search(index=name, size=10_000, ignore_unavailable=True)
+        deadline = time.monotonic() + _SHARD_LIMIT_S
+        while True:
+            try:
+                found = self.client.search(index=name, size=10_000, ignore_unavailable=True)
+                break
+            except ApiError as refused:  # a stream that is made just now has no shard to ask yet
+                if (
+                    refused.status_code != HTTPStatus.SERVICE_UNAVAILABLE
+                    or time.monotonic() > deadline
+                ):
+                    raise
+                time.sleep(0.1)
         return {hit["_id"]: hit["_source"] for hit in found["hits"]["hits"]}
 
     def close(self) -> None:
