@@ -47,8 +47,8 @@ class Keeping:
     """
 
     __slots__ = (
-        "alarms", "alone", "discarded", "estimates", "facts", "groups", "horizon", "journal", "key", "kind", "most",
-        "newest", "now", "parts", "plan", "reach", "reader", "room", "router", "settings", "slot",
+        "alarms", "alone", "discarded", "estimates", "facts", "groups", "horizon", "journal", "judges", "key", "kind",
+        "most", "newest", "now", "parts", "plan", "reach", "reader", "room", "router", "settings", "slot",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +77,7 @@ class Keeping:
         self.most = plan.max_events
         self.slot = plan.slot_us
         self.reach = plan.keep_us + plan.lateness_us
+        self.judges = plan.judged
         self.room = min(plan.few - 1, plan.max_events)
         self.estimates = plan.correlation is not None and plan.correlation.type == "value_count"
         for known in self.groups.values():

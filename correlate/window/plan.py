@@ -28,6 +28,9 @@ from correlate.window.rule import Correlation
 
 Reader: TypeAlias = Callable[[Fields], Value]
 
+FEW_JUDGED = 5
+"""Fewer values are judged anew each time, which costs less than to keep what is known of them."""
+
 
 @dataclass(slots=True, frozen=True)
 class Plan:
@@ -52,7 +55,8 @@ class Plan:
         mode: when it is decided; see `mode_of`.
         absence: parts that must not follow.
         unwanted: parts whose events are no evidence.
-        few: a group with fewer entries cannot satisfy, and waits for nothing; 0: it may.
+        few: a group with fewer entries is kept as no more than them while the rule does not hold; 0: it may wait for something.
+        judged: fewer may satisfy too, so each is to be judged.
         whole: what holds may hold no longer as more comes at the same time: all of one time is judged together.
         alone: tells whether an entry of a value, alone in its group, fires; None: it may, or waits for its deadline.
     """
@@ -80,6 +84,7 @@ class Plan:
     absence: frozenset[int] = frozenset()
     unwanted: frozenset[int] = frozenset()
     few: int = 0
+    judged: bool = False
     whole: bool = False
     alone: Callable[[Value], bool] | None = None
 
@@ -210,15 +215,15 @@ def _never(value: Value) -> bool:
     return False
 
 
-def few_of(correlation: Correlation, mode: str) -> int:
-    """Return how many entries a group needs at least to satisfy; see `Plan.few`."""
+def few_of(correlation: Correlation, mode: str) -> tuple[int, bool]:
+    """Return from how many entries on a group is a window, and whether fewer are to be judged; see `Plan.few`."""
     if mode != "sliding":
-        return 0
+        return 0, False
     if correlation.presence is not None:
-        return min(len(wanted) for wanted, _ in correlation.presence.clauses)
-    if correlation.threshold is None or correlation.type not in ("event_count", "value_count"):
-        return 0
-    return correlation.threshold.lowest()
+        return min(len(wanted) for wanted, _ in correlation.presence.clauses), False
+    if correlation.threshold is not None and correlation.type in ("event_count", "value_count"):
+        return correlation.threshold.lowest(), False
+    return FEW_JUDGED, True
 
 
 def whole_of(correlation: Correlation, mode: str) -> bool:

@@ -79,6 +79,7 @@ def correlation_plan(
         if (correlation.presence is not None)
         else frozenset({0})
     )
+    few, judged = few_of(correlation, mode)
     meta = [_meta(id, rules, read, resolved) for id in references]
     positive = [m for index, m in enumerate(meta) if not temporal or index in wanted]
     return Plan(
@@ -106,7 +107,8 @@ def correlation_plan(
         spread=temporal,
         mode=mode,
         absence=correlation.absence,
-        few=few_of(correlation, mode),
+        few=few,
+        judged=judged,
         whole=whole_of(correlation, mode),
         alone=alone_of(correlation, mode),
         unwanted=frozenset(range(len(references))) - wanted if temporal else frozenset(),

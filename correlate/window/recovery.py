@@ -106,7 +106,7 @@ def _plain(found: list[tuple[Entry, int | None]], plan: Plan) -> Entry | list[En
     """Return a group that is no more than its entries; None: it is a window."""
     if len(found) == 1 and plan.alone is not None and not plan.alone(found[0][0][3]):
         return found[0][0]
-    if 1 < len(found) < plan.few:
+    if 1 < len(found) < plan.few and all(since is None for _, since in found):
         return [entry for entry, _ in found]
     return None
 

@@ -62,6 +62,8 @@ class Shard(Keeping):
             return self._follow(group, cast("Window", known), entry, follows)
         if len(few) >= self.room or not (follows or entry[:3] > few[-1][:3]):
             return self._taken(group, known, entry)
+        if self.judges and self._holds(few, entry):
+            return self._taken(group, known, entry)
         if few is not known:
             self.groups[group] = few
         few.append(entry)
@@ -70,6 +72,13 @@ class Shard(Keeping):
         journal.groups.append(group)
         journal.rows.append(entry)
         return UNCHANGED
+
+    def _holds(self, few: list[Entry], entry: Entry) -> bool:
+        """Tell whether the rule holds at an entry that follows few others."""
+        entries = [*few, entry]
+        evaluator = self.plan.evaluator()
+        evaluator.reset(entries, len(few))
+        return evaluator.step(entries, len(few)) is not None
 
     def _follow(self, group: str, window: Window, entry: Entry, follows: bool) -> Outputs:
         """Take an entry into a window; the short way when it just follows those stored.
