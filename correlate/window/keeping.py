@@ -5,7 +5,6 @@ Times at which entries are let go of are rounded, so that groups wake many at a 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import cast
 
@@ -18,11 +17,11 @@ from correlate.window.entry import Entry
 from correlate.window.facts import Facts
 from correlate.window.forms import Head
 from correlate.window.journal import Journal
-from correlate.window.known import Known, held, oldest
+from correlate.window.known import Known, front, held
 from correlate.window.plan import Plan
 from correlate.window.routing import Router
 from correlate.window.settings import WindowSettings
-from correlate.window.trimming import trim_edge, trim_time
+from correlate.window.trimming import gone, wake_time
 from correlate.window.window import Window
 
 NEVER_US = -(2**62)
@@ -48,7 +47,7 @@ class Keeping:
 
     __slots__ = (
         "alarms", "alone", "discarded", "estimates", "facts", "groups", "horizon", "journal", "judges", "key", "kind",
-        "most", "newest", "now", "parts", "plan", "reach", "reader", "room", "router", "settings", "slot",
+        "most", "newest", "now", "parts", "plan", "reader", "room", "router", "settings",
     )  # fmt: skip
 
     def __init__(
@@ -75,8 +74,6 @@ class Keeping:
         self.parts = plan.parts
         self.alone = plan.alone
         self.most = plan.max_events
-        self.slot = plan.slot_us
-        self.reach = plan.keep_us + plan.lateness_us
         self.judges = plan.judged
         self.room = min(plan.few - 1, plan.max_events)
         self.estimates = plan.correlation is not None and plan.correlation.type == "value_count"
@@ -100,7 +97,7 @@ class Keeping:
                 self.alarms.unset(known.armed, group)
         else:
             self.facts.held -= held(known)
-            self.alarms.unset(trim_time(self.plan, oldest(known)), group)
+            self.alarms.unset(wake_time(self.plan, front(known)), group)
         self.journal.forget(group)
         if not self.groups:
             self._be_new()
@@ -125,7 +122,7 @@ class Keeping:
         self.alarms.clear()
         for group, known in self.groups.items():
             if not isinstance(known, Window):
-                self.alarms.set(trim_time(self.plan, oldest(known)), group)
+                self.alarms.set(wake_time(self.plan, front(known)), group)
             elif known.wake is not None:
                 known.armed = known.wake
                 self.alarms.set(known.wake, group)
@@ -157,7 +154,6 @@ class Keeping:
     def _due(self, now_us: int) -> list[str]:
         """Let plain entries go whose time has come, and return the windows that are due, in order."""
         windows: list[str] = []
-        edge = trim_edge(self.plan, now_us)
         for woken in self.alarms.due(now_us):
             due = []
             for group in woken:
@@ -166,20 +162,20 @@ class Keeping:
                     due.append(group)
                     known.armed = None
                 elif known is not None:
-                    self._trim(group, known, edge)
+                    self._trim(group, known, now_us)
             windows += sorted(due)
         return windows
 
-    def _trim(self, group: str, known: Entry | list[Entry], edge: int) -> None:
+    def _trim(self, group: str, known: Entry | list[Entry], now_us: int) -> None:
         """Let entries go; what is stored of them is passed over by its time, see `recovery`."""
-        count = 1 if isinstance(known, tuple) else bisect_left(known, (edge,))
+        count = 1 if isinstance(known, tuple) else gone(self.plan, known, now_us)
         self.facts.held -= count
         if isinstance(known, tuple) or count == len(known):
             del self.groups[group]
             self.facts.groups -= 1
             return
         del known[:count]
-        self.alarms.set(trim_time(self.plan, known[0][0]), group)
+        self.alarms.set(wake_time(self.plan, known[0]), group)
 
     def _wake(self, group: str, now_us: int) -> Outputs:
         window = cast("Window", self.groups[group])

@@ -18,6 +18,6 @@ def held(known: Known) -> int:
     return len(known) if isinstance(known, list) else len(known.entries)
 
 
-def oldest(known: Entry | list[Entry]) -> int:
-    """Return the time of the first entry of a group that is no window."""
-    return known[0] if isinstance(known, tuple) else known[0][0]
+def front(known: Entry | list[Entry]) -> Entry:
+    """Return the first entry of a group that is no window."""
+    return known if isinstance(known, tuple) else known[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 from contract.event import Fields
@@ -55,10 +55,12 @@ class Plan:
         mode: when it is decided; see `mode_of`.
         absence: parts that must not follow.
         unwanted: parts whose events are no evidence.
+        later: parts that are evidence only behind another; see `trimming`.
         few: a group with fewer entries is kept as no more than them while the rule does not hold; 0: it may wait for something.
         judged: fewer may satisfy too, so each is to be judged.
         whole: what holds may hold no longer as more comes at the same time: all of one time is judged together.
         alone: tells whether an entry of a value, alone in its group, fires; None: it may, or waits for its deadline.
+        slot_us: how coarsely times are rounded at which entries are let go of.
     """
 
     rule: Rule
@@ -83,15 +85,16 @@ class Plan:
     mode: str = "sliding"
     absence: frozenset[int] = frozenset()
     unwanted: frozenset[int] = frozenset()
+    later: frozenset[int] = frozenset()
     few: int = 0
     judged: bool = False
     whole: bool = False
     alone: Callable[[Value], bool] | None = None
+    slot_us: int = field(init=False)
 
-    @property
-    def slot_us(self) -> int:
-        """How coarsely times are rounded at which entries are let go of."""
-        return max(self.keep_us // 4, 1_000_000)
+    def __post_init__(self) -> None:
+        # Asked for by every first entry of a group, so it is worked out once.
+        object.__setattr__(self, "slot_us", max(self.keep_us // 4, 1_000_000))
 
     @property
     def is_fold(self) -> bool:
@@ -224,6 +227,16 @@ def few_of(correlation: Correlation, mode: str) -> tuple[int, bool]:
     if correlation.threshold is not None and correlation.type in ("event_count", "value_count"):
         return correlation.threshold.lowest(), False
     return FEW_JUDGED, True
+
+
+def later_of(correlation: Correlation, mode: str) -> frozenset[int]:
+    """Return the parts that mean nothing while no first step of a sequence is there; see `Plan.later`."""
+    present = correlation.presence
+    if mode != "sliding" or present is None or correlation.type != "temporal_ordered":
+        return frozenset()
+    first = {min(wanted) for wanted, _ in present.clauses}
+    refused = frozenset().union(*(one for _, one in present.clauses))
+    return frozenset(range(len(correlation.rules))) - first - refused
 
 
 def whole_of(correlation: Correlation, mode: str) -> bool:

@@ -11,7 +11,16 @@ from contract.ids import derive_id
 from contract.records import LEVELS, Level, Rule
 from contract.timestamps import microseconds
 from correlate.window.evaluate import Always
-from correlate.window.plan import Plan, alone_of, evaluator_of, few_of, mode_of, reader_of, whole_of
+from correlate.window.plan import (
+    Plan,
+    alone_of,
+    evaluator_of,
+    few_of,
+    later_of,
+    mode_of,
+    reader_of,
+    whole_of,
+)
 from correlate.window.policy import Policy
 from correlate.window.rule import Correlation
 from correlate.window.settings import WindowSettings
@@ -107,6 +116,8 @@ def correlation_plan(
         spread=temporal,
         mode=mode,
         absence=correlation.absence,
+        # Alerts tell more long after the time at which they stand, so none is let go of early.
+        later=frozenset() if any(id in read for id in references) else later_of(correlation, mode),
         few=few,
         judged=judged,
         whole=whole_of(correlation, mode),

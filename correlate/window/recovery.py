@@ -13,7 +13,7 @@ from correlate.window.facts import Facts
 from correlate.window.forms import Head, Part, Row
 from correlate.window.known import Known
 from correlate.window.plan import Plan
-from correlate.window.trimming import trim_edge
+from correlate.window.trimming import gone
 from correlate.window.window import Window
 
 CLOCK = "clock"
@@ -86,13 +86,12 @@ def recover(
         stored.append(Stored(number, part.last, [group for group, _ in part.heads]))
         _apply(part, rows, heads, facts)
         heads.update((group, (number, head)) for group, head in part.heads)
-    edge = None if now is None else trim_edge(plan, now)
     groups: dict[str, Known] = {}
     for group in sorted({*rows, *heads}):
         found = rows.get(group, [])
-        if edge is not None and found and found[0][0][0] < edge:
+        if now is not None and found:
             # Time has let go of these; nobody wrote it down.
-            found = [one for one in found if one[0][0] >= edge]
+            del found[: gone(plan, [entry for entry, _ in found], now)]
         if group in heads:
             at, data = heads[group]
             head = decoding.decode_head(data, key)

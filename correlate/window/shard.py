@@ -20,7 +20,7 @@ from correlate.window.keeping import ALWAYS_US, Keeping
 from correlate.window.known import Known
 from correlate.window.notices import late_notice, overflow, refused
 from correlate.window.plan import Plan
-from correlate.window.trimming import trim_time
+from correlate.window.trimming import wake_time
 from correlate.window.window import Window, alone, late
 
 
@@ -60,9 +60,11 @@ class Shard(Keeping):
             few = [known]
         else:
             return self._follow(group, cast("Window", known), entry, follows)
-        if len(few) >= self.room or not (follows or entry[:3] > few[-1][:3]):
-            return self._taken(group, known, entry)
-        if self.judges and self._holds(few, entry):
+        if (
+            len(few) >= self.room
+            or not (follows or entry[:3] > few[-1][:3])
+            or (self.judges and self._holds(few, entry))
+        ):
             return self._taken(group, known, entry)
         if few is not known:
             self.groups[group] = few
@@ -163,7 +165,7 @@ class Shard(Keeping):
                 outputs += alone(self.plan_at_hand(), group, self.settings, facts, entry)
             return outputs
         facts.groups += 1
-        wake = (entry[0] + self.reach) // self.slot * self.slot + 2 * self.slot
+        wake = wake_time(self.plan, entry)
         if self.alone is None or self.alone(entry[3]):
             window = self._open(group)
             outputs = window.put(entry)
@@ -203,7 +205,7 @@ class Shard(Keeping):
         window.saved = len(window.entries)
         window.evaluator.reset(window.entries, window.saved)
         window.plan_wake()
-        window.armed = trim_time(self.plan, window.entries[0][0])  # as it was armed before
+        window.armed = wake_time(self.plan, window.entries[0])  # as it was armed before
         return window
 
     def _alert(self, group: str, alert: Alert) -> Outputs:

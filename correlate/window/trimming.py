@@ -1,20 +1,46 @@
 """When entries are let go of: rounded, so that many go together, and told by their times alone.
 
 Live and after a restart the same entries are gone at a time: those before its edge. So no one needs to store which are.
+
+In a sequence, a later step is nothing without a first one before it. While one may still come, within the lateness, it is
+kept; then its group lets it go, however long the time frame is, unless a first step stands before it. A busy firewall gives
+later steps by the thousand for each first one.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
+from correlate.window.entry import Entries, Entry
 from correlate.window.plan import Plan
 
 
 def trim_time(plan: Plan, oldest: int) -> int:
-    """Return when an entry of a time is let go of: up to half a time frame after it can go."""
+    """Return when an entry of a time is let go of at the latest: up to half a time frame after it can go."""
     slot = plan.slot_us
     return ((oldest + plan.keep_us + plan.lateness_us) // slot + 2) * slot
 
 
-def trim_edge(plan: Plan, now: int) -> int:
-    """Return the time before which entries are gone at a watermark: those whose `trim_time` has come."""
+def wake_time(plan: Plan, first: Entry) -> int:
+    """Return when the first entry of a group is let go of."""
+    slot, keep = plan.slot_us, plan.keep_us
+    if first[1] in plan.later:
+        slot, keep = _later_slot(plan), 0
+    return ((first[0] + keep + plan.lateness_us) // slot + 2) * slot
+
+
+def gone(plan: Plan, entries: Entries, now: int) -> int:
+    """Return how many of a group's first entries are gone at a watermark: those whose time has come."""
     slot = plan.slot_us
-    return (now // slot - 1) * slot - plan.keep_us - plan.lateness_us
+    count = bisect_left(entries, ((now // slot - 1) * slot - plan.keep_us - plan.lateness_us,))
+    if plan.later:
+        slot = _later_slot(plan)
+        edge = (now // slot - 1) * slot - plan.lateness_us
+        while count < len(entries) and entries[count][0] < edge and entries[count][1] in plan.later:
+            count += 1
+    return count
+
+
+def _later_slot(plan: Plan) -> int:
+    """Return how coarsely such times are rounded: a busy group wakes so often, and holds two of these."""
+    return max(plan.keep_us // 16, 1_000_000)

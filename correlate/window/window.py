@@ -9,7 +9,6 @@ can come. The *cut* is the horizon less the time frame: nothing earlier can matt
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import ClassVar
 
 from typing_extensions import override
@@ -24,7 +23,7 @@ from correlate.window.notices import late_notice, overflow
 from correlate.window.plan import Plan
 from correlate.window.revising import Revising
 from correlate.window.settings import WindowSettings
-from correlate.window.trimming import trim_edge, trim_time
+from correlate.window.trimming import gone, wake_time
 
 
 class Window(Revising):
@@ -119,7 +118,7 @@ class Window(Revising):
         outputs: Outputs = []
         horizon = now_us - self.plan.lateness_us
         self._close(horizon, outputs)
-        count = bisect_left(self.entries, (trim_edge(self.plan, now_us),))
+        count = gone(self.plan, self.entries, now_us)
         if count:
             self.drop(count)
         if self.retracted is not None:
@@ -187,7 +186,7 @@ class Window(Revising):
     def plan_wake(self) -> None:
         """Set when to wake next: an episode may close, or something that is kept can go."""
         plan = self.plan
-        wake = trim_time(plan, self.entries[0][0]) if self.entries else None
+        wake = wake_time(plan, self.entries[0]) if self.entries else None
         ends = [end for _, end in self.retracted.values()] if self.retracted is not None else []
         if self.episodes:
             ends.append(self.episodes[0].end_us)
