@@ -83,12 +83,18 @@ def _label(fields: Fields, key: str, label_key: str) -> None:
     """Name a custom field by its label; a label without value is kept as it stands."""
     label, value = fields.get(label_key), fields.get(key)
     if label and value:
-        label, value = label.strip('"'), _unquoted(value)
         del fields[label_key], fields[key]
-        known = table.LABELS.get(label.lower().replace("_", " "))
+        known, own = _named(label)
         if known is None or (known in fields and known != "rule.name"):
-            known = _TABLE.own(label)
-        fields[known] = value
+            known = own
+        fields[known] = _unquoted(value)
+
+
+@lru_cache(4096)
+def _named(label: str) -> tuple[str | None, str]:
+    """Return the field that a label stands for, if it is known, and the vendor's own."""
+    label = label.strip('"')
+    return table.LABELS.get(label.lower().replace("_", " ")), _TABLE.own(label)
 
 
 def _unquoted(value: str) -> str:

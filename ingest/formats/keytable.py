@@ -136,7 +136,7 @@ class KeyTable:
         fields = start.copy()
         fields.update(zip(plan.names, values, strict=True))
         if not self._nulls.isdisjoint(values):
-            self._drop(fields)
+            self._drop(fields, plan.names, values)
             for name, own in plan.seconds:
                 if name not in fields and own in fields:  # the first of the two said nothing
                     fields[name] = fields.pop(own)
@@ -161,12 +161,11 @@ class KeyTable:
         except ValueError:
             self._move(fields, name)
 
-    def _drop(self, fields: Fields) -> None:
+    def _drop(self, fields: Fields, names: Sequence[str], values: Sequence[str]) -> None:
         nulls = self._nulls
-        for name in [
-            name for name, value in fields.items() if type(value) is str and value in nulls
-        ]:
-            del fields[name]
+        for name, value in zip(names, values, strict=True):
+            if value in nulls and fields.get(name) in nulls:
+                del fields[name]
 
     def _move(self, fields: Fields, name: str) -> None:
         value = fields.pop(name)

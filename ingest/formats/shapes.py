@@ -20,6 +20,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 PlanT = TypeVar("PlanT")
 Keys: TypeAlias = tuple[str, ...]
 Values: TypeAlias = Sequence[str]
+Parts: TypeAlias = tuple[Keys, Values]
 Matcher: TypeAlias = Callable[[str, int], "re.Match[str] | None"]
 
 MAX_SHAPES = 256
@@ -37,14 +38,14 @@ class Grammar:
     Attributes:
         pairs: the keys and values of a text from a place on.
         source: a pattern of texts with the same keys, a group for each value; None: not to be learnt.
+        parts: a reading that is right where it finds keys that `pairs` found in another text, and cheaper.
         mark: what stands once in each pair and, in lines that a shape serves, nowhere else.
-        escaped: the mark as it stands in a value, where it does not count; empty: there is no such form.
     """
 
     pairs: Callable[[str, int], tuple[list[str], list[str]]]
-    source: Callable[[str, int], str | None]
+    source: Callable[[str, int], str | None] | None = None
+    parts: Callable[[str, int], Parts | None] | None = None
     mark: str = "="
-    escaped: str = ""
 
 
 class Shapes(Generic[PlanT]):
@@ -58,7 +59,6 @@ class Shapes(Generic[PlanT]):
     def __init__(self, grammar: Grammar, plan: Callable[[Keys], PlanT]) -> None:
         self._grammar = grammar
         self._mark = grammar.mark
-        self._escaped = grammar.escaped
         self._plan = plan
         self._plans: dict[Keys, PlanT] = {}
         self._seen: dict[Keys, int] = {}
@@ -70,19 +70,19 @@ class Shapes(Generic[PlanT]):
 
         Text that is no pair is passed over. O(length).
         """
-        shapes = self._shapes.get(self._class_of(text, start))
+        if self._grammar.parts is not None:
+            parts = self._grammar.parts(text, start)
+            known = None if parts is None else self._plans.get(parts[0])
+            if parts is not None and known is not None:
+                return known, parts[1]
+            return self._read_plainly(text, start)
+        shapes = self._shapes.get(text.count(self._mark, start))
         if shapes is not None:
             for match, plan in shapes:
                 found = match(text, start)
                 if found is not None:
                     return plan, found.groups()
         return self._read_plainly(text, start)
-
-    def _class_of(self, text: str, start: int) -> int:
-        """Return how many pairs a line may have, negative when marks stand escaped in its values."""
-        count = text.count(self._mark, start)
-        escaped = text.count(self._escaped, start) if self._escaped else 0
-        return escaped - count if escaped else count
 
     def _read_plainly(self, text: str, start: int) -> tuple[PlanT, Values]:
         found, values = self._grammar.pairs(text, start)
@@ -101,8 +101,8 @@ class Shapes(Generic[PlanT]):
         return plan, values
 
     def _learn(self, text: str, start: int, plan: PlanT, keys: int) -> None:
-        kind = self._class_of(text, start)
-        if abs(kind) != keys:
+        kind = text.count(self._mark, start)
+        if self._grammar.source is None or kind != keys:
             return
         shapes = self._shapes.setdefault(kind, [])
         if len(shapes) >= MAX_TRIES:
@@ -174,22 +174,28 @@ def _trailing_pairs(text: str, start: int) -> tuple[list[str], list[str]]:
     return keys, values
 
 
-def _trailing_source(text: str, start: int) -> str | None:
+def _trailing_parts(text: str, start: int) -> Parts | None:
+    """Cut at each `=`: before it stands a value and, behind the last blank, a key."""
     body = text[start:]
-    keys = [found[1] for found in _KEY.finditer(body)]
-    if not keys:
+    is_escaped = "\\=" in body
+    if is_escaped:
+        if "\0" in body:
+            return None
+        body = body.replace("\\=", "\0")
+    *parts, last = body.split("=")
+    if not parts:
         return None
-    first = _KEY.search(body)
-    lead = re.escape(body[: first.start()]) if first else ""
-    # An `=` behind a backslash is part of a value, since no key ends in one.
-    value = r"([^=]*(?:(?<=\\)=[^=]*)*)" if "\\=" in body else "([^=]*)"
-    return lead + rf"{value}\s".join(re.escape(key) + "=" for key in keys) + value
+    before, _, keys = zip(*[part.rpartition(" ") for part in parts], strict=True)
+    values = (*before[1:], last)
+    if is_escaped:
+        return keys, [value.replace("\0", "\\=") for value in values]
+    return keys, values
 
 
-TRAILING: Final = Grammar(_trailing_pairs, _trailing_source, escaped="\\=")
-"""Blanks may stand in a value, which ends where the next `key=` begins (CEF). Escapes stay as they are.
+TRAILING: Final = Grammar(_trailing_pairs, parts=_trailing_parts)
+r"""Blanks may stand in a value, which ends where the next `key=` begins (CEF). Escapes (`\=`) stay as they are.
 
-A learnt shape keeps blanks around a value; cut them where they matter.
+Of keys that are known blanks around a value may be kept; cut them where they matter.
 """
 
 # ------------------------------------------------------------------ key:"value"; key2:"value";

@@ -67,6 +67,8 @@ _DAY_FIRST = re.compile(
     r"(?: ?(Z|[A-Z]{3,4}|[+-]\d\d:?\d\d))?$",
     re.ASCII,
 )
+_UNITS: Final = {10: 1_000_000, 13: 1_000, 16: 1}
+"""Microseconds by the digits of a count since 1970: what seconds, ms and µs have from 2001 to 2286."""
 _COUNT = re.compile(r"0*(\d{1,20})(?:\.(\d*))?$", re.ASCII)
 _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?$", re.ASCII)
 
@@ -245,6 +247,9 @@ def epoch_us(number: float | str) -> int:
         ValueError: no number, negative, or beyond the year 5138.
     """
     text = number.strip() if isinstance(number, str) else repr(number)
+    unit = _UNITS.get(len(text))
+    if unit is not None and text.isdecimal() and text.isascii() and text[0] != "0":
+        return int(text) * unit
     match = _COUNT.match(text)
     if match is None:
         if isinstance(number, str) or not 0 <= number < 1e20:  # noqa: PLR2004 - NaN and infinity too

@@ -37,7 +37,7 @@ def test_a_learned_shape_reads_as_the_plain_reading_does(grammar: Grammar) -> No
     for _ in range(2 * LEARN_AFTER):
         keys, values = read.read(line)
         assert (keys, list(values)) == (first[0], list(first[1]))
-    assert read._count == 1
+    assert read._count == (0 if grammar is TRAILING else 1)
 
 
 def test_values_change_while_the_shape_stays() -> None:
