@@ -27,9 +27,11 @@ from ingest.formats.tpm_quote import load_key
 
 MAX_TOKEN: Final = 262_144
 MAX_DEPTH: Final = 16
-_JWT_ALGORITHMS: Final = [
-    "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512", "EdDSA", "Ed25519",
-]  # fmt: skip
+_JWT_REGISTRY: Final = jws.JWSRegistry(
+    algorithms=[
+        "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512", "EdDSA", "Ed25519",
+    ]
+)  # fmt: skip
 
 
 @dataclass(slots=True, frozen=True)
@@ -105,15 +107,14 @@ def read_jwt(text: str, keys: Any) -> Token:
     claims = load_object(payload)
     key_id = str(header.get("kid", ""))[:512]
     key = choose_key(keys, key_id)
-    return Token(claims, None if key is None else _jwt_holds(text, key), key_id)
+    return Token(claims, None if key is None else _jwt_holds(unverified, key), key_id)
 
 
-def _jwt_holds(text: str, key: Key) -> bool:
+def _jwt_holds(token: jws.CompactSignature, key: Key) -> bool:
     try:
-        jws.deserialize_compact(text, key, algorithms=_JWT_ALGORITHMS)
+        return jws.validate_compact(token, key, registry=_JWT_REGISTRY)
     except (JoseError, ValueError, TypeError, KeyError):
         return False
-    return True
 
 
 # ------------------------------------------------------------------ CWT
