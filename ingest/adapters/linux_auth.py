@@ -34,8 +34,8 @@ _PAM = re.compile(r"(pam_\w+)\(([^:)]*)(?::([^)]*))?\): ").match
 _OLD_PAM = re.compile(r"([^(]+)\((pam_\w+)\)$").match
 _DOMAIN = re.compile(r"([^@\s]{1,256})@([A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+)$").match
 _UTMP = re.compile(r"(\S{1,256}) \[priv\]\[(\d{1,9})\]: (USER|DEAD)_PROCESS: \d+ (\S+)$").match
-_LOGIN_TITLE = re.compile(r"-- \S{1,256}\[(\d{1,10})\]: ").match
-"""login(1) of old Red Hat logs under the title that it gave itself: ` -- root[2421]: ROOT LOGIN ON tty2`."""
+_TITLE = re.compile(r"(?:-- \S{1,256}|(polkitd)\([^)\s]{1,64}\))\[(\d{1,10})\]: ").match
+"""Titles that are no tags: login's of old Red Hat (` -- root[2421]: ROOT LOGIN ON tty2`), `polkitd(authority=local)[7]: `."""
 _SOLARIS = re.compile(r"\[ID \d+ \w+\.\w+\] ").match
 
 
@@ -50,8 +50,8 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     message = header.message.strip()
     if found := _SOLARIS(message):
         message = message[found.end() :]
-    if not header.app and (found := _LOGIN_TITLE(message)):
-        header.app, header.pid, message = "login", found[1], message[found.end() :]
+    if not header.app and (found := _TITLE(message)):
+        header.app, header.pid, message = found[1] or "login", found[2], message[found.end() :]
     times = 1
     if found := _REPEATED(message):
         times, message = int(found[1]), found[2].strip()
