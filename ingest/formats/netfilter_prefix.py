@@ -16,6 +16,7 @@ from contract.event import Fields
 _WORDS = re.compile(r"[A-Za-z]+").findall
 _SHOREWALL = re.compile(r"Shorewall6?:([^:\s]+):([^:\s]+):?").search
 _ZONES = re.compile(r"([A-Za-z]\w{0,15}?)(?:2|-)([A-Za-z]\w{0,15})$").match
+_ZONE_PAIR = re.compile(r"([A-Za-z]\w{0,15})-([A-Za-z]\w{0,15})").fullmatch
 _VYATTA = re.compile(r"\[?([\w\-]+)-(\d{1,5}|default)-([ADR])\]?$").match
 _FIREWALLD = re.compile(r"(?:filter_)?(IN|FWDI|FWDO|OUT|FWD)_(\w+?)_(?:[A-Z_]+)$").match
 _PROXMOX = re.compile(r"\d+ \d ([\w\-]+) (?:\S+ [+-]\d{4} )?(.*)").match
@@ -44,7 +45,11 @@ def prefix_fields(prefix: str) -> Fields:
             fields["observer.ingress.zone"], fields["observer.egress.zone"] = zones[1], zones[2]
         return _with_verdict(fields, _verdict(found[2]))
     if found := _VYATTA(text):
-        fields["rule.ruleset"], fields["rule.id"] = found[1], found[2]
+        # A rule has a number only; what people know it by is the name of its set, as Elastic's package says too.
+        fields["rule.name"] = fields["rule.ruleset"] = found[1]
+        fields["rule.id"] = found[2]
+        if zones := _ZONE_PAIR(found[1]):
+            fields["observer.ingress.zone"], fields["observer.egress.zone"] = zones[1], zones[2]
         return _with_verdict(fields, _LETTERS[found[3]])
     if (found := _FIREWALLD(text)) and found[1] in {"IN", "FWDI"}:
         fields["observer.ingress.zone"] = found[2]
