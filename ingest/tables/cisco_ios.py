@@ -46,6 +46,7 @@ FIELDS: Final = {
     "line": "cisco.ios.line",
     "session": "cisco.ios.session_id",
     "cipher": "cisco.ios.cipher",
+    "result": "cisco.ios.result",
     "zone_pair": "cisco.ios.zone_pair",
     "class": "cisco.ios.class",
     "zone": "cisco.ios.zone_pair",
@@ -112,6 +113,9 @@ PATTERNS: Final[dict[str, str]] = {
     "CFGLOG_LOGGEDCMD": r"User: ?(?P<user>\S+) +logged command: ?(?P<command>.+)",
     "VSHD_SYSLOG_CMD_EXEC": r"User: ?(?P<user>\S+) executed the command: ?(?P<command>.+)",
     "VSHD_SYSLOG_CONFIG_I": rf"Configured from \S+ by (?P<user>\S+) on (?:(?P<sip>{IP})@)?(?P<line>\S+)",
+    "AAA_ACCOUNTING_MESSAGE": (
+        rf"^(?:start|stop|update):(?:(?P<sip>{IP})@)?(?P<line>[\w/.\-]+?)(?:_{IP})?:(?P<user>[^:\s]*):(?P<command>.*?)(?: \((?P<result>[A-Z]+)\))?$"
+    ),
     "SSH2_SESSION SSH_SESSION": rf"Session request from (?P<sip>{IP}) \(tty = (?P<session>\d+)\)(?:.*?cipher '(?P<cipher>[^']*)')?",
     "SSH2_USERAUTH SSH_USERAUTH": rf"User '(?P<user>[^']*)' authentication for SSH2? Session from (?P<sip>{IP}) \(tty = (?P<session>\d+)\)(?:.*?cipher '(?P<cipher>[^']*)')?",
     "SSH2_CLOSE SSH_CLOSE": rf"Session from (?P<sip>{IP}) \(tty = (?P<session>\d+)\) for user '(?P<user>[^']*)'(?:.*?cipher '(?P<cipher>[^']*)')?",
@@ -197,6 +201,7 @@ MNEMONIC_CLASSES: Final[dict[str, tuple[str, str]]] = {
     "PRIV_I": ("authentication", "start"),
     "LOCAL_USER_BLOCKED": ("iam", "user change"),
     "ACCTLOCAL": ("process", "start"),
+    "AAA_ACCOUNTING_MESSAGE": ("process", "start"),
     "VSHD_SYSLOG_CMD_EXEC": ("process", "start"),
     "LOGOUT": ("authentication", "end"),
     "TTY_EXPIRE_TIMER": ("authentication", "end"),

@@ -125,6 +125,8 @@ NAMES: Final = {
     "filehash": "file.hash.sha256",
     "analyticscksum": "file.hash.sha256",
     "filetype": "file.type",
+    "login": "user.name",
+    "command": "process.command_line",
     "qname": "dns.question.name",
     "qtype": "dns.question.type",
     "qclass": "dns.question.class",
