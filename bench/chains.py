@@ -3,10 +3,10 @@
 Lanes: `mix`, in shares as sensors give them: everyday repetitions on many hosts, scans and brute force from outside, and
 intrusions of several steps; `flood`, one rule against one target, each alert from another source; `new`, where a fifth of the
 alerts repeats nothing and is grave enough to be a chain alone. Alerts are made beforehand and are not part of the time; each run is a new process, so
-that one run's memory is not the other's. Rates are of processor time: what one core would do if nobody shared it.
+that one run's memory is not the other's; `rss_mb_tenths` is its peak after each tenth. Rates are of processor time: what one core would do if nobody shared it.
 
 Each alert is a moment of its own, which ends as the next begins. Last line: {"alerts_per_s", "alerts_per_s_10x", "rss_mb",
-"rss_mb_10x", "flood_alerts_per_s", "flood_rss_mb", "new_alerts_per_s", "new_rss_mb", "chains", "chains_10x", "p50_us", "p99_us"}.
+"rss_mb_10x", "rss_mb_tenths_10x", "flood_alerts_per_s", "flood_rss_mb", "new_alerts_per_s", "new_rss_mb", "chains", "chains_10x", "p50_us", "p99_us"}.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from contract.records import Alert, Chain, Level, Rule
 from contract.timestamps import from_datetime
@@ -72,6 +73,7 @@ def main() -> None:
                 "alerts_per_s_10x": ten["alerts_per_s"],
                 "rss_mb": once["rss_mb"],
                 "rss_mb_10x": ten["rss_mb"],
+                "rss_mb_tenths_10x": ten["rss_mb_tenths"],
                 "chains": once["chains"],
                 "chains_10x": ten["chains"],
                 "flood_alerts_per_s": flood["alerts_per_s"],
@@ -85,19 +87,19 @@ def main() -> None:
     )
 
 
-def _apart(kind: str, alerts: int) -> dict[str, float]:
+def _apart(kind: str, alerts: int) -> dict[str, Any]:
     print(f"{kind}: {alerts} alerts", file=sys.stderr)
     done = subprocess.run(
         [sys.executable, __file__, "--only", kind, "--alerts", str(alerts)],
         check=True,
         stdout=subprocess.PIPE,
     )
-    found: dict[str, float] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     print(found, file=sys.stderr)
     return found
 
 
-def measure(kind: str, count: int) -> dict[str, float]:
+def measure(kind: str, count: int) -> dict[str, Any]:
     """Link `count` alerts; return rate, memory above the start's, chains and the time of single alerts."""
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)
@@ -125,7 +127,10 @@ def measure(kind: str, count: int) -> dict[str, float]:
     times.sort()
     return {
         "alerts_per_s": round(count / spent),
-        "rss_mb": round(max(rss), 1),
+        "rss_mb": round(rss[-1], 1),
+        "rss_mb_tenths": [
+            round(rss[max(0, len(rss) * tenth // 10 - 1)], 1) for tenth in range(1, 11)
+        ],
         "chains": len(chains),
         "p50_us": round(times[len(times) // 2] * 1e6, 1),
         "p99_us": round(times[len(times) * 99 // 100] * 1e6, 1),
