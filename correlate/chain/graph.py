@@ -1,4 +1,4 @@
-"""The graph of one site: runs, what joins them, and what is known of the things they share.
+"""The graph of one site: what alerts and observations make of its runs, and when those are over; `ties` joins them.
 
 Every operation keeps one promise: what the graph holds is a function of the set of alerts and observations it
 took, not of their order, as long as no bound is passed. What passes a bound is counted in `lost`.
@@ -12,22 +12,18 @@ from collections.abc import Iterable
 from contract.event import Fields, Observation
 from contract.records import Alert, Entity
 from contract.timestamps import microseconds
-from correlate.chain.edges import Tie, strongest
 from correlate.chain.entities import entities_of
 from correlate.chain.holding import Holding
-from correlate.chain.joining import Joining
-from correlate.chain.knots import Change, Weave
-from correlate.chain.postings import Postings
+from correlate.chain.knots import Change
 from correlate.chain.regain import Regain, concerned
-from correlate.chain.resting import Rest, Resting
-from correlate.chain.runs import Knot, Member, Reach, Run
+from correlate.chain.runs import Knot, Member, Run
 from correlate.chain.settings import LinkSettings
 from correlate.chain.signature import facts_of, member_of, sign
 from correlate.chain.stages import ATTESTATION_RESULT
 from correlate.chain.surroundings import Surroundings
+from correlate.chain.ties import Ties
 from correlate.chain.trust import Trust
 from correlate.chain.weighing import Weighing
-from correlate.chain.words import Words
 
 
 class Graph:
@@ -37,9 +33,11 @@ class Graph:
         held: its runs.
         around: what is known of the things they name.
         weighing: how unusual they are.
+        ties: which edges hold between them; of these:
         postings: through what they can be joined.
-        weave: which of them edges hold together.
+        resting: members of crowds that nobody asks for.
         words: what persons said of them.
+        weave: which of them edges hold together.
         trust, regain: what attestation said.
         gone: retracted alerts: revision and time of the retraction, so that an older revision stays out.
         changed_gone: of these, since the snapshot took them.
@@ -52,11 +50,9 @@ class Graph:
         self.held = Holding(settings)
         self.around = Surroundings(settings)
         self.weighing = Weighing(settings)
-        self.postings = Postings(settings.crowd, microseconds(settings.lifetime))
-        self._joining = Joining(self.postings, self.around.hubs, microseconds(settings.lifetime))
-        self.resting = Resting(self.postings, self.weighing.baseline, self.around, settings)
-        self.words = Words()
-        self.weave = Weave(self._ties, settings.max_chain_runs, self._sides)
+        self.ties = ties = Ties(self.held, self.around, self.weighing, settings)
+        self.postings, self.resting = ties.postings, ties.resting
+        self.words, self.weave = ties.words, ties.weave
         self.trust = Trust()
         self.regain = Regain(self.trust, microseconds(settings.regain))
         self.gone: dict[str, tuple[int, int]] = {}
@@ -67,8 +63,8 @@ class Graph:
 
     def take(self, alert: Alert, change: Change) -> Run | None:
         """Take an alert, a revision or a retraction; return the run it is in when it is only a repetition."""
-        if (rest := self.resting.of_alert(alert.id)) is not None:
-            self._wake([rest], change)  # something newer is said of it
+        if (rest := self.resting.rests.of_alert(alert.id)) is not None:
+            self.ties.wake([rest], change)  # something newer is said of it
         known = self.held.by_alert.get(alert.id)
         stale = self.gone.get(alert.id, (0, 0))[0]
         if known is not None:
@@ -88,8 +84,8 @@ class Graph:
         if known is not None and known.signature != signature:
             self._lose(known, alert.id, change)
             known = None
-        if (rest := self.resting.of_signature(signature)) is not None:
-            self._wake([rest], change)
+        if (rest := self.resting.rests.of_signature(signature)) is not None:
+            self.ties.wake([rest], change)
         run = known or self.held.find(signature, member)
         if run is not None:
             return self._repeat(run, member, change)
@@ -103,9 +99,9 @@ class Graph:
         """Take what an event tells beside any alert."""
         self.weighing.baseline.start(seen.time_us)
         fresh = self.around.learn(seen)
-        self._wake(map(self.resting.of_key, fresh), change)
+        self.ties.wake(map(self.resting.rests.of_key, fresh), change)
         runs = {run for key in fresh for run in self.postings.at(key)}
-        self._reach_again(runs | self._renamed(seen.fields, seen.time_us, change), change)
+        self.ties.reach_again(runs | self._renamed(seen.fields, seen.time_us, change), change)
         if ATTESTATION_RESULT in seen.fields:
             self._appraise(entities_of(seen.fields), seen.time_us, seen.fields, change)
 
@@ -129,28 +125,21 @@ class Graph:
         run.put(member, self._max_run_alerts)
         self.held.hold(run)
         self.weighing.learn(run)
-        self._appraise(run.signing, run.first_us, alert.fields, change)
         if "host.ip" in alert.fields:
-            self._reach_again(self._renamed(alert.fields, member.time_us, change) - {run}, change)
-        change.touched.add(self.weave.knot(run))
-        self._index(run, change)
+            self.ties.reach_again(
+                self._renamed(alert.fields, member.time_us, change) - {run}, change
+            )
+        self.ties.enter(run, change)
+        self._appraise(run.signing, run.first_us, alert.fields, change)
 
     def _renamed(self, fields: Fields, time_us: int, change: Change) -> set[Run]:
         """Learn who addresses are; return the runs that this may concern."""
         ips = self.around.rename(fields, time_us)
-        for ip in ips if self.resting else ():
-            self._wake([self.resting.of_key(f"ip|{ip}"), *self.resting.against(ip)], change)
+        for ip in ips if self.resting.rests else ():
+            self.ties.wake(
+                [self.resting.rests.of_key(f"ip|{ip}"), *self.resting.against(ip)], change
+            )
         return self.around.asking(ips)
-
-    def _wake(self, rests: Iterable[Rest | None], change: Change) -> None:
-        """Make runs of members of crowds that were at rest."""
-        for rest in list(dict.fromkeys(rests)):
-            if rest is not None:
-                run = self.resting.wake(rest, self.held.number())
-                self.held.hold(run)
-                self.weighing.hold(run)
-                change.touched.add(self.weave.knot(run))
-                self._index(run, change)
 
     def hold(self, run: Run) -> None:
         """Put back a run that was held: indexed, in no knot yet."""
@@ -182,8 +171,7 @@ class Graph:
             change.touched |= {one.knot for one in around}
             self.weave.retie(around, change)
         if run.head != head or (reaches and self.around.reach(run) != run.reach):
-            change.touched.add(run.knot)
-            self._reindex(run, change)
+            self.ties.again(run, change)
         return run
 
     def _bridge(self, run: Run, other: Run, change: Change) -> None:
@@ -195,8 +183,7 @@ class Graph:
             if member.id in run.members:
                 self.held.by_alert[member.id] = run
         run.folded += other.folded
-        change.touched.add(run.knot)
-        self._reindex(run, change)
+        self.ties.again(run, change)
 
     def _lose(self, run: Run, alert: str, change: Change) -> None:
         """Take one alert out of its run; the run may split where it held two parts together."""
@@ -206,11 +193,10 @@ class Graph:
         if not rest:
             self.remove(run, change)
             return
-        change.touched.add(run.knot)
         parts = self.held.parts(rest)
         run.members = {one.id: one for one in parts[0]}
         run.measure()
-        self._reindex(run, change)
+        self.ties.again(run, change)
         for members in parts[1:]:
             twin = Run(
                 self.held.number(), run.signature, run.rule, run.tactics, run.techniques,
@@ -220,80 +206,13 @@ class Graph:
             twin.measure()
             self.held.hold(twin)
             self.weighing.learn(twin)
-            change.touched.add(self.weave.knot(twin))
-            self._index(twin, change)
+            self.ties.enter(twin, change)
 
     def remove(self, run: Run, change: Change) -> None:
         """Take a run out as if its alerts had never come."""
         self.held.let_go(run)
         self.around.leave(run)
-        disturbed = self.postings.remove(run).union(self.weighing.take_back(run))
-        self.weave.drop(run, change)
-        self.weave.retie(disturbed - {run}, change)
-        self._wake(self.resting.uneasy(run.rule.id, run.reach), change)
-
-    # -------------------------------------------------------------- edges
-
-    def _ties(self, run: Run) -> dict[Run, tuple[Tie, ...]]:
-        found = self._joining.ties(run)
-        for other, ties in self.weighing.ties(run).items():
-            found[other] = tuple(sorted((*found.get(other, ()), *ties), key=strongest))
-        for alert, tie in self.words.joined(run.members):
-            told = self.held.by_alert.get(alert)
-            if told is not None and told is not run:
-                found[told] = tuple(sorted((*found.get(told, ()), tie), key=strongest))
-        return found
-
-    def _sides(self, run: Run) -> dict[str, int]:
-        return self.words.sides(run.members)
-
-    def _reach_again(self, runs: Iterable[Run], change: Change) -> None:
-        """Join anew the runs that something new can be reached from."""
-        for run in sorted(runs):
-            if run.number in self.held.runs and self.around.reach(run) != run.reach:
-                change.touched.add(run.knot)
-                self._reindex(run, change)
-
-    def _index(self, run: Run, change: Change) -> None:
-        run.reach = self.around.reach(run)
-        self._call(run, change)
-        disturbed, lost = self.postings.add(run)
-        if disturbed:
-            self.weave.retie({run, *disturbed, *(one for one, _, _ in lost)}, change)
-        else:
-            self.weave.tie(run, change)
-            self.weave.retie(
-                {one for one, other, key in lost if not self.weave.spare(one, other, key, run)},
-                change,
-            )
-        run.grown = False
-
-    def _reindex(self, run: Run, change: Change) -> None:
-        before, reach = run.reach, self.around.reach(run)
-        stays = _places(before) & _places(reach) if run.posted == run.order else frozenset()
-        disturbed = self.postings.remove(run, stays)
-        run.reach = reach
-        self._call(run, change)
-        more, lost = self.postings.add(run, stays)
-        self.weave.retie({run, *disturbed, *more, *(one for one, _, _ in lost)}, change)
-        run.grown = False
-        self.held.changed[run.number] = run
-        self._wake(self.resting.uneasy(run.rule.id, before), change)
-
-    def _call(self, run: Run, change: Change) -> None:
-        """Wake whom a run can be joined to."""
-        if self.resting:
-            self._wake((self.resting.of_key(reach.key) for reach in run.reach), change)
-
-    def settle(self, knot: Knot, change: Change) -> None:
-        """Look again for the edges of runs that grew."""
-        grown = [run for run in knot.runs if run.grown]
-        if grown:
-            change.touched.add(knot)
-            self.weave.retie(grown, change)
-        for run in grown:
-            run.grown = False
-            self.held.changed[run.number] = run
+        self.ties.leave(run, change)
 
     # -------------------------------------------------------------- time
 
@@ -351,7 +270,3 @@ class Graph:
         for alert in [one for one, (_, at_us) in self.gone.items() if at_us < old_us]:
             del self.gone[alert]
             self.changed_gone.add(alert)
-
-
-def _places(reaches: Iterable[Reach]) -> frozenset[tuple[str, str]]:
-    return frozenset((reach.key, reach.side) for reach in reaches)

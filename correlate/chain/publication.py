@@ -88,7 +88,7 @@ class Publication:
                     continue
                 self._changed.add(knot.number)
                 change = Change()
-                self._graph.settle(knot, change)
+                self._graph.ties.settle(knot, change)
                 if change.touched:
                     out.extend(self.settle(change, now_us, at_due=True))
                 else:

@@ -10,15 +10,15 @@ Members that began in one minute are as unusual as each other, so they are weigh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-from contract.records import Alert, Entity, Level, Rule
+from contract.records import Alert, Entity, Rule
 from contract.timestamps import microseconds
 from correlate.chain.baseline import Baseline
-from correlate.chain.habits import SLOT_US, Rarity, slot_of
+from correlate.chain.habits import SLOT_US, slot_of
 from correlate.chain.postings import Place, Postings
+from correlate.chain.rests import Group, Kind, Rest, Rests
 from correlate.chain.runs import Member, Reach, Run
 from correlate.chain.settings import LinkSettings
 from correlate.chain.signature import facts_of
@@ -28,52 +28,8 @@ from correlate.chain.surroundings import Surroundings
 _ADDRESSED: Final = frozenset({"host.ip", ATTESTATION_RESULT})
 """Fields by which an alert says more than whom it is about."""
 
-GROUP: Final = 256
-"""Members that are stored as one part."""
-
 PLAIN: Final = frozenset({"ip", "mac", "flow", "domain", "url"})
 """Types that an alert may name and rest: they join by what they are, not by what else the alert says."""
-
-
-class Kind(NamedTuple):
-    """What members of a group have in common; stored as a list in this order.
-
-    Attributes:
-        place: their crowd's column.
-        target: the address against which they go.
-        rule: id, name and level.
-        minute_us: in which they began.
-    """
-
-    place: Place
-    target: str
-    rule: tuple[str, str, Level]
-    tactics: tuple[str, ...]
-    techniques: tuple[str, ...]
-    minute_us: int
-
-
-@dataclass(slots=True, eq=False)
-class Rest:
-    """One member: what its run is made of. `keys` are the things by which it can be asked for."""
-
-    signature: str
-    signing: tuple[Entity, ...]
-    facts: dict[str, Any]
-    member: Member
-    keys: tuple[str, ...]
-    group: Group
-
-
-@dataclass(slots=True, eq=False)
-class Group:
-    """Members of one kind and minute; `is_ripe` once nothing that is late can change how unusual they are."""
-
-    number: int
-    kind: Kind
-    rarity: Rarity
-    is_ripe: bool = False
-    rests: dict[str, Rest] = field(default_factory=dict)
 
 
 class Resting:
@@ -86,8 +42,8 @@ class Resting:
         settings: bounds and spans.
 
     Attributes:
-        changed: numbers of groups since the snapshot took them.
-        lost: members that the bound put out.
+        rests: the members.
+        lost: how many the bound put out.
     """
 
     def __init__(
@@ -100,19 +56,9 @@ class Resting:
         self._bound = settings.max_resting
         self._lateness_us = microseconds(settings.lateness)
         self._over_us = microseconds(settings.lifetime) + self._lateness_us
-        self._groups: dict[int, Group] = {}
-        self._filling: dict[Kind, Group] = {}
-        self._by_alert: dict[str, Rest] = {}
-        self._by_signature: dict[str, Rest] = {}
-        self._by_key: dict[str, Rest] = {}
-        self._by_place: dict[Place, dict[Group, None]] = {}
         self._ends: list[tuple[int, int]] = []
-        self._next = 1
-        self.changed: set[int] = set()
+        self.rests = Rests()
         self.lost = 0
-
-    def __len__(self) -> int:
-        return len(self._by_alert)
 
     # -------------------------------------------------------------- to rest
 
@@ -139,17 +85,17 @@ class Resting:
             alert.techniques,
             minute_us,
         )
-        group = self._filling.get(kind)
-        if group is None or len(group.rests) >= GROUP:
+        group = self.rests.filling(kind)
+        if group is None:
             rarity = self._baseline.learn(target, rule.id, member.time_us)
-            group = self._filling[kind] = self._hold(Group(self._next, kind, rarity))
+            group = self.rests.begin(kind, rarity)
+            self._await(group)
         else:
             self._baseline.count(target, rule.id, minute_us, group.rarity)
-        self._enter(Rest(signature, signing, facts_of(alert), member, keys, group))
+        self.rests.put(Rest(signature, signing, facts_of(alert), member, keys, group))
         self._postings.open(place).tally(self._postings.slot_at(member.time_us), 1)
-        self.changed.add(group.number)
-        while len(self._by_alert) > self._bound:
-            self.lost += self._end(self._groups[self._oldest()])
+        while len(self.rests) > self._bound and (oldest := self.rests.oldest()) is not None:
+            self.lost += self._end(oldest)
         return True
 
     def _crowd_of(
@@ -188,45 +134,24 @@ class Resting:
             if kind == "ip" and (bound := self._around.key_of(value, time_us)) != key:
                 keys.append(bound)
         if any(
-            one in self._by_key or self._postings.at_any(one) or self._around.leads(one)
+            self.rests.of_key(one) is not None
+            or self._postings.at_any(one)
+            or self._around.leads(one)
             for one in keys
         ):
             return ()
         return tuple(keys)
 
-    def _hold(self, group: Group) -> Group:
-        self._groups[group.number] = group
-        self._next = max(self._next, group.number + 1)
-        self._by_place.setdefault(group.kind.place, {})[group] = None
+    def _await(self, group: Group) -> None:
         # Ripe first, over later: both are told by the one heap.
         wait_us = self._over_us if group.is_ripe else self._lateness_us
         heappush(self._ends, (group.kind.minute_us + SLOT_US + wait_us, group.number))
-        return group
-
-    def _enter(self, rest: Rest) -> None:
-        rest.group.rests[rest.member.id] = rest
-        self._by_alert[rest.member.id] = rest
-        self._by_signature[rest.signature] = rest
-        for key in rest.keys:
-            self._by_key[key] = rest
 
     # -------------------------------------------------------------- who wakes
 
-    def of_alert(self, alert: str) -> Rest | None:
-        """Return the member that an alert is."""
-        return self._by_alert.get(alert)
-
-    def of_signature(self, signature: str) -> Rest | None:
-        """Return the member that an alert of a signature may repeat."""
-        return self._by_signature.get(signature)
-
-    def of_key(self, key: str) -> Rest | None:
-        """Return the member that names a thing."""
-        return self._by_key.get(key)
-
     def against(self, ip: str) -> Iterator[Rest]:
         """Yield the members whose target an address is, and is not known by the name of their crowd. O(groups + theirs)."""
-        for group in self._groups.values():
+        for group in self.rests:
             if group.kind.target == ip:
                 for rest in group.rests.values():
                     if self._around.key_of(ip, rest.member.time_us) != group.kind.place[0]:
@@ -235,10 +160,10 @@ class Resting:
     def uneasy(self, rule: str, reaches: Iterable[Reach]) -> list[Rest]:
         """Return the members that are in no crowd any more, now that a run of theirs is gone from these things."""
         found: list[Rest] = []
-        for reach in reaches if self._by_alert else ():
+        for reach in reaches if self.rests else ():
             place = (reach.key, reach.side, rule)
             column = self._postings.column(*place)
-            for group in self._by_place.get(place, ()):
+            for group in self.rests.at(place):
                 if column is not None:
                     found.extend(
                         rest
@@ -260,29 +185,8 @@ class Resting:
         run.rarity, run.noted_us = group.rarity, member.time_us
         run.ripe_us = None if group.is_ripe else member.time_us + self._lateness_us
         self._postings.open(kind.place).tally(self._postings.slot_at(member.time_us), -1)
-        self._leave(rest)
-        del group.rests[member.id]
-        self.changed.add(group.number)
-        if not group.rests:
-            self._drop(group)
+        self.rests.take_out(rest)
         return run
-
-    def _leave(self, rest: Rest) -> None:
-        del self._by_alert[rest.member.id]
-        if self._by_signature.get(rest.signature) is rest:
-            del self._by_signature[rest.signature]
-        for key in rest.keys:
-            if self._by_key.get(key) is rest:
-                del self._by_key[key]
-
-    def _drop(self, group: Group) -> None:
-        del self._groups[group.number]
-        if self._filling.get(group.kind) is group:
-            del self._filling[group.kind]
-        groups = self._by_place[group.kind.place]
-        del groups[group]
-        if not groups:
-            del self._by_place[group.kind.place]
 
     # -------------------------------------------------------------- time
 
@@ -293,13 +197,14 @@ class Resting:
     @property
     def oldest_us(self) -> int | None:
         """When the oldest member began, to the minute; None where none rests."""
-        return min((group.kind.minute_us for group in self._groups.values()), default=None)
+        oldest = self.rests.oldest()
+        return None if oldest is None else oldest.kind.minute_us
 
     def pass_time(self, now_us: int) -> None:
         """Weigh for good what is ripe, and forget what is over."""
         while self._ends and self._ends[0][0] <= now_us:
             _, number = heappop(self._ends)
-            group = self._groups.get(number)
+            group = self.rests.group(number)
             if group is None:
                 continue
             if group.is_ripe:
@@ -311,8 +216,8 @@ class Resting:
         target, minute_us = group.kind.target, group.kind.minute_us
         rule, *_ = group.kind.rule
         group.is_ripe = True
-        self.changed.add(group.number)
-        heappush(self._ends, (minute_us + SLOT_US + self._over_us, group.number))
+        self.rests.changed.add(group.number)
+        self._await(group)
         rarity = self._baseline.again(target, rule, minute_us)
         if rarity is None or rarity == group.rarity:
             return
@@ -324,27 +229,18 @@ class Resting:
 
     def _end(self, group: Group) -> int:
         """Let go of a group whose time is over; its members go on to count towards crowds. Return how many they were."""
-        for rest in group.rests.values():
-            self._leave(rest)
+        members = list(group.rests.values())
+        for rest in members:
+            self.rests.take_out(rest)
             self._postings.end(group.kind.place, self._postings.slot_at(rest.member.time_us))
-        self._drop(group)
-        self.changed.add(group.number)
-        count, group.rests = len(group.rests), {}
-        return count
-
-    def _oldest(self) -> int:
-        return min(self._groups.values(), key=lambda one: (one.kind.minute_us, one.number)).number
+        return len(members)
 
     # -------------------------------------------------------------- state
 
-    def group(self, number: int) -> Group | None:
-        """Return a group; None when it is gone."""
-        return self._groups.get(number)
-
     def restore(self, group: Group) -> None:
         """Put back a group with its members."""
-        self._filling[group.kind] = self._hold(group)
-        for rest in list(group.rests.values()):
-            self._enter(rest)
-            slot = self._postings.slot_at(rest.member.time_us)
-            self._postings.open(group.kind.place).tally(slot, 1)
+        self.rests.hold(group)
+        self._await(group)
+        column = self._postings.open(group.kind.place)
+        for rest in group.rests.values():
+            column.tally(self._postings.slot_at(rest.member.time_us), 1)

@@ -16,7 +16,7 @@ from correlate.chain.edges import CODE_OF, EDGE_OF, Tie
 from correlate.chain.entities import entity
 from correlate.chain.graph import Graph
 from correlate.chain.habits import Rarity
-from correlate.chain.resting import Group, Kind, Rest
+from correlate.chain.rests import Group, Kind, Rest
 from correlate.chain.runs import Knot, Member, Reach, Run
 
 VERSION: Final = 1
@@ -75,7 +75,7 @@ def _known(graph: Graph) -> Iterator[tuple[str, set[Any], Callable[[Any], dict[s
     around, baseline = graph.around, graph.weighing.baseline
     yield "gone", graph.changed_gone, lambda one: _row(graph.gone.get(one))
     yield "crowd", graph.postings.changed, lambda one: _row(graph.postings.part(one))
-    yield "rest", graph.resting.changed, lambda one: _rest(graph.resting.group(one))
+    yield "rest", graph.resting.rests.changed, lambda one: _rest(graph.resting.rests.group(one))
     yield "word", graph.words.changed, lambda one: _row(graph.words.part(one))
     yield "base", baseline.changed, baseline.part
     yield "seen", around.relations.changed, lambda one: _rows(around.relations.part(one))

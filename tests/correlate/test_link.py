@@ -17,7 +17,7 @@ from contract.ports import Logic, Momentary
 from contract.records import Alert, Chain, Level, Rule
 from contract.timestamps import from_datetime
 from correlate.chain.entities import entities_of
-from correlate.chain.resting import Rest
+from correlate.chain.rests import Rest
 from correlate.chain.runs import Knot, Run
 from correlate.chain.settings import LinkSettings
 from correlate.link import link
@@ -197,6 +197,17 @@ def test_trust_that_is_lost_again_is_told() -> None:
     passes = [appraisal(minutes) for minutes in range(6, 60)]
     told = trusted([*passes, appraisal(61, "fail")])
     assert told[-2:] == [(TARGET, "agent-1"), ()]
+
+
+def test_an_alert_by_which_trust_is_lost_again_is_linked() -> None:
+    """The alert that says so is itself one of those whose chain its result concerns."""
+    passes = [appraisal(minutes) for minutes in range(6, 60)]
+    (failed,) = [one for one in intrusion() if one.id == "ima"]
+    again = alert("again", "attestation.ima.x", 61 * 60, failed.fields, level="critical")
+    told = [one for one in play([*intrusion(), *passes, again]) if isinstance(one, Chain)]
+    assert [one.value for one in told[-2].trusted] == [TARGET, "agent-1"]
+    assert told[-1].trusted == ()
+    assert "again" in told[-1].alerts
 
 
 def test_the_order_of_appraisals_does_not_change_who_is_trusted_in_the_end() -> None:
