@@ -319,7 +319,7 @@ def test_alert_on_the_same_target_from_elsewhere_is_left_out_with_a_reason() -> 
 def test_left_out_alerts_say_what_kept_each_out_and_are_told_once_with_their_number() -> None:
     said = [
         alert("z1", "Other", 30, {"host.name": "web", "process.entity_id": "p9"}),
-        alert("z2", "Late", 3 * 86_400, peers("203.0.113.7", "10.0.0.77")),
+        alert("z2", "Late", 13 * 3_600, peers("203.0.113.7", "10.0.0.77")),
         alert("z3", "Blind", 40, {"host.name": "web"}),
         alert("z4", "Blind", 50, {"host.name": "web"}).model_copy(update={"rule": Rule(id="rule-z3", name="Blind", level="high")}),
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from contract.event import Notice
 from contract.ports import Logic
 from contract.records import Alert, Chain, Correction, Rule
 from contract.timestamps import from_datetime
+from correlate.chain import correct
 from correlate.chain.entities import entities_of
 from correlate.chain.settings import LinkSettings
 from correlate.link import link
@@ -225,3 +226,21 @@ def test_what_comes_after_a_word_finds_its_place_in_any_order(
         }
 
     assert told(items, restarted=False) == told(mixed, restarted=restart)
+
+
+def test_so_many_corrections_hold_and_no_more_until_some_are_undone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(correct, "MAX_WORDS", 1)
+    play = merged(Play())
+    third = alert("c1", 40, "198.51.100.99", "10.0.0.7")
+    play.take(third)
+    more = {"chain": play.of("a1").id, "other": play.of("c1").id}
+    play.take(word("w2", "merge", **more))
+    assert [(one.name, one.text) for one in play.notices] == [
+        ("link_corrections_refused", "merge by wanda: 1 corrections are in force; undo some")
+    ]
+    play.take(
+        word("w3", "undo", other="w1"), word("w4", "merge", **{**more, "chain": play.of("a1").id})
+    )
+    assert frozenset({"a1", "a2", "c1"}) in play.groups()

@@ -12,7 +12,7 @@ from contract.event import Observation
 from contract.records import Alert, Chain, Rule
 from correlate.chain.baseline import Baseline
 from correlate.chain.entities import entities_of
-from correlate.chain.identity import Identity
+from correlate.chain.identity import Identity, claims
 from correlate.chain.relations import CHUNK, Relations, command_path, relations_of
 from correlate.chain.trust import FAILED, HALF_LIFE_US, PASSED, UNKNOWN, Trust
 from correlate.link import link
@@ -215,6 +215,22 @@ def test_binding_learnt_soon_after_holds_for_before_and_an_old_one_ends() -> Non
     assert identity.host_at("10.0.0.5", HOUR_US // 2) is not None
     assert identity.host_at("10.0.0.5", 30 * HOUR_US) is None
     assert not identity.bind("10.0.0.5", HOUR_US + 5, "web", "host")
+
+
+def test_a_connection_binds_an_address_only_where_the_host_tells_it_with_the_process() -> None:
+    told = {
+        "host.name": "ws5",
+        "process.pid": 7,
+        "network.direction": "egress",
+        "source.ip": "10.0.0.5",
+    }
+    assert list(claims(told)) == [("10.0.0.5", "ws5", "connection")]
+    assert list(claims({**told, "network.direction": "ingress", "destination.ip": "10.0.0.6"})) == [
+        ("10.0.0.6", "ws5", "connection")
+    ]
+    for missing in ("host.name", "process.pid", "network.direction"):
+        assert not list(claims({name: told[name] for name in told if name != missing}))
+    assert not list(claims({**told, "source.ip": "fe80::1"}))
 
 
 def test_host_alert_and_attack_on_its_address_join_by_the_binding() -> None:
