@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from contract.event import Event
 from contract.ports import Batch, Confirmed, Meter, Source
@@ -24,6 +24,9 @@ from runtime.settings import Settings, SourceConfig
 
 SLICE = 200
 """Records taken before other tasks get a turn: about 5 ms."""
+
+RECORD_BYTES: Final = 4_096
+"""What is read ahead is bounded by `engine.queue_records`, of which a long record counts one more for each of these."""
 
 Take: TypeAlias = Callable[[Event | DeadLetter, Batch, int], None]
 Open: TypeAlias = Callable[[SourceConfig], Source]
@@ -207,7 +210,8 @@ class Reception:
             await self._is_restored.wait()
         position = self.intakes[name].resume_at if self._is_restored.is_set() else None
         async for batch in source.batches(position):
-            await self._queue.put(Read(name, batch), len(batch.records), name)
+            size = len(batch.records) + sum(map(len, batch.records)) // RECORD_BYTES
+            await self._queue.put(Read(name, batch), size, name)
         await self._queue.put(Ended(name), 1, name)
 
     async def _take_all(self, read: Read, items: Iterator[Event | DeadLetter]) -> None:

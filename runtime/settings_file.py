@@ -52,7 +52,8 @@ class EngineSettings(Part):
         idle_after: a source silent for so long holds back nobody's time.
         epoch: longest time between two commits.
         epoch_records: most raw records between two commits.
-        queue_records: raw records read ahead of the engine, over all sources but those that wait for another.
+        queue_records: raw records read ahead of the engine, over all sources but those that wait for another; a long one
+            counts one more for each 4 KiB, so that memory is bounded too.
         stop_on_broken_rules: `opsonin run` refuses to start while a rule, pattern or playbook is broken; false leaves
             it out and goes on.
         stop_at_end: end when every source has ended (files that are not followed).

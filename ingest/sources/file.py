@@ -281,7 +281,7 @@ class FileSource:
         if tail.cut:
             self._meter.add("dropped_bound", tail.cut, source=self._name)
             tail.cut = 0
-        self._has_more = not self._has_caught_up or len(lines) >= self._settings.batch_records
+        self._has_more = not self._has_caught_up or tail.has_more
         position = self._position()
         sender = str(tail.path)
         return Batch(self._name, lines, self._now_us(), position, sender, self._has_more)

@@ -26,6 +26,7 @@ from ingest.streams.http_forms import FORMS, Acks
 from ingest.streams.http_token import is_carried, read_token
 from ingest.streams.otlp import PROTOBUF
 from ingest.streams.packing import TooLargeError, unpack
+from ingest.streams.room import FullError, Room, read_body
 from ingest.streams.senders import Senders
 from ingest.streams.tls import TlsSettings, is_named, server_context
 from ingest.streams.unwrap import unwrap
@@ -58,6 +59,7 @@ class HttpSettings(BaseModel):
         whole: each body is one record, whatever it holds (binary evidence).
         max_body_bytes: unpacked; longer bodies are answered 413.
         max_waiting: posts that wait for the engine; further ones are answered 429.
+        max_held_bytes: of bodies, over all posts that are read or wait; a post that passes it is answered 429.
         senders: networks that are heard; none: all. Others are answered 403.
         max_per_sender_per_s: records a second taken of one sender, who is answered 429 and when to come again; none: any
             number.
@@ -78,6 +80,7 @@ class HttpSettings(BaseModel):
     whole: bool = False
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 * 1024 * 1024
     max_waiting: Annotated[int, Field(ge=1, le=10_000)] = 256
+    max_held_bytes: Annotated[int, Field(ge=4096, le=1 << 36)] = 256 * 1024 * 1024
     senders: tuple[IPv4Network | IPv6Network, ...] = ()
     max_per_sender_per_s: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     tls: TlsSettings | None = None
@@ -115,6 +118,7 @@ class HttpSource:
         self._count = 0
         self._form = FORMS[settings.form]
         self._under_way = 0
+        self._room = Room(settings.max_held_bytes)
         self._acked = 0
         self._is_closed = False
 
@@ -125,7 +129,7 @@ class HttpSource:
 
     async def batches(self, position: Any) -> AsyncIterator[Batch]:
         """Yield one batch a post until closed."""
-        application = web.Application(client_max_size=self._settings.max_body_bytes)
+        application = web.Application()
         base = self._settings.path.rstrip("/")
         for path in self._form.posts:
             application.router.add_post(base + path or "/", self._post)
@@ -173,31 +177,17 @@ class HttpSource:
             return self._refuse(429, "too many posts wait", {"Retry-After": _RETRY_AFTER_S})
         self._under_way += 1
         try:
-            return await self._take(request)
+            with self._room.share() as hold:
+                return await self._take(request, hold)
+        except (TimeoutError, ParseError, FullError) as error:
+            return self._refused(error)
         finally:
             self._under_way -= 1
 
-    async def _take(self, request: web.Request) -> web.Response:
-        bound = self._settings.max_body_bytes
-        try:
-            async with asyncio.timeout(READ_S):
-                packed = await request.read()
-            body = unpack(packed, request.headers.get("Content-Encoding", ""), bound)
-        except (web.HTTPRequestEntityTooLarge, TooLargeError):
-            return self._refuse(413, f"the bound of a body is {bound} bytes, unpacked", {})
-        except ParseError as error:
-            return self._refuse(415, str(error), {})
-        except TimeoutError:
-            return self._refuse(408, f"a body has {READ_S:.0f} seconds", {"Connection": "close"})
-        settings = self._settings
-        records, answer = self._form.cut(
-            body, request.path, request.content_type, envelope=settings.envelope
-        )
-        if settings.whole:
-            records = [body] if body else []
-        elif settings.unwrap:
-            records = unwrap(records, settings.unwrap)
-        self._meter.add("bytes_read", len(body), source=self._name)
+    async def _take(self, request: web.Request, hold: Callable[[int], None]) -> web.Response:
+        packed = await read_body(request, self._settings.max_body_bytes, READ_S, hold)
+        records, answer = self._cut(request, packed, hold)
+        del packed
         if records:
             self._meter.add("records_read", len(records), source=self._name)
             await self._durable(records, request)
@@ -209,6 +199,24 @@ class HttpSource:
         ):  # an answer without a word is what protobuf writes of it
             return web.Response(body=b"", content_type=PROTOBUF)
         return web.json_response(answer, headers=self._form.headers)
+
+    def _cut(
+        self, request: web.Request, packed: bytes, hold: Callable[[int], None]
+    ) -> tuple[list[bytes], dict[str, Any]]:
+        """Return the records of a body, and the answer once they are durable."""
+        settings = self._settings
+        coding = request.headers.get("Content-Encoding", "")
+        body = unpack(packed, coding, settings.max_body_bytes)
+        hold(max(0, len(body) - len(packed)))
+        records, answer = self._form.cut(
+            body, request.path, request.content_type, envelope=settings.envelope
+        )
+        if settings.whole:
+            records = [body] if body else []
+        elif settings.unwrap:
+            records = unwrap(records, settings.unwrap)
+        self._meter.add("bytes_read", len(body), source=self._name)
+        return records, answer
 
     async def _durable(self, records: list[bytes], request: web.Request) -> None:
         """Hand records over and wait until they are durable."""
@@ -228,9 +236,10 @@ class HttpSource:
         if (refused := self._unwelcome(request)) is not None:
             return refused
         try:
-            async with asyncio.timeout(READ_S):
-                asked = msgspec.json.decode(await request.read(), type=Acks).acks
-        except (msgspec.DecodeError, web.HTTPRequestEntityTooLarge):
+            with self._room.share() as hold:
+                said = await read_body(request, self._settings.max_body_bytes, READ_S, hold)
+            asked = msgspec.json.decode(said, type=Acks).acks
+        except (msgspec.DecodeError, TooLargeError, FullError):
             return self._refuse(400, 'expected {"acks": [numbers]}', {})
         except TimeoutError:
             return self._refuse(408, f"a body has {READ_S:.0f} seconds", {"Connection": "close"})
@@ -263,6 +272,21 @@ class HttpSource:
             request.headers.get(header, ""),
             is_authorization=header.lower() == "authorization",
         )
+
+    def _refused(self, error: Exception) -> web.Response:
+        """Return what is said of a body that could not be taken."""
+        match error:
+            case TimeoutError():
+                close = {"Connection": "close"}
+                return self._refuse(408, f"a body has {READ_S:.0f} seconds", close)
+            case TooLargeError():
+                bound = self._settings.max_body_bytes
+                return self._refuse(413, f"the bound of a body is {bound} bytes, unpacked", {})
+            case FullError():
+                later = {"Retry-After": _RETRY_AFTER_S}
+                return self._refuse(429, "too many bytes of posts wait", later)
+            case _:
+                return self._refuse(415, str(error), {})
 
     def _refuse(self, status: int, reason: str, headers: dict[str, str]) -> web.Response:
         self._meter.add("http_refused", source=self._name, status=str(status))

@@ -12,6 +12,8 @@ from typing import BinaryIO, Final, cast
 from ingest.streams.place import HEAD_BYTES, Place, head_of, last_of
 
 _CHUNK_BYTES: Final = 262_144
+MAX_BATCH_BYTES: Final = 16_777_216
+"""Of the lines handed over at once, however many are asked for."""
 
 
 class Tail:
@@ -27,6 +29,7 @@ class Tail:
         is_packed: a gzip file; read once, never followed.
         stood: how much stood in the file when reading began, where that is to be read before another file has its turn.
         is_behind: its turn ended before its lines did.
+        has_more: what was asked for came before the end was reached.
 
     Raises:
         OSError: the file cannot be opened.
@@ -38,6 +41,7 @@ class Tail:
         self.is_packed = path.suffix == ".gz"
         self.stood = 0
         self.is_behind = False
+        self.has_more = False
         self._bound = max_record_bytes
         self._raw: BinaryIO = path.open("rb", buffering=0)
         status = os.fstat(self._raw.fileno())
@@ -71,21 +75,24 @@ class Tail:
         return self._place
 
     def lines(self, limit: int) -> list[bytes]:
-        """Return the next complete lines, at least one chunk's and about `limit`; empty: nothing new.
+        """Return the next complete lines, at least one chunk's and about `limit`, within `MAX_BATCH_BYTES`; empty: nothing new.
 
         Raises:
             OSError: reading failed; of a packed file also that it is damaged.
         """
         found: list[bytes] = []
-        while len(found) < limit:
+        size, chunk = 0, b""
+        while len(found) < limit and (size < MAX_BATCH_BYTES or not found):
             try:
                 chunk = self._file.read(_CHUNK_BYTES)
             except (EOFError, zlib.error) as error:
                 raise OSError(f"damaged gzip file: {error}") from error
             if not chunk:
                 break
+            size += len(chunk)
             self.bytes_read += len(chunk)
             self._take(chunk, found)
+        self.has_more = bool(chunk)
         return found
 
     def rest(self) -> list[bytes]:

@@ -15,6 +15,7 @@ from contract.errors import SettingsError, StoreError
 from contract.meter import MemoryMeter
 from contract.ports import Batch
 from ingest.sources.file import FileSettings, FileSource
+from ingest.streams import tail
 
 
 def source(path: Path, *, meter: MemoryMeter | None = None, **settings: Any) -> FileSource:
@@ -426,6 +427,18 @@ def test_an_overlong_line_is_cut_counted_and_held_in_little_memory(tmp_path: Pat
     assert [len(record) for record in records(batches)] == [1, 1001, 1]
     assert meter.total("dropped_bound") == 1
     assert read_once(path, batches[-1].position) == []
+
+
+def test_long_lines_are_handed_over_in_batches_of_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "MAX_BATCH_BYTES", 1_000_000)
+    path = tmp_path / "a.log"
+    path.write_bytes((b"x" * 300_000 + b"\n") * 20)
+    batches = read_once(path)
+    assert len(records(batches)) == 20
+    assert max(len(one.records) for one in batches) <= 5
+    assert all(one.has_more for one in batches[:-1])
 
 
 def test_what_cannot_be_read_is_said() -> None:

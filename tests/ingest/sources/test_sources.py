@@ -593,6 +593,49 @@ def test_http_refuses_what_is_too_large_packed_or_not() -> None:
     asyncio.run(run())
 
 
+def test_http_holds_no_more_bytes_of_all_posts_than_its_bound() -> None:
+    async def run() -> None:
+        settings, meter = HttpSettings(port=0, max_held_bytes=20_000), MemoryMeter()
+        source = HttpSource("web", settings, meter, now_us)
+        batches = source.batches(None)
+        pulled = asyncio.ensure_future(anext(batches))
+        await asyncio.sleep(0.05)
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{source.port}") as session:
+            posted = asyncio.create_task(session.post("/", data=b"x" * 15_000))
+            first = await pulled
+            for body, packed in ((b"x" * 6_000, {}), (gzip.compress(b"x" * 6_000), {"Content-Encoding": "gzip"})):  # fmt: skip
+                async with session.post("/", data=body, headers=packed) as refused:
+                    assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
+            source.confirm(first.position)
+            assert (await posted).status == 200
+            again = asyncio.create_task(session.post("/", data=b"x" * 25_000))  # larger, but alone
+            source.confirm((await anext(batches)).position)
+            assert (await again).status == 200
+            await source.close()
+            assert await anext(batches, None) is None
+        assert meter.total("http_refused") == 2
+
+    asyncio.run(run())
+
+
+def test_http_reads_nothing_of_a_body_that_says_it_is_too_large() -> None:
+    async def run() -> bytes:
+        settings = HttpSettings(port=0, max_body_bytes=10_000)
+        source = HttpSource("web", settings, MemoryMeter(), now_us)
+        batches = source.batches(None)
+        pulled = asyncio.ensure_future(anext(batches, None))
+        await asyncio.sleep(0.05)
+        reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10001\r\n\r\n")
+        line = await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
+        await source.close()
+        await pulled
+        return line
+
+    assert asyncio.run(run()).startswith(b"HTTP/1.1 413 ")
+
+
 def test_http_answers_only_when_the_records_are_durable() -> None:
     async def run() -> None:
         source = HttpSource("web", HttpSettings(port=0, max_waiting=1), MemoryMeter(), now_us)
