@@ -114,6 +114,18 @@ def _signature(fields: Fields) -> None:
         fields["rule.name"] = fields.pop(_TITLE)
 
 
+def _malware(fields: Fields) -> None:
+    """Let the rule of an alert be what was found; the firewall's rule only let the sensor look."""
+    found = fields.get("threat.software.name")
+    if not found:
+        return
+    if "rule.id" in fields:
+        fields[_OWN + "fw_rule_id"] = fields.pop("rule.id")
+    if policy := fields.pop("rule.name", None):
+        fields["rule.ruleset"] = policy
+    fields["rule.name"] = found
+
+
 def _duration(fields: Fields) -> None:
     seconds = fields.get("event.duration")
     if type(seconds) is int:
@@ -126,6 +138,7 @@ _STEPS: tuple[Step, ...] = (
     (("source.user.name",), _who),
     (("url.original", "url.domain"), _url),
     (("http.version",), _http),
+    (("threat.software.name",), _malware),
     ((_SIGNATURE, _TITLE), _signature),
     (("event.duration",), _duration),
 )

@@ -134,6 +134,8 @@ _FINDERS = tuple(
     re.compile(pattern).search
     for pattern in (
         r"[Uu]ser '(?P<user>[^']{1,128})'",
+        r"^User (?P<user>[\w.\-]{1,64}) logged in\b",
+        r"^BGP peer (?P<address>[0-9A-Fa-f:.]{3,45})\b",
         r"command '(?P<command>.*)'\s*$",
         r"\((?P<user>[\w.\-]{1,64})\) CMD \(\s*(?P<command>.*)\)\s*$",
         r"^(?P<user>[\w.\-]{1,64})@(?P<address>[0-9A-Fa-f:.]{3,45}) as [\w.\-]{1,64}: cmd='(?P<command>.*)'",

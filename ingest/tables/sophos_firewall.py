@@ -28,6 +28,7 @@ NAMES: Final = {
     "src_ip": "source.ip",
     "srcip": "source.ip",
     "sourceip": "source.ip",
+    "destinationip": "destination.ip",
     "client_ip": "source.ip",
     "ipaddress": "source.ip",
     "dst_ip": "destination.ip",
