@@ -197,7 +197,7 @@ def _place_of_site(example: Example, original: Example, site: Enrichment) -> _Pl
     if any(site.may_add(name) for name in names):
         return None
     holes, fixed = [], b""
-    for name, kinds in (("source.ip", "46"), ("destination.ip", "46"), ("host.name", "Wh")):
+    for name, kinds in (("source.ip", "46"), ("destination.ip", "46"), ("host.name", "WhA")):
         text = fields.get(name)
         if text is not None and type(text) is not str:
             return None

@@ -34,6 +34,7 @@ pub fn markup_end(raw: &[u8], at: usize) -> Option<usize> {
         return None;
     }
     loop {
+        end += plain(&raw[end..]);
         match raw.get(end)? {
             b'<' => break,
             b'>' | 0..=8 | 0x0b..=0x1f => return None,
@@ -42,10 +43,37 @@ pub fn markup_end(raw: &[u8], at: usize) -> Option<usize> {
         }
     }
     let text = &raw[at..end];
-    // Two characters that XML does not allow.
-    let is_allowed = !contains(text, b"\xef\xbf\xbe") && !contains(text, b"\xef\xbf\xbf");
-    (is_allowed && is_unicode(text) && !contains(text, b" xmlns=")).then_some(end)
+    // A namespace is looked for in the text of a whole event; and two characters XML does not allow.
+    let is_allowed = !text.contains(&b'=') || !contains(text, b" xmlns=");
+    let is_character = |c: &[u8]| !contains(text, c);
+    let is_valid = text.is_ascii()
+        || is_character(b"\xef\xbf\xbe")
+            && is_character(b"\xef\xbf\xbf")
+            && std::str::from_utf8(text).is_ok();
+    (is_allowed && is_valid).then_some(end)
 }
+
+/// The bytes up to the first that stands for something else than itself in XML, or in a string of JSON.
+fn plain(text: &[u8]) -> usize {
+    text.iter()
+        .position(|c| !PLAIN[*c as usize])
+        .unwrap_or(text.len())
+}
+
+static PLAIN: [bool; 256] = {
+    let mut table = [true; 256];
+    let mut at = 0;
+    while at < 0x20 {
+        table[at] = false;
+        at += 1;
+    }
+    table[b'<' as usize] = false;
+    table[b'>' as usize] = false;
+    table[b'&' as usize] = false;
+    table[b'"' as usize] = false;
+    table[b'\\' as usize] = false;
+    table
+};
 
 fn is_unicode(text: &[u8]) -> bool {
     text.is_ascii() || std::str::from_utf8(text).is_ok()
@@ -75,7 +103,13 @@ fn named(text: &[u8]) -> Option<(u8, usize)> {
 /// Write a text of XML, as `markup_end` takes it, as the content of a string of JSON.
 pub fn push_string(out: &mut Vec<u8>, text: &[u8]) {
     let mut at = 0;
-    while at < text.len() {
+    loop {
+        let run = plain(&text[at..]);
+        out.extend_from_slice(&text[at..at + run]);
+        at += run;
+        if at >= text.len() {
+            return;
+        }
         let (c, length) = match text[at] {
             b'&' => named(&text[at + 1..]).map_or((b'&', 1), |(c, length)| (c, length + 1)),
             c => (c, 1),

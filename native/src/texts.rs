@@ -20,7 +20,8 @@ const MAX_SHORT_HEX: usize = 8;
 const MAX_EXTENSION: usize = 64;
 const MAX_HOST: usize = 255;
 const MAX_SEGMENTS: usize = 4;
-const MACHINE_ROOT: &[u8] = b"\\REGISTRY\\";
+/// What the kernel's own paths of a registry begin with: in XML, and in JSON.
+const MACHINE_ROOT: [&[u8]; 2] = [b"\\REGISTRY\\", b"\\\\REGISTRY\\\\"];
 
 /// Whether values of a kind are read here.
 pub fn is_text(sought: u8) -> bool {
@@ -296,23 +297,18 @@ impl Scan {
 
 /// The bytes of a rooted path's first part with what parts it from the rest: `HKLM\`, or `\REGISTRY\MACHINE\`.
 fn root_end(text: &[u8], width: usize) -> Option<usize> {
-    let mut at = 0;
-    let plain: Vec<u8> = text
-        .iter()
-        .take(MACHINE_ROOT.len() + 2)
-        .scan(false, |was, c| {
-            *was = width == 2 && *c == b'\\' && !*was;
-            Some((*c, *was))
-        })
-        .filter(|(_, is_first)| !is_first)
-        .map(|(c, _)| c)
-        .collect();
-    let head = &plain[..plain.len().min(MACHINE_ROOT.len())];
-    if head.eq_ignore_ascii_case(MACHINE_ROOT) {
-        at = MACHINE_ROOT.len() + (width - 1) * 2;
+    let root = MACHINE_ROOT[width - 1];
+    let head = &text[..text.len().min(root.len())];
+    if !head.is_ascii() {
+        return None; // letters that are others in capitals
     }
-    let parting = text[at..].iter().position(|c| *c == b'\\')?;
-    let end = at + parting + width;
+    let from = if head.eq_ignore_ascii_case(root) {
+        root.len()
+    } else {
+        0
+    };
+    let parting = text[from..].iter().position(|c| *c == b'\\')?;
+    let end = from + parting + width;
     (end < text.len()).then_some(end)
 }
 

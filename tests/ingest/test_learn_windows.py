@@ -135,6 +135,26 @@ def test_whether_two_accounts_are_one_stays_with_the_adapter() -> None:
     assert "user.id" in alone(acted(9, "bob", "bob"))[0].fields
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        r"\REGISTRY\MACHINE\SOFTWARE\Run", r"\registry\USER\S-1-5-18\x.y", "\\REG\u0131STRY\\MACHINE\\SOFTWARE\\Run", r"\REGISTRY\A", r"HKLM\x\y", r"MACHINE\x\y", r"HKU", r"USER\x",
+        r"\Device\HarddiskVolume2\a\b.txt", r"C:\a.txt", r"C:\a/b", r"\a", "a", "-",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["Key", "File", "Process"])
+def test_the_root_of_an_object_decides_what_it_is(path: str, kind: str) -> None:
+    def opened(number: int, name: str) -> bytes:
+        return message(4663, "An attempt was made.", SourceName="Microsoft-Windows-Security-Auditing", RecordNumber=4711 + number, ObjectType=kind, ObjectName=name)  # fmt: skip
+
+    known = (r"\REGISTRY\MACHINE\SYSTEM\Setup", r"C:\Windows\x.ini", r"\Device\Mup\x\y", r"C:\x")
+    one = Normalizer(ADAPTER, "dc", meter=MemoryMeter())
+    for number, name in enumerate(known * 4):
+        one.take(opened(number, name), context())
+    assert serves(one, opened(99, known[0]))
+    assert one.take(opened(99, path), context()) == alone(opened(99, path))
+
+
 def test_a_host_of_the_inventory_is_known_in_learnt_events(tmp_path: Any) -> None:
     assets = tmp_path / "assets.csv"
     assets.write_text("host,level\nws02.example.test,4\nws03,2\n")
