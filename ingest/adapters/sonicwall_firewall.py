@@ -243,7 +243,14 @@ def _classes(code: str, action: str, category: str) -> Fields:
     fields: Fields = {"event.kind": "event", "event.category": ["network"]}
     denied = action in ("drop", "deny", "block", "reject", "reset") or code in table.DROPPED
     verdict = "denied" if denied else "allowed"
-    if code in table.ALERTS or category == "32":
+    if code in table.LOGINS and code not in table.OPENED | table.CLOSED:
+        # SonicOS counts a refused logon among attacks (`c=32`); what was tried is a logon.
+        fields |= {
+            "event.category": ["authentication"],
+            "event.type": ["start"],
+            "event.outcome": table.LOGINS[code],
+        }
+    elif code in table.ALERTS or category == "32":
         kind = "malware" if code in table.MALWARE else "intrusion_detection"
         fields |= {
             "event.kind": "alert",
@@ -254,11 +261,11 @@ def _classes(code: str, action: str, category: str) -> Fields:
         fields["event.type"] = ["connection", "end" if code in table.CLOSED else "start", verdict]
     elif code in table.LOGOUTS:
         fields |= {"event.category": ["authentication"], "event.type": ["end"]}
-    elif code in table.LOGINS:
+    elif code in table.CONFIGURED:
         fields |= {
-            "event.category": ["authentication"],
-            "event.type": ["start"],
-            "event.outcome": table.LOGINS[code],
+            "event.category": ["configuration"],
+            "event.type": ["change"],
+            "event.outcome": table.CONFIGURED[code],
         }
     else:
         fields["event.type"] = ["connection", verdict] if action or denied else ["info"]

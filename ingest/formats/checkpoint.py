@@ -28,6 +28,7 @@ _OWN: Final = table.PREFIX
 _DIRECTIONS = {"inbound": "inbound", "0": "inbound", "outbound": "outbound", "1": "outbound"}
 _SECOND_NS = 1_000_000_000
 _LONG_NUMBER = 3  # severities have one digit, or two
+_CONSOLES = frozenset(("smartconsole", "wep_console", "system monitor", "cpmi client"))
 _LONGEST_KEPT = 256  # of Harmony's texts; the longer ones repeat the message itself
 
 
@@ -54,9 +55,13 @@ def complete(fields: Fields, context: Context) -> Fields:
         fields["network.protocol"] = fields["network.protocol"].lower()
     add_totals(fields)
     _rule(fields)
+    product = fields.get(_OWN + "product", "").lower()
+    if product in _CONSOLES and (operation := fields.pop(_OWN + "operation", "")):
+        # Of an audit record `action` says only that the server took it.
+        fields[_OWN + "action"], fields["event.action"] = fields.get("event.action", ""), operation
     fields.update(
         _classes(
-            fields.get(_OWN + "product", "").lower(),
+            product,
             fields.get("event.action", "").lower(),
             str(fields.get(_OWN + "severity") or fields.get(_OWN + "cp_severity") or "").lower(),
         )
@@ -168,7 +173,7 @@ def _classes(product: str, action: str, severity: str) -> Fields:
         }
     if action in ("key install", "encrypt", "decrypt"):
         return fields | {"event.type": ["connection", "info"]}
-    if product in ("smartconsole", "wep_console", "system monitor", "cpmi client"):
+    if product in _CONSOLES:
         return fields | {"event.category": ["configuration"], "event.type": ["change"]}
     if product in ("url filtering", "application control"):
         fields["event.category"] = ["network", "web"]

@@ -115,6 +115,7 @@ LOGINS: Final = {
     "441": "failure", "486": "failure", "506": "success", "507": "success", "745": "success", "746": "failure",
     "986": "failure", "1080": "success", "1153": "success",
 }  # fmt: skip
+CONFIGURED: Final = {"1382": "success", "1383": "failure"}
 LOGOUTS: Final = frozenset(("24", "261", "262", "263", "264", "265", "266", "520", "1008"))
 ALERTS: Final = frozenset(
     ("22", "23", "25", "27", "81", "82", "83", "123", "165", "177", "178", "179", "180", "181", "267", "428", "606",
