@@ -62,11 +62,6 @@ class Weave:
         for run in knot.runs:
             knot.bans |= self._sides(run)
 
-    def add(self, run: Run, change: Change) -> None:
-        """Take in a run that postings hold already."""
-        change.touched.add(self.knot(run))
-        self.tie(run, change)
-
     def tie(self, run: Run, change: Change) -> None:
         """Find the edges of a run that is in a knot, and join what they join."""
         for other, ties in sorted(self._find(run).items()):

@@ -43,9 +43,6 @@ class Names:
         self._by_id: dict[str, Name] = {}
         self.changed: set[str] = set()
 
-    def __len__(self) -> int:
-        return len(self._by_id)
-
     def __getitem__(self, one: str) -> Name:
         return self._by_id[one]
 

@@ -55,9 +55,6 @@ class Postings:
         self.changed: set[Place] = set()
         """Columns of which something is over, since the snapshot took them."""
 
-    def __len__(self) -> int:
-        return len(self._by_key)
-
     def slot_of(self, run: Run) -> int:
         """Return the slot in which a run counts towards crowds."""
         return run.posted[0] // self._slot_us

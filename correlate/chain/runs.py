@@ -137,11 +137,6 @@ class Run:
         """Severity, 0 (informational) to 4 (critical)."""
         return LEVEL_OF[self.rule.level]
 
-    @property
-    def count(self) -> int:
-        """Events behind its kept alerts."""
-        return sum(one.count for one in self.members.values())
-
     def entities(self) -> tuple[Entity, ...]:
         """Return its signing entities, then the others of its alerts, in order of alert, each once."""
         if not any(one.floating for one in self.members.values()):
