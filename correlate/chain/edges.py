@@ -10,7 +10,7 @@ joins two chains, from `medium` on two independent ones do, below it an edge onl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from contract.records import EntityType, Role
 
@@ -164,8 +164,7 @@ EDGE_OF: Final = {".".join(place): edge for place, edge in EDGES.items()} | {
 }
 
 
-@dataclass(slots=True, frozen=True)
-class Tie:
+class Tie(NamedTuple):
     """An edge that holds between two runs, through one thing.
 
     Attributes:

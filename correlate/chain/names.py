@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from contract.records import Chain
 from contract.timestamps import to_datetime
@@ -13,9 +12,8 @@ _MAX_HOPS: Final = 64
 """Merges followed from an old id to the chain that goes on."""
 
 
-@dataclass(slots=True, frozen=True)
-class Name:
-    """An id under which a chain was published.
+class Name(NamedTuple):
+    """An id under which a chain was published; stored as a list in this order.
 
     Attributes:
         anchor: its first alert then.
@@ -58,7 +56,7 @@ class Names:
     def merge(self, one: str, into: str, chain: Chain) -> Chain:
         """Return the last revision of a chain that goes on as another."""
         name = self._by_id[one]
-        self.put(one, replace(name, revision=name.revision + 1, merged_into=into, shown=""))
+        self.put(one, name._replace(revision=name.revision + 1, merged_into=into, shown=""))
         return Chain(
             id=one, revision=name.revision + 1, score=0.0, first=chain.first, last=chain.last,
             alerts=(), merged_into=into,
@@ -67,7 +65,7 @@ class Names:
     def withdraw(self, one: str) -> Chain:
         """Return the last revision of a chain whose alerts were all retracted."""
         name = self._by_id[one]
-        self.put(one, replace(name, revision=name.revision + 1, shown=""))
+        self.put(one, name._replace(revision=name.revision + 1, shown=""))
         at = to_datetime(name.last_us)
         return Chain(id=one, revision=name.revision + 1, score=0.0, first=at, last=at, alerts=())
 
@@ -95,16 +93,10 @@ class Names:
             self.changed.add(one)
         return over
 
-    def parts(self) -> Iterator[tuple[str, list[Any] | None]]:
+    def parts(self) -> Iterator[tuple[str, Name | None]]:
         """Yield (id, row of the state) of what changed since the last call; None: it is gone."""
         for one in sorted(self.changed):
-            name = self._by_id.get(one)
-            yield (
-                one,
-                None
-                if name is None
-                else [name.anchor, name.revision, name.last_us, name.merged_into, name.shown],
-            )
+            yield one, self._by_id.get(one)
         self.changed.clear()
 
     def restore(self, one: str, row: list[Any]) -> None:

@@ -70,9 +70,7 @@ def _own(run: Run, identity: Identity, hubs: Hubs, asked: set[str]) -> Iterator[
     named = run.entities()
     roots = _roots(named)
     is_thief = steals(run)
-    many: Counter[tuple[str, str]] = Counter()
-    if len(named) > MANY:
-        many.update((one.type, one.role) for one in named)
+    many = Counter((one.type, one.role) for one in named) if len(named) > MANY else None
     for one in named:
         side = SIDES.get(one.role)
         if side is None:
@@ -83,7 +81,7 @@ def _own(run: Run, identity: Identity, hubs: Hubs, asked: set[str]) -> Iterator[
             key, via, told_us = _who(one.value, run.first_us, identity)
         elif one.type == "process" and one.role in roots:
             weight = ROOT_WEIGHT
-        if many[one.type, one.role] > MANY and one.type in _SINGLE:
+        if many is not None and many[one.type, one.role] > MANY and one.type in _SINGLE:
             weight *= MANY_WEIGHT
         yield Reach(key, side, weight, via, told_us)
         if is_thief and one.type == "user" and side in ("s", "a"):

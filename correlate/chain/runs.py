@@ -7,7 +7,7 @@ function of the set of its alerts, never of their order of arrival.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from contract.records import LEVELS, Entity, Rule
 from correlate.chain.edges import Tie
@@ -31,8 +31,7 @@ class Member:
     floating: tuple[Entity, ...] = ()
 
 
-@dataclass(slots=True, frozen=True)
-class Reach:
+class Reach(NamedTuple):
     """One thing through which a run can be joined.
 
     Attributes:
