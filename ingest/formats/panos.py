@@ -113,10 +113,18 @@ def _forwarded(fields: Fields) -> None:
             fields[_OWN + "XForwardedFor"] = fields.pop("network.forwarded_ip")
 
 
+_IS_NAME = re.compile(r"(?:[\w\-]{1,63}\.){1,126}[\w\-]{1,63}\.?").fullmatch
+
+
 def _location(fields: Fields) -> None:
     """Tell a URL log's URL from the file name of the others, which share the column."""
     text = fields.pop(_URL_OR_FILE, "")
-    if text and text != "-":
+    if not text or text == "-":
+        return
+    if fields.get("network.application", "").startswith("dns") and _IS_NAME(text):
+        # Of a query that a signature found the column holds the name asked for.
+        fields["dns.question.name"], fields["network.protocol"] = text.rstrip("."), "dns"
+    else:
         fields["url.original" if fields.get(_SUBTYPE) == "url" else "file.path"] = text
 
 
