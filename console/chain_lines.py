@@ -45,6 +45,13 @@ def trusted_again(chain: Chain) -> str:
     return plain(", ".join(f"{one.type} {one.value}" for one in chain.trusted))
 
 
+def evidence(link: Link, chain: Chain) -> str:
+    """Return what made a link; of a chain on one host without that host's name before each of its things."""
+    said = plain(link.evidence)
+    hosts = {one.value for one in chain.entities if one.type == "host"}
+    return said.replace(f"{plain(hosts.pop())}|", "") if len(hosts) == 1 else said
+
+
 def loss(chain: Chain, link: Link) -> str:
     """Return in words what a chain is without one link."""
     parts = without(chain, link)

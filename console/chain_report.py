@@ -7,6 +7,7 @@ import re
 from console.chain_graph import Alerts, mermaid, plain
 from console.chain_lines import (
     clock_of,
+    evidence,
     folded,
     loss,
     moment,
@@ -58,7 +59,7 @@ def markdown(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
         "|---|---|---|---|---|---|",
         *(
             f"| {clock_of(one.from_, chain, alerts)}{_cell(rule_name(one.from_, alerts))} | {clock_of(one.to, chain, alerts)}{_cell(rule_name(one.to, alerts))} | {one.edge} "
-            f"| {one.weight:.2f} | {_cell(one.evidence)} | {_cell(loss(chain, one))} |"
+            f"| {one.weight:.2f} | {_cell(evidence(one, chain))} | {_cell(loss(chain, one))} |"
             for one in steps(chain)
         ),
         "",

@@ -12,6 +12,7 @@ from console.chain_graph import Alerts, dot, mermaid, plain
 from console.chain_layer import navigator
 from console.chain_lines import (
     clock_of,
+    evidence,
     folded,
     label,
     loss,
@@ -151,7 +152,7 @@ def _links(chain: Chain, alerts: Alerts) -> list[str]:
             f" -> {clock_of(link.to, chain, alerts)}{rule_name(link.to, alerts)}"
             f"  [{link.edge} {link.weight:.2f}]"
         )
-        lines.append(f"{_INDENT * 2}{plain(link.evidence)}")
+        lines.append(f"{_INDENT * 2}{evidence(link, chain)}")
         lines.append(f"{_INDENT * 2}without it: {loss(chain, link)}")
     return lines or [f"{_INDENT}none: one alert, grave enough by itself"]
 

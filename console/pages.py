@@ -15,7 +15,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from console.chain_graph import plain
-from console.chain_lines import loss, rule_name, steps, time_line, what_next
+from console.chain_lines import evidence, loss, rule_name, steps, time_line, what_next
 from console.chain_svg import svg
 from console.chain_view import FORMATS, render
 from console.desks import Alerts, Chains, Policy
@@ -92,6 +92,7 @@ class Pages:
             links=steps(chain),
             times=time_line(chain, alerts),
             title=lambda alert: rule_name(alert, alerts),
+            evidence=lambda link: evidence(link, chain),
             loss=lambda link: loss(chain, link),
             decisions=self._shelf.decisions(chain=chain.id, limit=MOST),
             left=left,

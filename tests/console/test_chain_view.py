@@ -15,7 +15,7 @@ import pytest
 from console.chain_graph import MAX_MERMAID
 from console.chain_view import FORMATS, render
 from contract.records import Alert, Chain, Level, Link, Rule
-from correlate.chain.entities import entities_of
+from correlate.chain.entities import entities_of, entity
 from correlate.chain.why import exceptions, expected, left_out, without
 from correlate.link import link
 from tests.correlate.at_once import at_once
@@ -177,6 +177,20 @@ def test_a_long_chain_s_mermaid_text_stays_within_what_a_page_draws() -> None:
     assert 20 < drawn < 400
     assert f'more["and {400 - drawn} later steps"]' in said
     assert "later steps" not in render(CHAIN, BY_ID, "mermaid")
+
+
+def test_evidence_of_a_chain_on_one_host_does_not_repeat_its_name() -> None:
+    alerts = [
+        alert(id, id, at, {"host.name": "web", "process.entity_id": "p1"}, ("execution", "T1059"))
+        for at, id in enumerate("xy")
+    ]
+    named = {one.id: one for one in alerts}
+    chain = linked(alerts)
+    assert "process web|p1 is in both" in chain.links[0].evidence
+    for form in ("text", "markdown"):
+        assert "process p1 is in both" in render(chain, named, form)
+    more = chain.model_copy(update={"entities": (*chain.entities, entity("host", "db", "target"))})
+    assert "process web|p1 is in both" in render(more, named, "text")
 
 
 def test_what_comes_next_is_unknown_without_a_technique() -> None:
