@@ -108,6 +108,8 @@ PLANS: dict[str, dict[str, str]] = {
     },
     "kerberos": {
         "TargetUserName": "principal:user",
+        "AccountName": "principal:user",
+        "DeviceName": "source.domain",
         "TargetDomainName": "user.domain",
         "TargetSid": "sid:user.id",
         "Workstation": "source.domain",

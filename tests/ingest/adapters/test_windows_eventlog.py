@@ -223,3 +223,19 @@ def test_a_command_line_that_is_no_text_does_not_lose_the_event() -> None:
         data = {"param1": "Registry", "param3": "\tProviderName=Registry\n\tHostId=1"}
         fields = read({"winlog": log | {"event_data": data}, "process": {"command_line": odd}})
         assert fields["event.code"] == "600"
+
+
+@pytest.mark.parametrize(
+    ("event_id", "data", "user", "action"),
+    [
+        (4626, {"SubjectUserName": "H$", "TargetUserName": "jdoe"}, "jdoe", "logon-claims-reported"),
+        (4821, {"AccountName": "jdoe", "ServiceName": "krbtgt"}, "jdoe", "kerberos-service-ticket-denied-by-policy"),
+        (4822, {"AccountName": "jdoe", "DeviceName": "pc"}, "jdoe", "ntlm-denied-for-protected-user"),
+        (5632, {"SSID": "corp", "SubjectUserName": "jdoe"}, "jdoe", "wireless-network-authentication"),
+    ],
+)  # fmt: skip
+def test_rarer_logons_name_their_user(
+    event_id: int, data: dict[str, str], user: str, action: str
+) -> None:
+    fields = read(xml(data, event_id))
+    assert (fields["user.name"], fields["event.action"]) == (user, action)
