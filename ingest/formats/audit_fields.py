@@ -28,6 +28,7 @@ _OPENINGS: Final = frozenset(("{", "("))
 _QUOTES: Final = frozenset(('"', "'"))
 
 
+_MESSAGE: Final = "msg"
 _MARK: Final = "="
 """Before a name whose value may stand in hexadecimal; no name holds it."""
 
@@ -55,31 +56,62 @@ def _plan(marked: Keys) -> _Plan:
     return _Plan(names, encoded, tuple(compress(names, encoded)), len(set(names)) < len(names))
 
 
-def _pairs(text: str, start: int) -> tuple[list[str], list[str]]:
-    """Return names, marked where a value may be encoded, and values."""
-    names, values = [], []
-    for name, value in _FIELD.findall(text, start)[:MAX_ITEMS]:
-        is_encoded = name in ENCODED and value[:1] not in _QUOTES
-        names.append(_MARK + name if is_encoded else name)
-        values.append(value if is_encoded else _bare(value))
+def _pairs(body: str, start: int) -> tuple[list[str], list[str]]:
+    """Return names, marked where a value may be encoded, and values; where the message begins, `msg` without value."""
+    names: list[str] = []
+    values: list[str] = []
+    for number, text in enumerate(_texts(body[start:])):
+        if number == 1:
+            names.append(_MESSAGE)
+            values.append("")
+        for name, value in _FIELD.findall(text)[:MAX_ITEMS]:
+            is_encoded = name in ENCODED and value[:1] not in _QUOTES
+            names.append(_MARK + name if is_encoded else name)
+            values.append(value if is_encoded else _bare(value))
     return names, values
+
+
+def _texts(body: str) -> list[str]:
+    """Return the body, or what stands before the text of `msg='`, in it and behind it."""
+    for opening in ("msg='", 'msg="'):
+        at = body.find(opening)
+        if at >= 0 and (at == 0 or body[at - 1] == " "):
+            inner, quote, after = body[at + 5 :].rpartition(opening[4])
+            if not quote:
+                inner, after = after, ""
+            if opening[4] == '"':
+                inner = inner.replace('\\"', '"')
+            return [body[:at], inner, after]
+    return [body]
+
+
+def _source(body: str, start: int) -> str | None:
+    texts = _texts(body[start:])
+    patterns = [_pattern(text) for text in texts]
+    if None in patterns:
+        return None
+    before, *behind = map(str, patterns)
+    source = before + (f"{_MESSAGE}='(){behind[0]}'{behind[1]}" if behind else "") + r"\Z"
+    return source if re.compile(source).match(body, start) else None
 
 
 _PLAIN: Final = r"""\(\w*+\)|[!#-&*+\--<>-z|}~]*+"""
 """Of a learned shape: a value that stands as it is, or `(null)`; ASCII, since of that a set is a table. All others take the plain reading."""
 
 
-def _source(text: str, start: int) -> str | None:
-    source, at = [], start
-    for pair in _FIELD.finditer(text, start):
+def _pattern(text: str) -> str | None:
+    """Return the pattern of a text's fields, or None where words between them vary."""
+    source, at = [], 0
+    for pair in _FIELD.finditer(text):
         between = text[at : pair.start()]
         if between and not between.isspace():
-            return None  # words between fields vary
-        group = '"([^"]*+)"' if pair[2][:1] == '"' else f"({_PLAIN})"
+            return None
+        group = f"({_PLAIN})"
+        if pair[2][:1] == '"':
+            group = """"([^"']*+)\""""
         source.append(re.escape(f"{between}{pair[1]}=") + group)
         at = pair.end()
-    found = "".join(source) + r"\s*+\Z"
-    return found if source and re.compile(found).match(text, start) else None
+    return None if text[at:].strip() else "".join([*source, re.escape(text[at:])])
 
 
 _SHAPES: Final[Shapes[_Plan]] = Shapes(Grammar(_pairs, _source), _plan)
@@ -94,47 +126,17 @@ def fields_of(body: str) -> dict[str, str]:
     if body.startswith("proctitle=") and body[10:11] != '"' and " " in body.rstrip():
         # ausearch -i prints the title decoded, to the end of the line.
         return {"proctitle": body[10:].strip()}
-    at, quote = _message(body)
-    if at < 0:
-        return _read(body)
-    end = body.rfind(quote, at)
-    pairs = _read(body[: at - 5])
-    inner = body[at : end if end > at else len(body)]
-    if quote == '"' and '\\"' in inner:
-        inner = inner.replace('\\"', '"')
-    _add(pairs, inner)
-    if end > at:
-        _add(pairs, body[end + 1 :])
-    return pairs
-
-
-def _message(body: str) -> tuple[int, str]:
-    """Return where the text of `msg='` begins, and the quote that ends it; -1 for none."""
-    for opening in ("msg='", 'msg="'):
-        at = body.find(opening)
-        if at >= 0 and (at == 0 or body[at - 1] == " "):
-            return at + 5, opening[4]
-    return -1, ""
-
-
-def _add(pairs: dict[str, str], text: str) -> None:
-    if "=" in text:
-        for name, value in _read(text).items():
-            if name not in pairs:
-                pairs[name] = value
-
-
-def _read(text: str) -> dict[str, str]:
-    plan, values = _SHAPES.read(text)
+    plan, values = _SHAPES.read(body)
     if plan.is_repeated:
         pairs: dict[str, str] = {}
         for name, value, is_encoded in zip(plan.names, values, plan.encoded, strict=True):
             if name not in pairs:
                 pairs[name] = _decoded(value) if is_encoded else value
-        return pairs
-    pairs = dict(zip(plan.names, values, strict=True))
-    for name in plan.decoded:
-        pairs[name] = _decoded(pairs[name])
+    else:
+        pairs = dict(zip(plan.names, values, strict=True))
+        for name in plan.decoded:
+            pairs[name] = _decoded(pairs[name])
+    pairs.pop(_MESSAGE, None)
     return pairs
 
 
