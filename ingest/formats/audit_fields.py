@@ -86,30 +86,29 @@ def _texts(body: str) -> list[str]:
 
 
 def _source(body: str, start: int) -> str | None:
-    texts = _texts(body[start:])
-    patterns = [_pattern(text) for text in texts]
-    if None in patterns:
+    before, *behind = map(_pattern, _texts(body[start:]))
+    if before is None or None in behind or (behind and f"{_MESSAGE}='" not in body):
         return None
-    before, *behind = map(str, patterns)
-    source = before + (f"{_MESSAGE}='(){behind[0]}'{behind[1]}" if behind else "") + r"\Z"
-    return source if re.compile(source).match(body, start) else None
+    return before + (f"{_MESSAGE}='(){behind[0]}'{behind[1]}" if behind else "") + r"\Z"
 
 
-_PLAIN: Final = r"""\(\w*+\)|[!#-&*+\--<>-z|}~]*+"""
-"""Of a learned shape: a value that stands as it is, or `(null)`; ASCII, since of that a set is a table. All others take the plain reading."""
+_GROUPS: Final = tuple(
+    (group, re.compile(group).fullmatch)
+    for group in (r"(\(\w*+\)|[!#-&*+\--<>-z|}~]*+)", """"([^"']*+)\"""")
+)
+"""Of a learned shape: a value that stands as it is, or `(null)`, in ASCII, since of that a set is a table; and one in quotes."""
 
 
 def _pattern(text: str) -> str | None:
-    """Return the pattern of a text's fields, or None where words between them vary."""
+    """Return the pattern of a text's fields, or None where a value is of another form or words between them vary."""
     source, at = [], 0
     for pair in _FIELD.finditer(text):
+        name, value = pair.groups()
+        group = next((one for one, is_form in _GROUPS if is_form(value)), None)
         between = text[at : pair.start()]
-        if between and not between.isspace():
+        if group is None or between.strip():
             return None
-        group = f"({_PLAIN})"
-        if pair[2][:1] == '"':
-            group = """"([^"']*+)\""""
-        source.append(re.escape(f"{between}{pair[1]}=") + group)
+        source.append(re.escape(f"{between}{name}=") + group)
         at = pair.end()
     return None if text[at:].strip() else "".join([*source, re.escape(text[at:])])
 
