@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 _HEAD = re.compile(r"CEF:\s{0,4}(\d{1,2}(?:\.\d{1,2})?)\|")
 _BARE_HEAD = re.compile(r"(?:^|\s)(\d{1,2})\|(?=[^|]{0,128}\|[^|]{0,128}\|[^|]{0,128}\|)").match
-_ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\|")
+# Vendor, product, device version, class, name, severity; the extension, and the bar before it, may be absent.
+_PARTS = re.compile(r"\|".join([r"((?:[^|\\]++|\\.|\\\Z)*+)"] * 6) + r"(?:\||\Z)", re.DOTALL).match
 _UNESCAPE_HEADER = re.compile(r"\\([\\|])").sub
 _UNESCAPE = re.compile(r"\\([\\=|nrt\"])").sub
 _MEANT = {"n": "\n", "r": "\r", "t": "\t"}
-_PARTS = 7  # version, vendor, product, device version, class, name, severity
 _SEVERITIES = {
     "unknown": None, "low": 3, "medium": 6, "high": 8, "very-high": 10, "very high": 10, "critical": 10,
 }  # fmt: skip
@@ -48,24 +48,15 @@ def read(text: str) -> Cef | None:
     match = _HEAD.search(text, 0, 1024) or _BARE_HEAD(text)
     if match is None:
         return None
-    parts: list[str] = []
-    at = match.end()
-    for _ in range(_PARTS - 1):
-        end = text.find("|", at)
-        if end > 0 and text[end - 1] == "\\":
-            escaped = _ESCAPED.search(text, at)
-            end = escaped.end() - 1 if escaped else -1
-        if end < 0:
-            # The extension, and the bar before it, may be absent.
-            if len(parts) < _PARTS - 2:
-                return None
-            end = len(text)
-        part = text[at:end]
-        parts.append(_UNESCAPE_HEADER(r"\1", part) if "\\" in part else part)
-        at = end + 1
-    start = match.start() + (match[0][:1].isspace())
-    vendor, product, version, event_class, name, severity = (part.strip() for part in parts)
-    return Cef(start, vendor, product, version, event_class, name, severity, min(at, len(text)))
+    found = _PARTS(text, match.end())
+    if found is None:
+        return None
+    parts = [part.strip() for part in found.groups()]
+    if "\\" in found[0]:
+        parts = [_UNESCAPE_HEADER(r"\1", part) for part in parts]
+    vendor, product, version, event_class, name, severity = parts
+    start = match.start() + match[0][:1].isspace()
+    return Cef(start, vendor, product, version, event_class, name, severity, found.end())
 
 
 def unescape(value: str) -> str:
