@@ -159,6 +159,22 @@ def test_grave_alert_is_a_chain_at_once_and_keeps_its_id_as_it_grows() -> None:
     assert len({one for row in ids for one in row}) == 1
 
 
+def test_a_moment_that_does_not_end_is_taken_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source whose clock stands still must not fill memory."""
+    monkeypatch.setattr("correlate.link.MAX_ITEMS", 3)
+    logic = open_()
+    assert isinstance(logic, Momentary)
+    at_us = from_datetime(START)
+    assert not logic.on_moment(at_us)
+    told = [
+        list(logic.on_item(alert(f"a{n}", f"r{n}", 0, peers(ATTACKER, TARGET), level="high")))
+        for n in range(5)
+    ]
+    assert [len(one) for one in told] == [0, 0, 1, 0, 0]
+    assert [len(one.alerts) for one in told[2]] == [3]
+    assert [len(one.alerts) for one in logic.on_moment(at_us + 1)] == [5]
+
+
 def appraisal(minutes: float, result: str = "pass") -> Observation:
     fields = {
         "host.ip": [TARGET],
