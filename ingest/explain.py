@@ -22,7 +22,7 @@ from contract.ports import Context
 from contract.timestamps import from_iso, iso
 from ingest.formats.address import canonical_ip
 from ingest.formats.community_id import community_id, parts_of
-from ingest.stand_ins import MARKUP, Hole
+from ingest.stand_ins import ESCAPED, MARKUP, Hole
 
 NONE: Final = 0xFFFF
 """In place of a hole's number."""
@@ -85,6 +85,8 @@ def _copies(example: Example) -> Iterator[tuple[bytes, Op]]:
             yield b"%d" % hole.value, operation(b"x", number)
         if hole.kind == "h":
             yield text.partition(b".")[0], operation(b"h", number)
+        if hole.kind in "Vm" and hole.value & ESCAPED:
+            yield orjson.dumps(orjson.loads(b'"' + text + b'"'))[1:-1], operation(b"U", number)
         if hole.kind in "VmL" and hole.value & MARKUP:
             yield orjson.dumps(unescape(text.decode(), _NAMED))[1:-1], operation(b"J", number)
         if hole.kind == "M":

@@ -26,6 +26,8 @@ MARKUP: Final = 1
 _FOLDER: Final = 2
 _SLASHES: Final = 4
 _EQUALS: Final = 8
+ESCAPED: Final = 16
+"""It is written back otherwise than it came: characters by number."""
 _RELATED: Final = frozenset("46PWTZA")
 """Kinds of which a skeleton says which values are equal."""
 
@@ -253,6 +255,8 @@ class _Maker:
         """Return a text with what JSON and XML write otherwise, so that it is seen how the answer writes it."""
         equals = "=" if hole.value & _EQUALS or (hole.kind == "V" and self._is_odd) else ":"
         middle = "\\&quot;&lt;&amp;" if hole.value & MARKUP else '\\\\\\"\\t\\n'
+        if hole.value & ESCAPED:
+            middle += "\\u00e9\\/\\u0027"
         tail = f" é/{self._letters(3)}." if self._is_odd else ""
         return f"{self._letters(6)}{middle}{self._letters(5)}{equals}{self._letters(3)}{tail}"
 

@@ -50,7 +50,7 @@ pub mod kind {
     pub const NAME: u8 = b'W';
     pub const TEXT: u8 = b'T';
     pub const URL: u8 = b'U';
-    /// A whole text of JSON or XML, whatever it says.
+    /// A whole text of JSON or XML, whatever it says; the skeleton says how it is written.
     pub const VALUE: u8 = b'V';
     /// A part of a rendered message: whole lines. The skeleton says whether `=` stands in it.
     pub const MESSAGE: u8 = b'm';
@@ -358,7 +358,7 @@ impl Scan {
                     );
                 }
                 kind::DIGITS => self.skeleton.push(u8::from(hole.value != 0)),
-                kind::MESSAGE => self.skeleton.push(hole.value as u8),
+                kind::VALUE | kind::MESSAGE => self.skeleton.push(hole.value as u8),
                 _ => {}
             }
             *literal = hole.end;

@@ -6,25 +6,67 @@
 use crate::flat::special;
 use crate::scan::contains;
 
-/// The closing quote of a string of JSON, all of whose escapes are written back as they came.
-pub fn string_end(raw: &[u8], at: usize) -> Option<usize> {
+/// The closing quote of a string of JSON, and whether some of its characters are written back otherwise than they came: by
+/// number, those beyond ASCII and a few that only careful writers escape; or `/` behind a backslash.
+pub fn string_end(raw: &[u8], at: usize) -> Option<(usize, bool)> {
     let mut end = at;
+    let mut is_escaped = false;
     loop {
         end = special(raw, end);
         match raw.get(end)? {
             b'"' => break,
-            b'\\'
-                if matches!(
-                    raw.get(end + 1)?,
-                    b'"' | b'\\' | b'n' | b'r' | b't' | b'b' | b'f'
-                ) =>
-            {
-                end += 2;
-            }
+            b'\\' => match raw.get(end + 1)? {
+                b'"' | b'\\' | b'n' | b'r' | b't' | b'b' | b'f' => end += 2,
+                b'/' => {
+                    is_escaped = true;
+                    end += 2;
+                }
+                b'u' => {
+                    is_escaped = true;
+                    numbered(&raw[end + 2..])?;
+                    end += 6;
+                }
+                _ => return None,
+            },
             _ => return None,
         }
     }
-    is_unicode(&raw[at..end]).then_some(end)
+    let text = &raw[at..end];
+    let is_unicode = text.is_ascii() || std::str::from_utf8(text).is_ok();
+    is_unicode.then_some((end, is_escaped))
+}
+
+/// The character that four hexadecimal digits name, if no reader looks for it and it stands by itself.
+fn numbered(digits: &[u8]) -> Option<char> {
+    let digits = digits
+        .get(..4)
+        .filter(|four| four.iter().all(u8::is_ascii_hexdigit))?;
+    let code = u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    char::from_u32(code).filter(|c| !c.is_ascii() || "\"&'+<=>`".contains(*c))
+}
+
+/// Write the content of a string of JSON, as `string_end` takes it, in the one way in which it is written here.
+pub fn push_plainly(out: &mut Vec<u8>, text: &[u8]) {
+    let mut at = 0;
+    while at < text.len() {
+        let run = text[at..].iter().position(|c| *c == b'\\');
+        let end = run.map_or(text.len(), |run| at + run);
+        out.extend_from_slice(&text[at..end]);
+        at = end + 2;
+        match text.get(end + 1) {
+            None => {}
+            Some(b'/') => out.push(b'/'),
+            Some(b'u') => {
+                let c = numbered(&text[end + 2..]).unwrap_or('\u{fffd}');
+                if c == '"' {
+                    out.push(b'\\');
+                }
+                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                at = end + 6;
+            }
+            Some(_) => out.extend_from_slice(&text[end..end + 2]),
+        }
+    }
 }
 
 /// The tag that ends a text of XML, which begins with no blank; markup, and references to characters that are not in `named`, are none.
@@ -74,10 +116,6 @@ static PLAIN: [bool; 256] = {
     table[b'\\' as usize] = false;
     table
 };
-
-fn is_unicode(text: &[u8]) -> bool {
-    text.is_ascii() || std::str::from_utf8(text).is_ok()
-}
 
 /// What stands behind `&`: the character that it names, and the bytes of the name with its semicolon.
 fn named(text: &[u8]) -> Option<(u8, usize)> {

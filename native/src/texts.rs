@@ -4,11 +4,13 @@ use crate::scan::{contains, ends, kind, Scan};
 use crate::spec::Spec;
 use crate::strings::{markup_end, string_end};
 
-/// Of a hole's value: it stands in XML; it is a folder; its parts are parted by slashes; `=` stands in it.
+/// Of a hole's value: it stands in XML; it is a folder; its parts are parted by slashes; `=` stands in it; it is
+/// written back otherwise than it came.
 const MARKUP: i64 = 1;
 const FOLDER: i64 = 2;
 const SLASHES: i64 = 4;
 const EQUALS: i64 = 8;
+const ESCAPED: i64 = 16;
 
 /// Readers look so far for a phrase.
 const MAX_PHRASE_AT: usize = 4096;
@@ -57,19 +59,24 @@ impl Scan {
                 _ => None,
             };
         }
-        let end = if quoted {
+        let (end, is_escaped) = if quoted {
             string_end(raw, at)?
         } else {
-            markup_end(raw, at)?
+            (markup_end(raw, at)?, false)
         };
         let text = &raw[at..end];
         if text.is_empty() || is_never(text, spec) {
             return None;
         }
-        let form = if quoted { 0 } else { MARKUP };
+        let form = match (quoted, is_escaped) {
+            (true, false) => 0,
+            (true, true) => ESCAPED,
+            (false, _) => MARKUP,
+        };
         match sought {
             kind::VALUE => self.push(kind::VALUE, at, end, form),
             kind::MESSAGE => self.message(raw, at, end, form, spec),
+            _ if is_escaped => None,
             kind::ACCOUNT => self.account(raw, at, end, form, spec),
             kind::HOST => self.host(raw, at, end),
             _ => self.path(raw, at, end, form, sought),
@@ -99,10 +106,11 @@ impl Scan {
         form: i64,
         spec: &Spec,
     ) -> Option<usize> {
-        if contains(&raw[at..end], b"<Event") {
+        const EVENTS: [&[u8]; 3] = [b"<Event", b"\\u003cEvent", b"\\u003CEvent"];
+        if EVENTS.iter().any(|tag| contains(&raw[at..end], tag)) {
             return None; // an event within an event
         }
-        if form != 0 {
+        if form & MARKUP != 0 {
             return self.part(raw, at, end, form);
         }
         // Some write a message in quotes of its own, which readers cut.
@@ -147,12 +155,12 @@ impl Scan {
         if at >= end {
             return None;
         }
-        let equals = if raw[at..end].contains(&b'=') {
-            EQUALS
-        } else {
-            0
-        };
-        self.push(kind::MESSAGE, at, end, form | equals)
+        let text = &raw[at..end];
+        let mut style = form;
+        if text.contains(&b'=') || contains(text, b"\\u003d") || contains(text, b"\\u003D") {
+            style |= EQUALS;
+        }
+        self.push(kind::MESSAGE, at, end, style)
     }
 
     /// Read the number behind a phrase, and return where the next line begins.

@@ -534,12 +534,12 @@ EDGES: dict[str, list[bytes]] = {
     "T": [b"-", b"None", b"unknown", b"N/A", b"0", b"a b", b"(null)"],
     "V": [
         b"-", b" ", b"a ", b" a", b"0", b"true", b"SYSTEM", b"S-1-0-0", b"NULL SID", b"Binary Data", b"DWORD (0x00000007)",
-        b"QWORD (0x00000000-0x00000007)", b"\\\\", b"a\\\\b", b"a\\b", b"\\u0041", b"\\/", b"\\b\\f", b"192.0.2.7", b"a=b", b"<Event>",
+        b"QWORD (0x00000000-0x00000007)", b"\\\\", b"a\\\\b", b"a\\b", b"\\u0041", b"\\u00e9", b"\\u00E9\\u0022", b"\\u002d", b"\\u005c", b"\\u0000", b"\\ud83d\\ude00", b"\\u12", b"\\/", b"\\b\\f", b"192.0.2.7", b"a=b", b"<Event>",
         b"&lt;&#65;", b"&#xD;&#10;", b"&x;", b"&", b"a>b", b"]]>", b" xmlns=''", b"\xc3\xa9", b"\xff", b"\xed\xa0\x80", b"\xef\xbf\xbf", b"\t", b"\n", b"\0", b"\x7f",
     ],
     "m": [
         b"-", b"x\\r\\nProcess ID: 7\\r\\n", b"x\\n\\tProcess Id:\\t0x0", b"New Process ID: 0x7", b"\\r\\nProcessId:\\t0x123456789", b"ProcessId: 12345678901", b"x" * 4090 + b"\\nProcess ID: 7",
-        b"HostName=x\\nUserId=D\\\\u\\nHostApplication=y.exe", b"C:\\\\a.exe was allowed to run.", b"Client IP: 192.0.2.7.", b'\\"', b'\\"quoted\\"', b"<Event", b"<UserId>D\\\\u</UserId>",
+        b"HostName=x\\nUserId=D\\\\u\\nHostApplication=y.exe", b"C:\\\\a.exe was allowed to run.", b"Client IP: 192.0.2.7.", b'\\"', b'\\"quoted\\"', b"<Event", b"\\u003cEvent", b"a\\u003db", b"\\u00e9 Process ID: 7", b"<UserId>D\\\\u</UserId>",
     ],
     "L": [b"-", b"C:", b"HKLM", b"\\\\REGISTRY\\\\MACHINE\\\\x", b"\\REGISTRY\\MACHINE\\x", b"a.b", b".a", b"a.", b"a/b", b"c:/x/y", b"x:y", b"\\\\", b"\\", b"\xc3\x89", b"System"],
     "K": [b"EXE", b"e:f", b"\xc3\x89", b"tar.GZ", b"e f", b"a\\\\b", b"a-1,2"],

@@ -114,6 +114,18 @@ def test_a_process_is_read_out_of_a_message_whatever_else_it_says() -> None:
         assert one.take(other, context()) == alone(other)
 
 
+def test_characters_by_number_are_written_as_they_are() -> None:
+    def logon(number: int, text: str = "L\u2019ouverture de session d\u2019un compte") -> bytes:
+        return message(4624, f"{text}\r\n\tNombre:\t{number}", TargetUserName="jdoe", Note=text)
+
+    one, raw = taught(logon), logon(9, 'S\'est d\u00e9roul\u00e9e: \\ "correctement" <a@\u00e9>')
+    assert b"\\u00e9" in raw
+    assert serves(one, raw)
+    assert one.take(raw, context()) == alone(raw)
+    for other in (logon(9, "a\x7f\u00e9"), logon(9, "\u00e9 \U0001f600"), logon(9, "\u00e9\x01")):
+        assert one.take(other, context()) == alone(other)
+
+
 def test_a_message_that_is_looked_through_is_not_learnt() -> None:
     def console(number: int) -> bytes:
         text = f"Engine state is changed.\n\tHostName=Console{number}\n\tHostVersion=2\n\tUserId=ACME\\bob"
