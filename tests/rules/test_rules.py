@@ -12,6 +12,7 @@ from contract.event import Match, Notice
 from contract.ports import Stage
 from contract.records import Alert
 from correlate.aggregate import aggregate
+from correlate.chain.attack import TACTICS, TECHNIQUES
 from correlate.detect import Detector
 from correlate.rehearse import cases, rehearse
 from correlate.sigma.compile import load
@@ -66,6 +67,17 @@ def test_ids_are_uuids_and_files_are_named_after_the_rule(path: Path) -> None:
     first = documents(path)[0].data
     assert path.stem == first["name"]
     assert len(first["id"]) == 36
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_each_technique_has_its_tactic_and_each_tactic_its_technique(path: Path) -> None:
+    for document in documents(path):
+        tags = [str(tag).removeprefix("attack.") for tag in document.data.get("tags", ())]
+        techniques = [TECHNIQUES[tag.upper()][1] for tag in tags if tag.upper() in TECHNIQUES]
+        tactics = {tag for tag in tags if tag.upper() not in TECHNIQUES}
+        assert tactics <= TACTICS.keys(), tags
+        assert all(tactics & set(of) for of in techniques), tags
+        assert tactics <= {tactic for of in techniques for tactic in of}, tags
 
 
 def test_no_tests_stand_without_a_rule() -> None:
