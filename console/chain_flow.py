@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from console.chain_graph import plain
+from console.plain import plain
 from contract.records import Alert, Chain, Link
 from correlate.chain.attack import TACTICS, name_of
 from correlate.chain.edges import STRONG

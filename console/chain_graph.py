@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from console.plain import plain
 from contract.records import Alert, Chain, ChainStage, Link
 from correlate.chain.stages import RANK, steps
 
@@ -164,11 +165,6 @@ def mermaid(chain: Chain, alerts: Alerts) -> str:
 
 def _number(node: str) -> int:
     return int(node[1:])
-
-
-def plain(value: str) -> str:
-    """Replace control characters, and surrogates that no encoding holds."""
-    return "".join(c if c.isprintable() else " " for c in value)
 
 
 def short(value: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from console.chain_graph import plain
+from console.plain import plain
 from contract.records import Alert, Chain
 from correlate.chain.stages import RANK
 

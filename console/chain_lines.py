@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from console.chain_graph import Alerts, clock, plain
+from console.chain_graph import Alerts, clock
+from console.plain import plain
 from contract.records import Chain, Link
 from contract.timestamps import microseconds
 from correlate.chain.story import span

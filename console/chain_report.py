@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from console.chain_graph import Alerts, mermaid, plain
+from console.chain_graph import Alerts, mermaid
 from console.chain_lines import (
     clock_of,
     evidence,
@@ -17,6 +17,7 @@ from console.chain_lines import (
     trusted_again,
     what_next,
 )
+from console.plain import plain
 from contract.records import Chain
 from correlate.chain.attack import name_of
 from correlate.chain.why import LeftOut, exceptions

@@ -10,7 +10,8 @@ from collections import Counter
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
-from console.chain_graph import COLOURS, MAX_LABEL, Alerts, Node, edges_of, nodes_of, plain
+from console.chain_graph import COLOURS, MAX_LABEL, Alerts, Node, edges_of, nodes_of
+from console.plain import plain
 from contract.records import Chain, Link
 from correlate.chain.stages import RANK
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from console.chain_flow import attack_flow
-from console.chain_graph import Alerts, dot, mermaid, plain
+from console.chain_graph import Alerts, dot, mermaid
 from console.chain_layer import navigator
 from console.chain_lines import (
     clock_of,
@@ -26,6 +26,7 @@ from console.chain_lines import (
 )
 from console.chain_report import markdown
 from console.chain_svg import svg
+from console.plain import plain
 from contract.records import Chain, Link
 from correlate.chain.attack import name_of
 from correlate.chain.why import LeftOut, exceptions

@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from console.chain_graph import plain
 from console.chain_lines import evidence, loss, rule_name, steps, time_line, what_next
 from console.chain_svg import svg
 from console.chain_view import FORMATS, render
 from console.desks import Alerts, Chains, Policy
+from console.plain import plain
 from contract.records import Alert, Chain, Decision, DecisionState
 from correlate.chain.attack import name_of
 from correlate.chain.settings import LinkSettings

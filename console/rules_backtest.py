@@ -14,6 +14,7 @@ from rich.table import Table
 
 from console.output import write_record
 from console.places import config_option, open_store, settings_of
+from console.plain import cell
 from contract.errors import ParseError
 
 if TYPE_CHECKING:
@@ -128,7 +129,6 @@ def _show(ranked: list[RuleTally], *, as_json: bool, events: int) -> None:
         for one in ranked:
             host, count = one.hosts.most_common(1)[0]
             table.add_row(
-                str(one.hits), str(len(one.days)), str(len(one.hosts)), one.rule.level, one.rule.title,
-                f"{host} ({count})",
+                *map(cell, (one.hits, len(one.days), len(one.hosts), one.rule.level, one.rule.title, f"{host} ({count})"))
             )  # fmt: skip
         Console(width=None if sys.stdout.isatty() else 10_000).print(table)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from console.output import write_record
+from console.plain import cell
 
 
 @click.command("list", epilog="Example: opsonin rules list --level high rules/detection")
@@ -65,8 +66,7 @@ def command(
         table.add_column(name, no_wrap=name != "title")
     for row in rows:
         table.add_row(
-            row["id"], row["level"], row["kind"], row["logsource"], " ".join(row["techniques"]),
-            row["title"],
+            *map(cell, (row["id"], row["level"], row["kind"], row["logsource"], " ".join(row["techniques"]), row["title"]))
         )  # fmt: skip
     Console(width=None if sys.stdout.isatty() else 10_000).print(table)
 

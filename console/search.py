@@ -14,6 +14,7 @@ from rich.table import Table
 
 from console.output import write_record
 from console.places import config_option, json_option, open_store, settings_of
+from console.plain import cell
 from contract.errors import InputError, QueryError
 from contract.timespan import parse as parse_span
 from contract.timestamps import MAX_US, MIN_US, microseconds
@@ -113,8 +114,8 @@ def _show(hits: Iterator[Hit]) -> None:
     for number, name in enumerate(("id", "@timestamp", *columns)):
         table.add_column(name, overflow="fold", no_wrap=number <= len(columns))
     for hit in found:
-        cells = (_cell(hit.document.get(name, "")) for name in columns)
-        table.add_row(hit.id[:12], str(hit.document.get("@timestamp", "")), *cells)
+        cells = (cell(_cell(hit.document.get(name, ""))) for name in columns)
+        table.add_row(cell(hit.id[:12]), cell(hit.document.get("@timestamp", "")), *cells)
     width = None if os.isatty(1) else (len(columns) + 2) * (_CELL + 2)
     Console(width=width, highlight=False).print(table)
 

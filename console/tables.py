@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from console.output import write_record
+from console.plain import cell
 
 _PIPE_WIDTH = 10_000
 
@@ -38,7 +39,7 @@ def show(
     count = 0
     for row in rows:
         count += 1
-        table.add_row(*(str(cell(row)) for _, cell in columns))
+        table.add_row(*(cell(read(row)) for _, read in columns))
     if count:
         # A pipe has no width of its own; rows are not folded for it.
         Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)

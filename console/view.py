@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from console.plain import cell, plain
 from contract.event import Event, Match
 from contract.records import Alert, Chain, DeadLetter, Decision, Link, Outcome
 from runtime.flow import Seen
@@ -121,9 +122,9 @@ class View:
             table.add_row(
                 f"{alert.time:%H:%M:%S}",
                 Text(alert.rule.level, style=_COLOURS[alert.rule.level]),
-                Text(alert.rule.name),
+                cell(alert.rule.name),
                 f"x{alert.event_count}",
-                Text(_entities(alert), style="cyan"),
+                cell(_entities(alert), "cyan"),
             )
         return table
 
@@ -133,13 +134,13 @@ class View:
             return Text("none yet", style="dim")
         tactics = " → ".join(dict.fromkeys(stage.tactic for stage in worst.stages)) or "no tactic"
         tree = Tree(
-            Text(
+            cell(
                 f"{worst.id[:8]}  score {worst.score:.1f}  {len(worst.alerts)} alerts  {tactics}",
-                style="bold",
+                "bold",
             )
         )
         for link in worst.links[:_SHOWN_LINKS]:
-            tree.add(Text(self._link_text(link)))
+            tree.add(cell(self._link_text(link)))
         if len(worst.links) > _SHOWN_LINKS:
             tree.add(
                 Text(
@@ -156,10 +157,10 @@ class View:
             table.add_row(
                 one.id[:8],
                 Text(one.state, style="green" if one.state == "approved" else "yellow"),
-                Text(f"{one.action} {one.target.value}"),
+                cell(f"{one.action} {one.target.value}"),
                 f"until {one.expires:%m-%d %H:%M}Z",
-                Text(answers, style="cyan"),
-                Text(one.reason, style="dim"),
+                cell(answers, "cyan"),
+                cell(one.reason, "dim"),
             )
         return table
 
@@ -203,7 +204,7 @@ class View:
                 pass
 
     def _line(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
     def _is_new(self, kind: str, what: str) -> bool:
         if (kind, what) in self._said:
