@@ -170,7 +170,7 @@ def _translated(fields: Fields, data: bytes, found: _Addresses) -> None:
     """Place the ends before and after translation; only what differs is a translation.
 
     The packet stands as it came and the header has what it became. Where the packet is not of the family
-    that the header calls its first, an OpenBSD before 6.2 wrote the two the other way round.
+    that the header calls its first, it was an older OpenBSD (if_pflog.c 1.70), which wrote the two the other way round.
     """
     came_first = found.version == _VERSIONS.get(data[1], found.version)
     is_four = (_VERSIONS.get(data[62 if came_first else 1]) or found.version) == 4  # noqa: PLR2004 - IPv4
