@@ -103,15 +103,14 @@ class Alerting(Group):
 
     def _truncate(self, episode: Episode, edge: Place) -> Place:
         """Take an episode back to its last firing before a place; return that firing's place."""
-        newest = episode.last
-        if newest < edge:
-            return newest
+        if episode.last < edge:
+            return episode.last
         if episode.past is not None and episode.past.last is not None:
             last, until = episode.past.last, episode.past.end_us
         else:
             last, until = episode.fired, self.until(episode.fired)
         for place, _, end in self.firings(last):
-            if place >= edge or place > newest:
+            if place >= edge:
                 break
             last, until = place, end
         episode.last, episode.end_us = last, until

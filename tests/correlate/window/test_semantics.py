@@ -191,6 +191,38 @@ def test_a_correlation_of_a_correlation_counts_the_events_below_it() -> None:
     assert found.event_count == 3
 
 
+def test_an_inner_correlation_is_in_the_groups_of_all_values_of_its_events() -> None:
+    inner = INNER.replace("[ip]", "[host]")
+    text = f"{correlation(inner, name='inner')}---\n{temporal('inner, rb')}"
+    for ip, count in (("1", 1), ("2", 1), ("3", 0)):
+        found = alerts(text, [a(0, ip="1", host="h"), a(1, ip="2", host="h"), b(2, ip=ip)])
+        assert len(found) == count, ip
+
+
+def test_what_was_taken_back_is_remembered_while_it_can_come_again() -> None:
+    one = "type: event_count\nrules: [ra]\ngroup-by: [ip]\ntimespan: 1s\ncondition: {gte: 1}"
+    text = (
+        f"{correlation(one, name='one')}---\n"
+        f"{correlation(one.replace('[ra]', '[one]').replace('1s', '10s').replace('1}', '2}'), head='opsonin: {suppress: 5h}' + chr(10))}"
+    )
+    run = Alerts(aggregate(load(read(RULES + text, "corr.yml")), Settings(lateness="60s")))
+    for at in (50, 100, 105):
+        run.take(a(at))
+    inner = next(one for one in run.told if one.events == ("a@100",) and one.rule.id == "one")
+    (told,) = (one for one in run.told if one.rule.id == "corr")
+
+    def say(revision: int, *, retracted: bool) -> Alert:
+        revised = inner.model_copy(update={"revision": revision, "retracted": retracted})
+        run._out(run.host.take(revised))
+        return run.latest[told.id]
+
+    assert say(2, retracted=True).retracted
+    run.time(START_US + 190 * SECOND)  # the entry at 50 has gone; those at 100 could still come
+    again = say(3, retracted=False)
+    assert not again.retracted
+    assert again.revision == 3
+
+
 def test_an_inner_correlation_stands_where_it_fired_not_where_it_began() -> None:
     assert not play(NESTED, [a(0), b(1), a(2)]).final()
 
@@ -318,6 +350,7 @@ WRONG = {
     "a rule that the condition does not know": (temporal("ra, rb", more="condition: ra and rc"), "came 'rc'"),
     "a condition that needs no match": (temporal("ra, rb", more="condition: not ra or rb"), "without any match"),
     "itself": (temporal("ra, corr"), "refers to itself"),
+    "itself, through another": (temporal("ra, other") + "---\n" + correlation("type: event_count\nrules: [corr]\ntimespan: 1m\ncondition: {gte: 2}", name="other"), "refers to itself"),
     "unknown policy": (temporal("ra, rb", more="opsonin: {refires: 1h}"), "'opsonin: refires' is unknown"),
     "all absent": (temporal("ra", more="opsonin: {absence: ra}"), "every rule must be absent"),
     "an alias without a field for a rule": (temporal("ra, rb", more="aliases: {src: {ra: ip}}"), "no field for rb"),

@@ -232,6 +232,16 @@ def test_what_only_extends_an_alert_is_stored_as_a_row_not_as_a_head() -> None:
     assert stored.fired == {0: START_US + 10_000_000}
 
 
+def test_a_group_that_never_fired_is_stored_as_rows_alone() -> None:
+    run = run_of()
+    for number in range(8):
+        run.take(match(number, 0.5))
+    (logic,) = run.host.logics.values()
+    ((_, part),) = logic.snapshot().items()
+    assert part is not None
+    assert not decode(part, "corr").heads
+
+
 def test_groups_too_few_to_satisfy_come_back_as_they_were() -> None:
     text = TEXT.replace("value_sum", "event_count").replace(
         "field: source.bytes, gte: 10", "gte: 4"
