@@ -4,6 +4,8 @@ use crate::clock;
 use crate::scan::{ends, kind, Scan};
 
 const MAX_TEXT: usize = 1024;
+/// Of a host or an account; readers look for what follows a header only so far.
+const MAX_NAME: usize = 256;
 const MAX_COUNT_DIGITS: usize = 18;
 const MAX_DIGITS: usize = 20;
 /// Shorter numbers behind keys that no table names may say what it is, not which one.
@@ -238,7 +240,7 @@ fn name_end(raw: &[u8], at: usize, quoted: bool) -> Option<usize> {
     (has_letter
         && is_whole
         && !NOBODY.iter().any(|word| says_none(word))
-        && end - at <= MAX_TEXT
+        && end - at <= MAX_NAME
         && raw[at] != b'.'
         && raw[end - 1] != b'.'
         && raw[at] != b'-')

@@ -167,6 +167,18 @@ def test_the_root_of_an_object_decides_what_it_is(path: str, kind: str) -> None:
     assert one.take(opened(99, path), context()) == alone(opened(99, path))
 
 
+def test_a_header_that_is_too_long_is_refused_whatever_was_learnt() -> None:
+    def relayed(number: int, relay: str = "relay-01") -> bytes:
+        return f"<13>Jun 15 11:00:{number:02} {relay} events: ".encode() + started(number)
+
+    one = taught(relayed)
+    assert serves(one, relayed(9, "relay-77"))
+    for length in (250, 300, 1100):
+        raw = relayed(9, "relay" * (length // 5))
+        assert one.take(raw, context()) == alone(raw)
+    assert not hasattr(alone(relayed(9, "relay" * 220))[0], "fields")
+
+
 def test_a_host_of_the_inventory_is_known_in_learnt_events(tmp_path: Any) -> None:
     assets = tmp_path / "assets.csv"
     assets.write_text("host,level\nws02.example.test,4\nws03,2\n")
