@@ -30,6 +30,8 @@ from ingest.templates import Templates
 Enricher: TypeAlias = Callable[[Fields], None]
 """Adds to the fields of one event in place; must not fail."""
 
+LONGEST_PREFIX: Final = 64
+"""Of what adapters put before a product's own names."""
 MAX_PLANS: Final = 4_096
 """Sequences of field names whose checks are remembered; when full, all are forgotten at once."""
 
@@ -114,6 +116,8 @@ class Normalizer:
         self._keep_original = self._settings.keep_original
         self._stamp_ingested = self._settings.stamp_ingested
         self._is_typed = adapter.typed and not enrichers
+        # A name longer than the bound needs a record as long, or one before it that the adapter remembers.
+        self._short_bytes = -1 if adapter.flush else self._settings.max_name_length - LONGEST_PREFIX
         self._plans: dict[tuple[str, ...], Plan] = {}
         self._templates = self._learning(known) if learns and not enrichers else None
 
@@ -204,7 +208,10 @@ class Normalizer:
         if self._stamp_ingested:
             arrived = fields["event.ingested"] = iso(context.received_us)
             fields.setdefault("event.created", arrived)
-        is_typed = self._is_typed and len(fields) < self._settings.max_fields
+        settings = self._settings
+        is_typed = self._is_typed and len(fields) < settings.max_fields
+        if is_typed and len(raw) > self._short_bytes:
+            is_typed = max(map(len, fields)) <= settings.max_name_length
         if not is_typed:
             shape = tuple(fields)
             plan = self._plans.get(shape) or self._plan(shape)

@@ -41,6 +41,8 @@ _SKIPPED: Final = frozenset(
 """Fields that stand in ECS whole, or that say nothing once the records are together."""
 MAX_REMEMBERED: Final = 1_024
 """Sequences of names whose fields are remembered."""
+MAX_NAME: Final = 128
+"""Longer names are cut: the other records of an event must not be lost for one."""
 _OWN: Final = "auditd.log."
 _PATH_ORDER: Final = ("CREATE", "DELETE", "NORMAL", "UNKNOWN", "PARENT")
 
@@ -274,7 +276,7 @@ def _outcome(fields: Fields, merged: dict[str, str]) -> None:
 @lru_cache(MAX_REMEMBERED)
 def _kept(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Return those of the names whose values are kept, each with its field."""
-    return tuple((name, _OWN + name) for name in names if name not in _SKIPPED)
+    return tuple((name, _OWN + name[:MAX_NAME]) for name in names if name not in _SKIPPED)
 
 
 def _keep(fields: Fields, merged: dict[str, str], call: str) -> None:

@@ -1,6 +1,7 @@
 """Raw records to events: completion, types, time bounds, dead letters."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -156,6 +157,14 @@ def test_bounds_of_size_number_and_name_hold() -> None:
     many = saying({str(number): 1 for number in range(17)})
     assert "the bound is 16" in reason(many, max_fields=16)
     assert "name of 20 characters" in reason(saying({"n" * 20: 1}), max_name_length=16)
+
+
+def test_the_bound_of_names_holds_for_adapters_that_check_types_themselves() -> None:
+    typed = replace(saying({"@timestamp": TIME, "n" * 600: 1}), typed=True)
+    assert "name of 600 characters" in reason(typed, b"x" * 700)
+    assert isinstance(take(typed, b"short")[0], Event)  # no such record can hold the name
+    remembering = replace(typed, flush=lambda context: [])
+    assert "name of 600 characters" in reason(remembering, b"short")
 
 
 def test_one_bad_part_does_not_take_the_others_along() -> None:

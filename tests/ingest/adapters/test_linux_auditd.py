@@ -123,3 +123,9 @@ def test_recorded_events_are_put_together_as_go_libaudit_does() -> None:
             assert event["event.action"] == summary.get("action", event["event.action"]), case["id"]
         result = {"fail": "failure", "success": "success"}.get(case["expected"]["result"])
         assert event.get("event.outcome") == result, case["id"]
+
+
+def test_a_name_beyond_the_bound_is_cut_and_costs_no_record() -> None:
+    (event,) = feed(context(), syscall(1) + f" {'n' * 600}=x", end(1))
+    assert event["auditd.log." + "n" * 128] == "x"
+    assert event["process.pid"] == 7
