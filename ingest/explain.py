@@ -81,17 +81,26 @@ def _copies(example: Example) -> Iterator[tuple[bytes, Op]]:
                 yield canonical.encode(), operation(b"6", number)
         if hole.kind in "ZK" and text.lower() != text:
             yield text.lower(), operation(b"l", number)
+        if hole.kind == "M":
+            yield text.upper().replace(b":", b"-"), operation(b"M", number)
         if hole.kind == "X":
             yield b"%d" % hole.value, operation(b"x", number)
         if hole.kind == "h":
             yield text.partition(b".")[0], operation(b"h", number)
-        if hole.kind in "Vm" and hole.value & ESCAPED:
-            yield orjson.dumps(orjson.loads(b'"' + text + b'"'))[1:-1], operation(b"U", number)
-        if hole.kind in "VmL" and hole.value & MARKUP:
-            yield orjson.dumps(unescape(text.decode(), _NAMED))[1:-1], operation(b"J", number)
-        if hole.kind == "M":
-            yield text.upper().replace(b":", b"-"), operation(b"M", number)
+        if hole.kind in "VmL":
+            yield from _written(hole, text, number)
         yield text, operation(b"R", number)
+
+
+def _written(hole: Hole, text: bytes, number: int) -> Iterator[tuple[bytes, Op]]:
+    """Explain a text that is written otherwise in the answer's JSON than in the line."""
+    if hole.value & ESCAPED:
+        yield orjson.dumps(orjson.loads(b'"' + text + b'"'))[1:-1], operation(b"U", number)
+    if hole.value & MARKUP:
+        yield orjson.dumps(unescape(text.decode(), _NAMED))[1:-1], operation(b"J", number)
+    written = orjson.dumps(text.decode())[1:-1]
+    if written != text:  # the line itself, where that is kept
+        yield written, operation(b"Q", number)
 
 
 def _times(example: Example) -> Iterator[tuple[bytes, Op]]:

@@ -152,6 +152,7 @@ impl Plan {
                     out.extend_from_slice(address.to_string().as_bytes());
                 }
                 b'x' => push_number(out, value(op.a)?),
+                b'Q' => strings::push_raw(out, text(op.a)?),
                 b'U' => strings::push_plainly(out, text(op.a)?),
                 b'J' => strings::push_string(out, text(op.a)?),
                 b'h' => {

@@ -142,23 +142,42 @@ fn named(text: &[u8]) -> Option<(u8, usize)> {
 pub fn push_string(out: &mut Vec<u8>, text: &[u8]) {
     let mut at = 0;
     loop {
-        let run = plain(&text[at..]);
-        out.extend_from_slice(&text[at..at + run]);
-        at += run;
-        if at >= text.len() {
-            return;
-        }
-        let (c, length) = match text[at] {
-            b'&' => named(&text[at + 1..]).map_or((b'&', 1), |(c, length)| (c, length + 1)),
-            c => (c, 1),
+        at = push_run(out, text, at);
+        let (c, length) = match text.get(at) {
+            None => return,
+            Some(b'&') => named(&text[at + 1..]).map_or((b'&', 1), |(c, length)| (c, length + 1)),
+            Some(c) => (*c, 1),
         };
-        match c {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', c]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            _ => out.push(c),
-        }
+        push_character(out, c);
         at += length;
+    }
+}
+
+/// Write a text, as it stands in a line, as the content of a string of JSON.
+pub fn push_raw(out: &mut Vec<u8>, text: &[u8]) {
+    let mut at = 0;
+    loop {
+        at = push_run(out, text, at);
+        match text.get(at) {
+            None => return,
+            Some(c) => push_character(out, *c),
+        }
+        at += 1;
+    }
+}
+
+fn push_run(out: &mut Vec<u8>, text: &[u8], at: usize) -> usize {
+    let end = at + plain(&text[at..]);
+    out.extend_from_slice(&text[at..end]);
+    end
+}
+
+fn push_character(out: &mut Vec<u8>, c: u8) {
+    match c {
+        b'"' | b'\\' => out.extend_from_slice(&[b'\\', c]),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        _ => out.push(c),
     }
 }

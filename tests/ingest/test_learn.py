@@ -369,7 +369,7 @@ def operation_of(chance: Random) -> bytes:
     number = chance.choice((0, 1, -1, 2**63 - 1, -(2**63), chance.randrange(2**63)))
     text = chance.randbytes(chance.randrange(24))
     return (
-        b"%c" % chance.choice(b"LRM6+*-trIcelxhJU")
+        b"%c" % chance.choice(b"LRM6+*-trIcelxhJUQ")
         + holes
         + struct.pack("<qI", number, len(text))
         + text

@@ -167,6 +167,19 @@ def test_the_root_of_an_object_decides_what_it_is(path: str, kind: str) -> None:
     assert one.take(opened(99, path), context()) == alone(opened(99, path))
 
 
+@pytest.mark.parametrize("is_xml", [True, False])
+def test_the_raw_event_is_kept_beside_what_was_learnt(is_xml: bool) -> None:
+    def line(number: int, text: str = "drop -q") -> bytes:
+        plain = message(1, text, SourceName="Microsoft-Windows-Sysmon", RecordNumber=4711 + number, CommandLine=text, Image=r"C:\x\y.exe")  # fmt: skip
+        return started(number, command=text, image=r"C:\x\y.exe") if is_xml else plain
+
+    one = taught(line, keep_original=True)
+    raw = line(9, "a\\b 'c' &quot;")
+    assert serves(one, raw)
+    assert one.take(raw, context()) == alone(raw, keep_original=True)
+    assert alone(raw, keep_original=True)[0].fields["event.original"] == raw.decode()
+
+
 def test_a_header_that_is_too_long_is_refused_whatever_was_learnt() -> None:
     def relayed(number: int, relay: str = "relay-01") -> bytes:
         return f"<13>Jun 15 11:00:{number:02} {relay} events: ".encode() + started(number)
