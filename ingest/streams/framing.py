@@ -73,9 +73,41 @@ class Framer:
         return self._bound + 1 if self._is_line else 0
 
     def _cut(self, data: bytes) -> list[bytes]:
-        if not self._counted or not 49 <= data[0] <= 57:  # noqa: PLR2004 - "1" to "9"
-            return self._lines(data)
-        return self._frames(data)
+        """Read frames, each of its own kind, to the last that is whole. O(length)."""
+        records: list[bytes] = []
+        at, size = 0, len(data)
+        self._held = b""
+        while at < size:
+            count = None
+            if self._counted and 49 <= data[at] <= 57:  # noqa: PLR2004 - "1" to "9"
+                count = _COUNT(data, at)
+            if count is None:
+                end = data.find(b"\n", at)
+                if end < 0:
+                    self._hold(records, data[at:])
+                    return records
+                self._add(records, data[at:end])
+                at = end + 1
+                continue
+            at = self._counted_frame(records, data, at, count.end(), int(count[1]))
+            # A sender that counts and still ends with a newline is common.
+            while at < size and data[at] in b"\r\n":
+                at += 1
+        return records
+
+    def _counted_frame(
+        self, records: list[bytes], data: bytes, at: int, start: int, length: int
+    ) -> int:
+        """Read one frame, or keep its beginning; return where the next one begins."""
+        size, end = len(data), start + length
+        if length <= self._bound and end <= size:
+            self._add(records, data[start:end])
+        elif length <= self._bound or size - start <= self._bound:
+            self._held = data[at:]
+        else:
+            self._add(records, data[start : start + self._bound + 1])
+            self._skip = max(0, end - size)
+        return min(end, size) if not self._held else size
 
     def end(self) -> list[bytes]:
         """Return what stands after the last complete record when the stream ends."""
@@ -83,57 +115,6 @@ class Framer:
         self._held, self._skip, self._kept = b"", 0, 0
         self._chunks.clear()
         return [held] if held.strip(b"\r\n\0") else []
-
-    def _lines(self, data: bytes) -> list[bytes]:
-        """Read newline frames until the stream shows a counted one."""
-        lines = data.split(b"\n")
-        self._held = b""
-        rest = lines.pop()
-        records: list[bytes] = []
-        for number, line in enumerate(lines):
-            if self._counted and 49 <= (line[0] if line else 0) <= 57 and _COUNT(line):  # noqa: PLR2004 - "1" to "9"
-                return records + self._frames(b"\n".join([*lines[number:], rest]))
-            self._add(records, line)
-        if self._counted and rest and _COUNT(rest):
-            return records + self._frames(rest)
-        self._hold(records, rest)
-        return records
-
-    def _frames(self, data: bytes) -> list[bytes]:
-        """Read frames from one that may be counted."""
-        records: list[bytes] = []
-        at, size = 0, len(data)
-        self._held = b""
-        while at < size:
-            count = _COUNT(data, at)
-            if count is None:
-                break
-            start, length = count.end(), int(count[1])
-            if length > self._bound:
-                if size - start <= self._bound:
-                    self._held = data[at:]
-                    return records
-                self._add(records, data[start : start + self._bound + 1])
-                self._skip = length - (size - start)
-                if self._skip >= 0:
-                    return records
-                at = start + length
-                self._skip = 0
-            elif start + length > size:
-                self._held = data[at:]
-                return records
-            else:
-                self._add(records, data[start : start + length])
-                at = start + length
-            # A sender that counts and still ends with a newline is common.
-            while at < size and data[at] in b"\r\n":
-                at += 1
-        if at < size:
-            if _MAYBE_COUNT(data, at):
-                self._held = data[at:]
-            else:
-                records += self._lines(data[at:])
-        return records
 
     def _hold(self, records: list[bytes], rest: bytes) -> None:
         if len(rest) > self._bound:

@@ -35,6 +35,19 @@ def test_both_framings_mix_on_one_connection() -> None:
     ]
 
 
+def test_framings_that_change_thousands_of_times_in_one_chunk_are_read() -> None:
+    expected = [b"<%d>%d" % (number % 9, number) for number in range(5_000)]
+    stream = b"".join(
+        b"%d %b" % (len(one), one) if number % 2 else one + b"\n"
+        for number, one in enumerate(expected)
+    )
+    assert frames(stream) == expected
+
+
+def test_a_line_of_digits_alone_is_a_line() -> None:
+    assert frames(b"12\n") == frames(b"1", b"2\n") == [b"12"]
+
+
 def test_a_line_that_begins_with_a_digit_is_no_count() -> None:
     assert frames(b"2026-06-15 x\n10.0.0.1 y\n") == [b"2026-06-15 x", b"10.0.0.1 y"]
 
