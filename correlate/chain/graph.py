@@ -15,7 +15,7 @@ from contract.timestamps import microseconds
 from correlate.chain.entities import entities_of
 from correlate.chain.holding import Holding
 from correlate.chain.knots import Change
-from correlate.chain.regain import Regain, concerned
+from correlate.chain.regain import Regain, concerned, result_of
 from correlate.chain.runs import Knot, Member, Run
 from correlate.chain.settings import LinkSettings
 from correlate.chain.signature import facts_of, member_of, sign
@@ -108,8 +108,8 @@ class Graph:
     def _appraise(
         self, entities: Iterable[Entity], time_us: int, fields: Fields, change: Change
     ) -> None:
-        result = fields.get(ATTESTATION_RESULT)
-        if result is not None and (keys := self.regain.learn(entities, time_us, result)):
+        result = result_of(fields)
+        if result and (keys := self.regain.learn(entities, time_us, result)):
             change.touched.update(run.knot for run in concerned(self.held.runs.values(), keys))
 
     # -------------------------------------------------------------- runs

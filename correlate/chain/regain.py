@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from contract.records import Entity
 from correlate.chain.runs import Run
-from correlate.chain.stages import ATTESTATION_RESULT
+from correlate.chain.stages import ATTESTATION_LEVEL, ATTESTATION_RESULT
 from correlate.chain.trust import Trust
 
 _APPRAISED: Final = frozenset({"host", "ip", "key"})
@@ -24,12 +24,12 @@ class Regain:
         self._trust = trust
         self._lasting_us = lasting_us
 
-    def learn(self, entities: Iterable[Entity], time_us: int, result: Any) -> frozenset[str]:
+    def learn(self, entities: Iterable[Entity], time_us: int, result: str) -> frozenset[str]:
         """Note a result of those that it is about; return the keys of those whose trust is lost or regained by it."""
         changed: set[str] = set()
         for key in _keys(entities):
             before = self._is_regained((key,))
-            if self._trust.learn(key, time_us, str(result)) and self._is_regained((key,)) != before:
+            if self._trust.learn(key, time_us, result) and self._is_regained((key,)) != before:
                 changed.add(key)
         return frozenset(changed)
 
@@ -43,6 +43,18 @@ class Regain:
 
     def _is_regained(self, keys: Iterable[str]) -> bool:
         return self._trust.regained(keys, self._lasting_us)
+
+
+def result_of(fields: Mapping[str, Any]) -> str:
+    """Return what an attestation result says of trust: `pass`, `fail`, or nothing.
+
+    A pass of the tier `warning` (AR4SI: a replayed quote, one whose values nothing was compared with, Secure Boot off)
+    says nothing: it proves no state, so it neither raises trust nor lets a containment go.
+    """
+    result = str(fields.get(ATTESTATION_RESULT, ""))
+    if result == "pass" and fields.get(ATTESTATION_LEVEL) == "warning":
+        return ""
+    return result
 
 
 def is_failure(run: Run) -> bool:

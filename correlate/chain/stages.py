@@ -24,6 +24,7 @@ ANY_TIME: Final = frozenset(
 """Tactics that fit anywhere after the first foothold: never out of order, and each lengthens a path once."""
 
 ATTESTATION_RESULT: Final = "opsonin.attestation.result"
+ATTESTATION_LEVEL: Final = "opsonin.attestation.level"
 
 _ATTESTED: Final = {
     "ima": ("persistence", "T1554"),  # a file that the policy does not know was run

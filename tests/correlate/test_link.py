@@ -175,11 +175,12 @@ def test_a_moment_that_does_not_end_is_taken_in_portions(monkeypatch: pytest.Mon
     assert [len(one.alerts) for one in logic.on_moment(at_us + 1)] == [5]
 
 
-def appraisal(minutes: float, result: str = "pass") -> Observation:
+def appraisal(minutes: float, result: str = "pass", **more: str) -> Observation:
     fields = {
         "host.ip": [TARGET],
         "opsonin.attestation.attester": "agent-1",
         "opsonin.attestation.result": result,
+        **{f"opsonin.attestation.{name}": value for name, value in more.items()},
     }
     at_us = from_datetime(START) + int(minutes * 60_000_000)
     return Observation(f"appraisal-{result}-{minutes}", at_us, fields)
@@ -207,6 +208,13 @@ def test_what_is_well_again_within_minutes_is_not_trusted() -> None:
 
 def test_a_host_that_falls_silent_after_one_pass_is_not_trusted() -> None:
     assert set(trusted([appraisal(6)])) == {()}
+
+
+def test_passes_with_a_warning_regain_no_trust() -> None:
+    """A quote without a challenge may be an old one."""
+    assert set(trusted(appraisal(minutes, level="warning") for minutes in range(6, 60))) == {()}
+    affirmed = (appraisal(minutes, level="affirming") for minutes in range(6, 60))
+    assert trusted(affirmed)[-1] == (TARGET, "agent-1")
 
 
 def test_trust_that_is_lost_again_is_told() -> None:
