@@ -290,7 +290,8 @@ impl Scan {
             return None;
         }
         if folder > begin {
-            let style = if is_slash { SLASHES } else { 0 };
+            // Of a key's the folder may hold either.
+            let style = if is_slash && !is_key { SLASHES } else { 0 };
             self.push(kind::PATH, begin, folder, form | style | FOLDER);
         }
         match dot.map(|dot| name + dot) {

@@ -180,6 +180,17 @@ def test_the_raw_event_is_kept_beside_what_was_learnt(is_xml: bool) -> None:
     assert alone(raw, keep_original=True)[0].fields["event.original"] == raw.decode()
 
 
+def test_a_key_parted_in_two_ways_is_kept_as_it_came() -> None:
+    def line(number: int, key: str = r"HKLM\a\b/c") -> bytes:
+        return message(13, "x", SourceName="Microsoft-Windows-Sysmon", RecordNumber=4711 + number, TargetObject=key)  # fmt: skip
+
+    for first in (r"HKLM\a\b/c", r"HKLM\a/b/c"):
+        one = taught(lambda number, key=first: line(number, key), keep_original=True)
+        for key in (r"HKLM\d\e\f/g", r"HKLM\d/e/g"):
+            assert serves(one, line(9, key))
+            assert one.take(line(9, key), context()) == alone(line(9, key), keep_original=True)
+
+
 def test_a_header_that_is_too_long_is_refused_whatever_was_learnt() -> None:
     def relayed(number: int, relay: str = "relay-01") -> bytes:
         return f"<13>Jun 15 11:00:{number:02} {relay} events: ".encode() + started(number)
