@@ -1,0 +1,134 @@
+"""How well chains are found on days that nobody recorded: labelled alerts put together anew (AIT-ADS, ../shared).
+
+Two recorded days say little of a third. A stand-in takes the attack of one site into the noise of the other (hosts by their
+roles, with the addresses of the new site), or changes one thing of a day: the hour, the day, the pauses between steps, alerts
+lost, a sensor silent, noise doubled, denser or strange, kinds that attack and noise share. Each case is made from its name, so
+that it is the same on every machine. Each is played through the engine with its defaults and judged by ../shared/tools/ait_ads.py.
+
+    bench/stand_ins.py                     all cases, one line each, and the shares that keep each goal
+    bench/stand_ins.py --only 'moved*'     those whose name fits
+    bench/stand_ins.py --write DIR NAME    one case as the set's CSV, for the command line
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import importlib.util
+import io
+import json
+import random
+import statistics
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+
+from labelled_days import (  # type: ignore[import-not-found]  # noqa: E402  beside this script
+    DAYS,
+    Row,
+    cases,
+)
+
+from tests.correlate.chain.test_coincidence import SHARED, replayed  # noqa: E402  after the path
+
+COVER = 0.9
+GOALS: dict[str, Callable[[Any], bool]] = {
+    "cover1": lambda value: value >= COVER,
+    "k90": lambda value: value is not None and value <= 2,  # noqa: PLR2004
+    "kinds1": lambda value: value is not None and value >= 0.85,  # noqa: PLR2004
+    "span1": lambda value: value is not None and value <= 1.5,  # noqa: PLR2004
+    "false_per_day": lambda value: value <= 0.5,  # noqa: PLR2004
+    "ratio": lambda value: value >= 500,  # noqa: PLR2004
+    "order1": lambda value: value is not None and value >= 0.95,  # noqa: PLR2004
+}
+"""As the public set's judge states them."""
+
+
+def written(rows: list[Row], path: Path) -> None:
+    """Write rows in the form of the set."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(("time", "name", "ip", "host", "short", "time_label", "event_label"))
+        for row in sorted(rows, key=lambda one: one.at):
+            lines.writerow((f"{row.at:.0f}", row.rule, row.address, row.host, "", "", row.step))
+
+
+def judge() -> Any:
+    """Return the set's own judge."""
+    spec = importlib.util.spec_from_file_location("ait_ads", SHARED / "tools/ait_ads.py")
+    if spec is None or spec.loader is None:
+        sys.exit("../shared/tools/ait_ads.py is not there")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def said(run: Callable[..., None], *arguments: str) -> str:
+    """Return what a function prints."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        run(*arguments)
+    return out.getvalue()
+
+
+def played(rows: list[Row], folder: Path) -> dict[str, Any]:
+    """Play a case and return what the judge says."""
+    path, records = folder / "case.csv", folder / "records.ndjson"
+    written(rows, path)
+    tool = judge()
+    alerts, chains = replayed(said(tool.ecs, str(path)).encode().splitlines())
+    with records.open("w", encoding="utf-8") as file:
+        for one in (*alerts.values(), *chains):
+            file.write(f"{one.model_dump_json(by_alias=True)}\n")
+    found: dict[str, Any] = json.loads(said(tool.score, str(path), str(records)))
+    return found
+
+
+def main() -> None:
+    """Play the cases that are asked for."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    options.add_argument("--only", action="append", help="names, as a pattern; may be said again")
+    options.add_argument("--write", nargs=2, metavar=("DIR", "NAME"))
+    chosen = options.parse_args()
+    if not DAYS.is_dir():
+        sys.exit("../shared/data/chain/ait_ads is not there")
+    found: dict[str, dict[str, Any]] = {}
+    for name, case in cases():
+        dice = random.Random(name)  # noqa: S311  nothing is secret here
+        if chosen.write:
+            if name == chosen.write[1]:
+                written(case(dice), Path(chosen.write[0], "case.csv"))
+            continue
+        if not any(fnmatch(name, one) for one in chosen.only or ("*",)):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            one = found[name] = played(case(dice), Path(folder))
+        kept = [goal for goal, holds in GOALS.items() if not holds(one[goal])]
+        print(f"{name:28} cover1 {one['cover1']:.3f} k90 {one['k90']!s:4} kinds1 {one['kinds1'] or 0:.3f} span1 {one['span1'] or 0:4.1f} false {one['false_per_day']:.2f} ratio {one['ratio']:5} order1 {one['order1'] or 0:.2f}  {'MISSES ' + ' '.join(kept) if kept else ''} {','.join(one['missed'])}", flush=True)  # fmt: skip
+    summary(found)
+
+
+def summary(found: dict[str, dict[str, Any]]) -> None:
+    """Print how many cases keep each goal, and the medians."""
+    if not found:
+        return
+    total = len(found)
+    counts: Counter[str] = Counter()
+    for one in found.values():
+        counts.update(goal for goal, holds in GOALS.items() if holds(one[goal]))
+        counts["all"] += all(holds(one[goal]) for goal, holds in GOALS.items())
+    medians = {goal: round(statistics.fmean(one[goal] or 0 for one in found.values()), 3) for goal in GOALS}  # fmt: skip
+    print(json.dumps({"cases": total, "kept": dict(counts), "means": medians}))
+
+
+if __name__ == "__main__":
+    main()
