@@ -251,8 +251,8 @@ class Graph:
             self.weighing.close(run)
             self.held.let_go(run)
             self.around.leave(run)
-        # Else the circle of runs and knot would stay in memory until a full collection.
-        knot.runs = set()
+        # Else the circles of runs and knot would stay in memory until a full collection.
+        knot.runs, knot.told_of = set(), None
         return knot
 
     def forget(self, now_us: int, old_us: int) -> None:

@@ -434,7 +434,8 @@ def test_what_is_over_leaves_memory_at_once() -> None:
     before = nodes()
     gc.disable()
     try:
-        for item in [*intrusion(), *flood(40)]:
+        lone = alert("lone", "r-lone", 5, peers("192.0.2.9", "10.0.0.77"), level="high")
+        for item in [*intrusion(), lone, *flood(40)]:
             list(at_once(logic, item))
         assert nodes() > before + 20
         list(logic.on_time(END_US * 2))
