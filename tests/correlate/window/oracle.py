@@ -156,7 +156,8 @@ def _counts(asked: Asked, frame: list[Happening], newest: Happening | None = Non
         measure = ranked[low] + (ranked[high] - ranked[low]) * (place - low)
     else:
         assert newest is not None
-        measure = Fraction(100 * values.count(newest.value), len(values))
+        texts = [str(value).lower() for value in values]
+        measure = Fraction(100 * texts.count(str(newest.value).lower()), len(texts))
     return _holds(asked, measure)
 
 

@@ -129,6 +129,7 @@ CASES: dict[str, tuple[str, list[Match], int]] = {
     "median of two is their mean": (value("value_median", "field: b, eq: 5"), [a(0, b=1), a(1, b=9)], 1),
     "percentile": (value("value_percentile", "field: b, percentile: 90, gte: 9.9"), [a(i / 10, b=i) for i in range(12)], 1),
     "a value of less than a fifth of all": (value("value_percentile", "field: b, lt: 20"), [*(a(i, b="x") for i in range(5)), a(6, b="y")], 1),
+    "a share counts a decimal and its text as one": (value("value_percentile", "field: b, lt: 60"), [a(0, b=0.5), a(1, b="0.5")], 0),
     "median of one, five, nine": (value("value_median", "field: b, gte: 5"), [a(0, b=1), a(1, b=5), a(2, b=9)], 1),
     "the 95th of a hundred": (value("value_percentile", "field: b, percentile: 95, gt: 90"), [a(i % 10 + i / 1000, b=i) for i in range(1, 101)], 1),
     "the 95th of ninety": (value("value_percentile", "field: b, percentile: 95, gt: 90"), [a(i % 10 + i / 1000, b=i) for i in range(1, 91)], 0),
