@@ -20,16 +20,13 @@ from correlate.chain.habits import SLOT_US, Habits, Rarity, Times, slot_of
 
 LAG_US: Final = 20 * MINUTE_US
 """More than an episode's gap and the default lateness together: what is still going on teaches nothing yet."""
-RECENT_US: Final = 3 * HOUR_US
+RECENT_US: Final = 2 * HOUR_US
 """How long times are kept one by one before they become a count."""
-SITE_STEP_US: Final = HOUR_US
-"""How often it is counted what all hosts together showed."""
 OLD_DAYS: Final = 28.0
 """When the memory is this long, counts and time are halved: habits change."""
 _OLD_US: Final = round(OLD_DAYS * DAY_US)
 _STEP_US: Final = 5 * MINUTE_US
 MIN_DAYS: Final = 1e-6
-MAX_STEPS: Final = 4
 MAX_HOSTS: Final = 20_000
 MAX_RULES: Final = 2_000
 """Hosts known, and rules known of one host; kinds beyond are taken as never seen, and counted in `lost`."""
@@ -39,7 +36,6 @@ class Baseline:
     """Habits of all hosts, and of rules in general."""
 
     def __init__(self) -> None:
-        self._site: dict[int, list[tuple[int, int]]] = {}
         self.since_us: int | None = None
         self.hosts: dict[str, Habits] = {}
         self.rules: dict[str, Times] = {}
@@ -53,15 +49,8 @@ class Baseline:
         if self.since_us is None or time_us < self.since_us:
             self.since_us = time_us
 
-    def learn(self, host: str, rule: str, time_us: int, beside: float = 0.0) -> Rarity:
-        """Count a run and return how unusual it is. O(runs of its host in the last hours).
-
-        Args:
-            host: where.
-            rule: what.
-            time_us: when it began.
-            beside: the bits of the other unusual kinds that its host shows in the same episode so far.
-        """
+    def learn(self, host: str, rule: str, time_us: int) -> Rarity:
+        """Count a run and return how unusual it is. O(runs of its host in the last two hours)."""
         self.start(time_us)
         slot_us = slot_of(time_us)
         habits = self.hosts.get(host)
@@ -74,7 +63,7 @@ class Baseline:
                 self.lost += 1
         elif slot_us < habits.first_us:
             self._move(habits, slot_us)
-        rarity = self.rarity(habits, rule, slot_us, beside)
+        rarity = self.rarity(habits, rule, slot_us)
         times = habits.kinds.get(rule)
         if times is None:
             times = Times()
@@ -87,7 +76,7 @@ class Baseline:
             if general is None:
                 general = self.rules[rule] = Times()
             general.add(slot_us)
-        if not rarity.is_common and not habits.note(slot_us, rarity.level):
+        if not rarity.is_common and not habits.note(slot_us, _level(rarity.per_day)):
             self.lost += 1
         self.changed |= {f"host/{host}", f"rule/{rule}"}
         return rarity
@@ -100,13 +89,13 @@ class Baseline:
             return  # beyond a bound
         times.add(slot_us)
         if not rarity.is_common:
-            habits.note(slot_us, rarity.level)
+            habits.note(slot_us, _level(rarity.per_day))
 
-    def again(self, host: str, rule: str, time_us: int, beside: float = 0.0) -> Rarity | None:
+    def again(self, host: str, rule: str, time_us: int) -> Rarity | None:
         """Return how unusual a run that was counted at a time is by what is known now; None when it was not counted."""
         habits = self.hosts.get(host)
         # What counts is older than the lag, so that the run's own entry does not.
-        return None if habits is None else self.rarity(habits, rule, slot_of(time_us), beside)
+        return None if habits is None else self.rarity(habits, rule, slot_of(time_us))
 
     def unlearn(self, host: str, rule: str, time_us: int, rarity: Rarity) -> None:
         """Take back a run that was counted, as far as it is not yet part of a count."""
@@ -119,7 +108,7 @@ class Baseline:
                 general.take_back(slot_us)
                 _drop_empty(self.rules, rule)
         if not rarity.is_common:
-            habits.take_back(slot_us, rarity.level)
+            habits.take_back(slot_us, _level(rarity.per_day))
         if not habits.kinds:
             del self.hosts[host]
             self._firsts.remove(habits.first_us)
@@ -132,7 +121,7 @@ class Baseline:
         insort(self._firsts, first_us)
         habits.first_us = first_us
 
-    def rarity(self, habits: Habits, rule: str, slot_us: int, beside: float = 0.0) -> Rarity:
+    def rarity(self, habits: Habits, rule: str, slot_us: int) -> Rarity:
         """Return how unusual a rule is on a host in a slot: the same for all that begins in it."""
         until_us = slot_us - LAG_US
         time_us = slot_us + SLOT_US
@@ -142,34 +131,12 @@ class Baseline:
         seen = times.before(until_us) if times else 0
         hosts = max(1, bisect_left(self._firsts, slot_us))
         per_day = (seen + 1) / days
-        level = floor(log2(per_day) - beside)
-        episodes = habits.episodes(level, until_us)
-        everywhere = self._episodes(until_us)
-        site, alone = (
-            sum(count for known, count in everywhere if known <= one)
-            for one in (level, floor(log2(per_day)))
-        )
+        episodes = habits.episodes(_level(per_day), until_us)
         # In general: what other hosts have daily is no wonder here, though it is new here.
         elsewhere = (general.before(until_us) if general else 0) / (days * hosts)
         expected = max((seen + 1) / (days + 1), elsewhere)
         factor = (days / (1 + expected) + 0.5) / (days + 1)
-        return Rarity(
-            seen, per_day, episodes, hosts, days, round(factor, 4), level, site, alone,
-        )  # fmt: skip
-
-    def _episodes(self, until_us: int) -> list[tuple[int, int]]:
-        """Return by level how many episodes all hosts had, until the last full hour. O(hosts) once an hour."""
-        step = until_us // SITE_STEP_US
-        known = self._site.get(step)
-        if known is None:
-            found: Counter[int] = Counter()
-            for habits in self.hosts.values():
-                if habits.levels or habits.recent or habits.open:
-                    found.update(habits.before(step * SITE_STEP_US))
-            known = self._site[step] = list(found.items())
-            while len(self._site) > MAX_STEPS:
-                del self._site[next(iter(self._site))]
-        return known
+        return Rarity(seen, per_day, (episodes + 1) / days, hosts, days, round(factor, 4))
 
     def absorb(self, now_us: int) -> None:
         """Make counts of times older than `RECENT_US`, by whole five minutes; halve a memory that is too long.
@@ -200,7 +167,6 @@ class Baseline:
                 self.changed.add(f"rule/{rule}")
 
     def _halve(self) -> None:
-        self._site.clear()
         self.since_us = (self.since_us or 0) + _OLD_US // 2
         for host, habits in list(self.hosts.items()):
             self.changed.add(f"host/{host}")
@@ -265,6 +231,10 @@ def _times(row: list[Any]) -> Times:
     """Return what `_row` made of times; what an earlier version stored has no slots, and goes on as it is."""
     count, recent, *more = row
     return Times(count, recent, dict(more[0]) if more else {})
+
+
+def _level(per_day: float) -> int:
+    return floor(log2(per_day))
 
 
 def _drop_empty(kinds: dict[str, Times], rule: str) -> None:

@@ -3,15 +3,12 @@
 Some sensors name a host and no peer. Their alerts share nothing but time, and time alone joins nothing; yet a host that
 shows in a minute what it shows once a month is no accident. The odds decide, under learnt rates (`baseline`):
 
-- how unusual a run is depends on what its host shows beside it: ten kinds never seen, within minutes, are rarer than
-  one. The whole episode counts, as far as it went when the run began, and is compared to all episodes before;
 - two runs of one host join when so unusual a thing falls so near by chance less than once in `1 / chance`
-  times, and chance makes such pairs on the hosts of the site less than `chance_per_day` times a day;
-- across hosts the rates are those of all hosts together, and so is the budget, `chance_across_per_day`, because
-  a false join mixes two stories. One of the two may count with its whole episode, the other stands for itself: two
-  strong episodes on two hosts are two stories. And it is only for the run that *opens* an episode of its host: what
-  follows in an episode is no independent event. It joins the most unusual of the episodes that fit, one of them: a
-  coincidence never bridges two;
+  times, and chance makes such pairs on one host less than `chance_per_day` times a day;
+- across hosts the budget is the whole site's, `chance_across_per_day` over all pairs of hosts, because a false join
+  mixes two stories; and it is only for the run that *opens* an episode of its host: what follows in an episode
+  is no independent event. It joins the most unusual of the episodes that fit, one of them: a coincidence never
+  bridges two;
 - a moment at which a third of all hosts is unusual is a crowd: its cause is the site's, and it joins none of them;
 - a run that its own host's earlier doing explains looks for no other's: it would bridge two stories;
 - what is only thought to belong to a story, by a coincidence across hosts, is no bridge to it: the next is held
@@ -24,13 +21,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
-from math import inf
 from typing import Final, NamedTuple
 
 from contract.timestamps import microseconds
-from correlate.chain.baseline import LAG_US
 from correlate.chain.edges import COINCIDENCE, DAY_US, MINUTE_US, STRONG, Tie
-from correlate.chain.habits import EPISODE_US, slot_of
+from correlate.chain.habits import EPISODE_US
 from correlate.chain.runs import Run
 from correlate.chain.settings import LinkSettings
 
@@ -86,17 +81,6 @@ class Coincidences:
         if host is not None and not host:
             del self._hosts[run.place]
         return [row.run for row in self._after(run) if row.run.partner is run]
-
-    def beside(self, run: Run) -> float:
-        """Return the bits of the other unusual kinds that a run's host showed shortly before it, each once."""
-        if not run.is_blind:
-            return 0.0
-        bits: dict[str, float] = {}
-        for row in self._between(self._hosts.get(run.place, []), run.first_us - EPISODE_US, run.first_us):  # fmt: skip
-            other = row.run
-            if other is not run and other.rule.id != run.rule.id and not other.is_elsewhere(run):
-                bits[other.rule.id] = max(bits.get(other.rule.id, 0.0), other.rarity.bits)
-        return round(sum(sorted(bits.values())), 6)
 
     def around(self, run: Run) -> list[Run]:
         """Return the runs whose coincidences depend on a run: those within the span."""
@@ -191,27 +175,15 @@ class Coincidences:
     def _odds(self, one: Run, two: Run) -> float | None:
         """Return the share of chance's budget that such a pair takes, 0 to 1; None when it takes more."""
         # From beginning to beginning: how long either goes on is not known when they are weighed.
-        days = 2 * max(GRAIN_US, abs(one.first_us - two.first_us)) / DAY_US
-        early, late = sorted((one, two))
-        # By what was known before either began: the earlier one is no witness against itself.
-        is_told = early.first_us < slot_of(late.first_us) - LAG_US
-        known = int(is_told and early.rarity.level <= late.rarity.level)
-        first, second = early.rarity, late.rarity
-        if one.place != two.place:
-            # One of them may count with its whole episode: two of these are two stories.
-            pairs = (
-                (first.site_per_day(), second.alone_per_day(known)),
-                (first.alone_per_day(), second.site_per_day(known)),
-            )
-            return min((self._share(pair, days, self._across) for pair in pairs), key=_least)
-        rates = first.host_per_day(), second.host_per_day(known)
-        return self._share(rates, days, self._per_day, second.hosts)
-
-    def _share(
-        self, rates: tuple[float, float], days: float, budget: float, hosts: int = 1
-    ) -> float | None:
-        """Return the share of a budget that pairs at these rates take; None where it does not hold them, or one is no wonder."""
-        share = rates[0] * rates[1] * days * hosts / budget
+        wide_us = 2 * abs(one.first_us - two.first_us)
+        days = max(2 * GRAIN_US, wide_us) / DAY_US
+        rates = one.rarity.host_per_day, two.rarity.host_per_day
+        hosts = max(one.rarity.hosts, two.rarity.hosts)
+        if one.place == two.place:
+            tries, budget = 1.0, self._per_day
+        else:
+            tries, budget = max(1.0, hosts * (hosts - 1) / 2), self._across
+        share = rates[0] * rates[1] * days * tries / budget
         return None if max(rates) * days >= self._chance or share >= 1 else share
 
     def _tie(self, run: Run, other: Run) -> Tie | None:
@@ -240,7 +212,3 @@ def _time(row: _Row) -> int:
 
 def _place(row: _Row) -> tuple[int, int]:
     return row.time_us, row.number
-
-
-def _least(share: float | None) -> float:
-    return inf if share is None else share

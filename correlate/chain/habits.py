@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
-from math import log2
 from typing import Final
 
 from correlate.chain.edges import MINUTE_US
@@ -27,47 +26,18 @@ class Rarity:
     Attributes:
         seen: how often this kind (rule on host) came before: in how many slots a run of it began.
         per_day: expected runs of this kind a day.
-        episodes: how often this host showed something at least as unusual as this and what came beside it.
+        host_per_day: how often this host shows something at least as unusual.
         hosts: known then.
         days: learnt then.
         factor: 0 (everyday) to 1, for the score: shrunk to a half while little is learnt.
-        level: how unusual it is with what came beside it on its host: the less the more.
-        site_episodes: how often all hosts did.
-        site_alone: how often all hosts showed something at least as unusual as this alone.
     """
 
     seen: int
     per_day: float
-    episodes: int
+    host_per_day: float
     hosts: int
     days: float
     factor: float
-    level: int
-    site_episodes: int
-    site_alone: int
-
-    @property
-    def bits(self) -> float:
-        """How many times half as often as what is common the kind comes, as a power of two."""
-        return max(0.0, log2(EVERYDAY / self.per_day))
-
-    def host_per_day(self, known: int = 0) -> float:
-        """Return how often this host is expected to show something at least as unusual, but for `known` times.
-
-        Laplace's rule over the days that this host was watched, and over those that all others were, as far as
-        these show less of it: what no host ever showed is rarer than what only this one did not.
-        """
-        own = max(0, self.episodes - known) + 1
-        all = max(own, self.site_episodes - known + 1)
-        return own / (self.days * (1 + self.hosts / all))
-
-    def site_per_day(self, known: int = 0) -> float:
-        """Return how often any host of the site is expected to, but for `known` times."""
-        return (max(0, self.episodes - known, self.site_episodes - known) + 1) / self.days
-
-    def alone_per_day(self, known: int = 0) -> float:
-        """Return how often any host is expected to show something at least as unusual as this alone."""
-        return (max(0, self.site_alone - known) + 1) / self.days
 
     @property
     def is_common(self) -> bool:
@@ -177,12 +147,8 @@ class Habits:
             self.recent.remove(row)
 
     def episodes(self, level: int, until_us: int) -> int:
-        """Return how many episodes at least as unusual as `level` began before a time."""
-        return sum(count for known, count in self.before(until_us).items() if known <= level)
-
-    def before(self, until_us: int) -> Counter[int]:
-        """Return by level how many episodes began before a time, each as unusual as it was until then."""
-        found = self.levels.copy()
+        """Return how many episodes at least as unusual as `level` ended before a time."""
+        found = sum(count for known, count in self.levels.items() if known <= level)
         current = self.open
         for time_us, known in self.recent:
             if time_us >= until_us:
@@ -190,12 +156,9 @@ class Habits:
             if current is not None and time_us - current[0] <= EPISODE_US:
                 current = (time_us, min(known, current[1]))
                 continue
-            if current is not None:
-                found[current[1]] += 1
+            found += current is not None and current[1] <= level
             current = (time_us, known)
-        if current is not None:
-            found[current[1]] += 1
-        return found
+        return found + (current is not None and current[1] <= level)
 
     def absorb(self, until_us: int) -> None:
         """Close episodes that ended before a time."""

@@ -29,10 +29,9 @@ class LinkSettings(BaseModel):
         crowd: more runs of one rule that share one thing say nothing of any one of them.
         coincidence: how far apart two rare things may be and still be a coincidence.
         chance: the share of chance up to which a coincidence is taken for evidence.
-        chance_per_day: coincidences that chance may make a day on the hosts of the site, each by itself: one in
-            fifty days.
-        chance_across_per_day: the same across all pairs of hosts of the site: one in four days. Both together stay
-            below one false chain in two days.
+        chance_per_day: coincidences that chance may make a day on one host: one in fifty days.
+        chance_across_per_day: the same across all pairs of hosts of the site: one in four days. With a dozen
+            hosts both together stay below one false chain in two days.
         hubs: what supports joins and makes none: addresses and networks behind which many hosts stand (NAT, proxy,
             VPN gateway), names of hosts that all talk to (domain controllers), accounts that all use.
         max_runs, max_chain_runs, max_run_alerts, max_resting, max_relations, max_names: sizes of the graph, of

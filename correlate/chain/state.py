@@ -6,7 +6,6 @@ Versioned JSON. A format change gets a new `VERSION` and an upgrade in `restore`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from math import floor, log2
 from typing import Any, Final
 
 import msgspec
@@ -115,24 +114,11 @@ def _rarity(rarity: Rarity) -> list[float]:
     return [
         rarity.seen,
         rarity.per_day,
-        rarity.episodes,
+        rarity.host_per_day,
         rarity.hosts,
         rarity.days,
         rarity.factor,
-        rarity.level,
-        rarity.site_episodes,
-        rarity.site_alone,
     ]
-
-
-def _read_rarity(row: list[Any]) -> Rarity:
-    """Return what `_rarity` made of one; an earlier version knew nothing of what came beside a run."""
-    if len(row) == 6:  # noqa: PLR2004
-        seen, per_day, host_per_day, hosts, days, factor = row
-        episodes = round(host_per_day * days) - 1
-        site = episodes * hosts
-        row = [seen, per_day, episodes, hosts, days, factor, floor(log2(per_day)), site, site]
-    return Rarity(*row)
 
 
 def _entity(one: Entity) -> tuple[str, str, str]:
@@ -272,7 +258,7 @@ def _ties(rows: list[list[Any]]) -> tuple[Tie, ...]:
 def _read_rest(number: int, part: dict[str, Any]) -> Group:
     place, target, rule, tactics, techniques, minute_us = part["kind"]
     kind = Kind(tuple(place), target, tuple(rule), tuple(tactics), tuple(techniques), minute_us)
-    group = Group(number, kind, _read_rarity(part["rarity"]), part["ripe"])
+    group = Group(number, kind, Rarity(*part["rarity"]), part["ripe"])
     for signature, signing, facts, member, keys in part["rests"]:
         held = _read_member(member)
         group.rests[held.id] = Rest(
@@ -300,7 +286,7 @@ def _read(number: int, part: dict[str, Any]) -> Run:
         grown=part["grown"],
         last_us=part["last"],
     )
-    run.rarity = _read_rarity(part["rarity"])
+    run.rarity = Rarity(*part["rarity"])
     run.noted_us = part["noted"]
     run.ripe_us = part["ripe"]
     run.reach = tuple(Reach(*row) for row in part.get("reach") or ())

@@ -33,9 +33,7 @@ class Weighing:
 
     def learn(self, run: Run) -> None:
         """Count and weigh a new run; it ripens when its lateness is over."""
-        run.rarity = self.baseline.learn(
-            run.place, run.rule.id, run.first_us, self._coincidences.beside(run)
-        )
+        run.rarity = self.baseline.learn(run.place, run.rule.id, run.first_us)
         run.noted_us = run.first_us
         run.ripe_us = run.first_us + self._lateness_us
         self.hold(run)
@@ -50,15 +48,14 @@ class Weighing:
     def again(self, run: Run) -> list[Run]:
         """Weigh a run anew; return the runs for which that may change a coincidence."""
         baseline, rule = self.baseline, run.rule.id
-        beside = self._coincidences.beside(run)
         if (
             run.first_us == run.noted_us
-            and baseline.again(run.place, rule, run.first_us, beside) == run.rarity
+            and baseline.again(run.place, rule, run.first_us) == run.rarity
         ):
             return []
         around = self._coincidences.around(run)
         baseline.unlearn(run.place, rule, run.noted_us, run.rarity)
-        rarity = baseline.learn(run.place, rule, run.first_us, beside)
+        rarity = baseline.learn(run.place, rule, run.first_us)
         if self._coincidences.concerns(run):
             self._coincidences.remove(run)
         run.rarity, run.noted_us = rarity, run.first_us

@@ -107,9 +107,8 @@ def test_two_attacks_within_an_hour_are_two_chains(renamed: bool) -> None:
     ]
     for rows in attacks:
         (of,) = {row.of for row in rows}
-        # The noise of two sites asks for longer odds: a busy processor and strange names in DNS, which come some
-        # times a day and are each another host's, may be found in neither.
-        assert len(steps(rows)) >= len(steps(row for row in (*one, *two) if row.of == of)) - 2
+        # One kind of the first, a busy processor, comes some times a day and may be found in neither.
+        assert len(steps(rows)) >= len(steps(row for row in (*one, *two) if row.of == of)) - 1
 
 
 def test_ten_times_the_noise_leaves_the_top_chain() -> None:
