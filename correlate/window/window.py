@@ -9,6 +9,7 @@ can come. The *cut* is the horizon less the time frame: nothing earlier can matt
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import ClassVar
 
 from typing_extensions import override
@@ -18,7 +19,9 @@ from correlate.window import report
 from correlate.window.alerting import NOTHING, Outputs
 from correlate.window.distinct import DistinctValues
 from correlate.window.entry import Entry
+from correlate.window.episode import Episode
 from correlate.window.facts import Facts
+from correlate.window.grouping import lookup
 from correlate.window.notices import late_notice, overflow
 from correlate.window.plan import Plan
 from correlate.window.revising import Revising
@@ -56,7 +59,8 @@ class Window(Revising):
         outputs = NOTHING
         at = len(entries)
         if at and entries[-1][0] >= time and entries[-1][:3] >= entry[:3]:
-            outputs = self._insert(entry)
+            is_joining = entries[-1][0] == time and self.plan.is_orderless
+            outputs = self._join(entry) if is_joining else self._insert(entry)
         else:
             entries.append(entry)
             facts.held += 1
@@ -66,6 +70,62 @@ class Window(Revising):
         if at >= self.plan.max_events or facts.held > facts.most:
             return [*outputs, self._overflow()]
         return outputs
+
+    def _join(self, entry: Entry) -> Outputs:
+        """Take an entry of the newest time that stands before others of it, in the midst of what a log by the second says.
+
+        Entries of one time stand by their ids, so most of a flood comes before others. Where order within one time says nothing to the
+        evaluator, they are not decided again: nothing changes where the rule still does not hold; where it held and holds, and
+        the first entry at which it did stays the first, the last episode has one more member.
+        """
+        entries, fires, evaluator = self.entries, self.fires, self.evaluator
+        place, last = entry[:3], len(entries)
+        at = bisect_left(entries, place)
+        if entries[at][:3] == place:
+            return NOTHING  # the same event again
+        has_held = bool(fires) and fires[-1] is not None
+        if self.waits or (has_held and not self._goes_on(entry)):
+            return self._insert(entry)
+        entries.append(entry)
+        since = evaluator.step(entries, last)
+        if since != (fires[-1] if has_held else None):
+            evaluator.rewind(entries, last)
+            del entries[last]
+            return self._insert(entry)
+        del entries[last]
+        entries.insert(at, entry)
+        self.unsave(at, place)
+        self.facts.held += 1
+        outputs = self.appended(last, since)
+        if outputs:
+            self.plan_wake()
+        return outputs
+
+    def _goes_on(self, entry: Entry) -> bool:
+        """Tell whether the last episode, which began before an entry whatever comes at its time, only has one more member by it."""
+        if not self.episodes:
+            return False
+        episode = self.episodes[-1]
+        is_before = episode.fired[0] < entry[0] or (
+            episode.fired < entry[:3] and not self.plan.whole
+        )
+        return is_before and not self._brings(episode, entry)
+
+    def _brings(self, episode: Episode, entry: Entry) -> bool:
+        """Tell whether an entry may bring values to an episode that outer correlations group by."""
+        names, known = self.plan.carried, episode.seen
+        if not names:
+            return False
+        if known is None or self.inner is not None:
+            return True
+        fields, most = self.facts.read(*entry[4:]), self.settings.max_carried
+        for name in names:
+            value = lookup(fields, name)
+            told = known.get(name, [])
+            for one in value if isinstance(value, list) else (value,):
+                if one is not None and one not in told and len(told) < most:
+                    return True
+        return False
 
     def extend(self, entry: Entry, since: int) -> bool:
         """Take a firing of the newest entry into the last episode, if that is all that is to be done.
@@ -107,7 +167,7 @@ class Window(Revising):
             return NOTHING
         entry = self.entries[at]
         episode = self.fire(entry[:3], since, entry[0])
-        if self.dropped + at + 1 < episode.check_at and not self.plan.carried:
+        if self.dropped + at + 1 < episode.check_at and not self._brings(episode, entry):
             return NOTHING  # too few entries came since the members were last counted
         return self.tell_if_due(episode)
 

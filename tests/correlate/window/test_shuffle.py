@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from contract.records import Alert
 from correlate.aggregate import Settings, aggregate
 from correlate.rehearse import END_US, START_US, Alerts
 from correlate.sigma.compile import load
+from correlate.window.window import Window
 
 DETECTIONS = "".join(
     f"""
@@ -140,3 +142,41 @@ def test_a_restart_at_any_step_changes_nothing(kind: str, data: st.DataObject) -
     assert [one.model_dump() for one in runs[0].told] == [one.model_dump() for one in runs[1].told]
     runs[1].host.store()
     assert runs[1].host.stored == {}
+
+
+BY_THE_SECOND = st.lists(
+    st.tuples(st.integers(0, 3), st.sampled_from("aaabbc"), st.integers(1, 5), st.just(0)),
+    min_size=4,
+    max_size=40,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_what_joins_others_of_its_time_is_told_as_if_they_were_decided_again(
+    kind: str, data: st.DataObject
+) -> None:
+    specs = sorted(data.draw(BY_THE_SECOND), key=itemgetter(0))
+    numbers = data.draw(st.permutations(range(len(specs))))
+    items = []
+    for (second, rule, value, _), number in zip(specs, numbers, strict=True):
+        fields = {"source.ip": "10.0.0.0", "host.name": f"h{number % 2}", "v": value}
+        time = START_US + second * 1_000_000
+        event = Event.of(fields, id=f"e{number:03}", time_us=time, source="s")
+        items.append(Match(f"r{rule}", event))
+    late = data.draw(st.lists(st.sampled_from(items), max_size=3))
+    quick, restarted, plain = (Alerts(stage_of(kind)) for _ in range(3))
+    for number, item in enumerate([*items, *late]):
+        quick.take(item)
+        restarted.take(item)
+        if number % 5 == 4:
+            restarted.host.restart()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Window, "_join", Window._insert)
+            plain.take(item)
+    for run in (quick, restarted, plain):
+        run.time(END_US)
+    expected = [one.model_dump() for one in plain.told]
+    assert [one.model_dump() for one in quick.told] == expected
+    assert [one.model_dump() for one in restarted.told] == expected
