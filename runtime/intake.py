@@ -130,6 +130,16 @@ class Intake:
 
     def flush(self, received_us: int, *, is_over: bool = True) -> Iterator[Event | DeadLetter]:
         """Yield what the adapters still held when the source ended; with `is_over` nothing of it will ever come."""
+        events = dead = 0
+        for item in self._held_back(received_us, is_over=is_over):
+            yield item
+            if type(item) is Event:
+                events += 1
+            else:
+                dead += 1
+        self._count(0, events, dead)
+
+    def _held_back(self, received_us: int, *, is_over: bool) -> Iterator[Event | DeadLetter]:
         for lane in self._lanes.values():
             yield from self._clock.order(lane.flush(received_us), received_us, has_more=True)
         if is_over:

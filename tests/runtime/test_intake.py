@@ -156,3 +156,12 @@ def test_the_least_skew_of_a_minute_counts_for_each_sender() -> None:
     assert (skew_of(meter, "least"), skew_of(meter, "most")) == (-70, 40)
     skew.saw("a", NOW + WINDOW_US + 1, NOW)
     assert skew_of(meter, "most") == pytest.approx(60)
+
+
+def test_what_is_let_go_of_at_the_end_is_counted(tmp_path: Path) -> None:
+    meter = MemoryMeter()
+    found = config(tmp_path, "linux.auth")
+    one = Intake(found, load(tmp_path / "opsonin.toml", {}).normalize, meter, max_jump_us=1)
+    waiting = Batch("gw", [SSHD % 1], NOW, has_more=True)
+    assert list(one.take(waiting)) == []
+    assert len(list(one.flush(NOW))) == meter.total("events_total") == meter.total("records_total")
