@@ -275,7 +275,9 @@ def test_a_log_copied_or_packed_while_nobody_looked_is_read_to_its_end(
     """And what was rotated after it from its beginning."""
     path = tmp_path / "a.log"
     path.write_bytes(b"1\n2\n")
-    (tmp_path / "a.log.9").write_bytes(b"1\nanother log that begins like it\n")
+    older = tmp_path / "a.log.9"
+    older.write_bytes(b"1\nanother log that begins like it\n")
+    os.utime(older, (0, 0))
 
     async def run() -> None:
         following = Following(path)
