@@ -120,7 +120,8 @@ def _built(
             if written is None:  # it is full; the first record always finds room
                 break
             latest = max(latest, written.timestamp)
-            first = first or written.timestamp
+            if not count:
+                first = written.timestamp
             count += 1
         done += count
         built = MemoryRecordsBuilder(_FORMAT, config["compression_attrs"], size)

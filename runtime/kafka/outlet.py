@@ -103,7 +103,7 @@ class Outlet:
         if at is not None:
             tie = at.tie.encode("utf-8", "surrogatepass")
             headers.append((AT, b"%d %d %b" % (at.cause_us, at.rank, tie)))
-            origin_ms = at.origin_ms
+            origin_ms = at.origin_ms or None  # a deadline may be the first that a member comes to
         data = key.encode("utf-8", "surrogatepass")
         return [Sent(topic, partition, data, value, headers, origin_ms) for topic, partition in to]
 

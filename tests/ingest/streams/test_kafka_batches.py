@@ -122,7 +122,7 @@ RECORDS = st.lists(
         key=st.binary(max_size=40),
         value=st.none() | st.binary(max_size=3_000),
         headers=st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=20)), max_size=4),
-        timestamp_ms=st.integers(1, 4_000_000_000_000),
+        timestamp_ms=st.integers(0, 4_000_000_000_000),
     ),
     min_size=1,
     max_size=60,
@@ -208,6 +208,13 @@ def test_without_a_time_stamp_the_time_of_writing_is_taken() -> None:
     hand_over(client, {PLACE: [sent(1, stamp=None), sent(2, stamp=None)]})
     found, _ = read(kafka_batches._Fetched, wire(batches_of(client)))
     assert all(one.timestamp > 1_700_000_000_000 for one in found)
+
+
+def test_a_record_of_the_year_1970_moves_no_other_of_its_batch() -> None:
+    client = producer()
+    hand_over(client, {PLACE: [sent(0, stamp=0), sent(1, stamp=2_000_000)]})
+    found, _ = read(kafka_batches._Fetched, wire(batches_of(client)))
+    assert [one.timestamp for one in found] == [0, 2_000_000]
 
 
 def test_an_unknown_partition_is_refused() -> None:
