@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
+from difflib import get_close_matches
 from typing import TypeVar
 
 from contract.errors import PluginError
@@ -35,12 +37,18 @@ def load_named(package: str, name: str, attribute: str, expected: type[T]) -> T:
         PluginError: there is none of that name (the message lists those that are), or it breaks its contract.
     """
     module = name.replace(".", "_")
-    names = sorted(m.name for m in pkgutil.iter_modules(importlib.import_module(package).__path__))
-    if module not in names:
-        raise PluginError(
-            f"no {attribute.lower()} is named {name!r}; there are {', '.join(names)}", file=package
-        )
-    return _load_one(package, module, attribute, expected)
+    modules = [m.name for m in pkgutil.iter_modules(importlib.import_module(package).__path__)]
+    if module in modules:
+        return _load_one(package, module, attribute, expected)
+    names = []
+    for other in sorted(modules):
+        with contextlib.suppress(PluginError):  # what is broken is not what was asked for
+            names.append(_load_one(package, other, attribute, expected).name)  # type: ignore[attr-defined]
+    near = get_close_matches(name, names, 1)
+    guess = f"; did you mean {near[0]!r}? There are " if near else "; there are "
+    raise PluginError(
+        f"no {attribute.lower()} is named {name!r}{guess}{', '.join(names)}", file=package
+    )
 
 
 def _load_one(package: str, module: str, attribute: str, expected: type[T]) -> T:

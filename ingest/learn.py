@@ -18,6 +18,7 @@ from collections.abc import Callable
 from datetime import UTC, tzinfo
 from typing import Final, TypeAlias
 
+from contract.errors import PluginError
 from contract.event import Event
 from contract.ports import Adapter, Context
 from contract.timestamps import iso
@@ -53,7 +54,16 @@ Ask: TypeAlias = Callable[[bytes, Context], Event | None]
 
 
 def table_of(adapter: Adapter, zone: tzinfo = UTC) -> bytes:
-    """Return the adapter's holes, and the offsets of its source's zone, as the native module reads them."""
+    """Return the adapter's holes, and the offsets of its source's zone, as the native module reads them.
+
+    Raises:
+        PluginError: a hole is of a kind that there is not.
+    """
+    for kind in adapter.holes or {}:
+        if kind not in _KINDS:
+            raise PluginError(
+                f"{adapter.name}: ADAPTER.holes names the kind {kind!r}; there are {', '.join(_KINDS)}"
+            )
     entries = [
         f"{_KINDS[kind]} {context}\0".encode()
         for kind, contexts in (adapter.holes or {}).items()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from pathlib import Path
+from traceback import walk_tb
 from typing import Annotated, Final, TypeAlias
 
 import orjson
@@ -74,6 +76,7 @@ _FAULTS: Final = (
     ArithmeticError,
 )  # fmt: skip
 _NUMBERS: Final = (int, float)
+_OF_ADAPTERS: Final = "/ingest/adapters/"
 
 
 class Normalizer:
@@ -327,7 +330,10 @@ class Normalizer:
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    """Say what went wrong and, where it was in an adapter, in which line of its file: its author's to mend."""
+    frames = ((frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__))
+    places = [f" ({Path(file).name}:{line})" for file, line in frames if _OF_ADAPTERS in file]
+    return f"{type(error).__name__}: {error}{places[-1] if places else ''}"
 
 
 def _is_empty(value: object) -> bool:

@@ -36,6 +36,9 @@ class Templates:
         source: name of the configured source.
         whole: the path that `read` is a part of, with what the site knows.
         site: what the site knows; None: nothing.
+
+    Raises:
+        PluginError: the table of holes is wrong.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Templates:
         whole: Read,
         site: Enrichment | None,
     ) -> None:
+        table_of(adapter)  # what is wrong with it is told before a line comes
         self._native = native
         self._take = native.take
         self._adapter = adapter

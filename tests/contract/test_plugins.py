@@ -62,8 +62,16 @@ def test_a_plugin_must_bear_the_name_of_its_file(package: Path) -> None:
 
 
 def test_an_unknown_name_lists_those_there_are(package: Path) -> None:
-    with pytest.raises(PluginError, match="no thing is named 'nope'; there are good_one"):
+    (package / "broken.py").write_text("raise RuntimeError('oops')\n")
+    with pytest.raises(PluginError, match=r"no thing is named 'nope'; there are good\.one$"):
         load_named("plugged", "nope", "THING", object)
+
+
+def test_a_name_mistyped_is_guessed(package: Path) -> None:
+    with pytest.raises(
+        PluginError, match=r"named 'god\.one'; did you mean 'good\.one'\? There are good\.one"
+    ):
+        load_named("plugged", "god.one", "THING", object)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
 from random import Random
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from contract.errors import PluginError
 from contract.event import Event
 from contract.meter import MemoryMeter
 from contract.plugins import load
@@ -290,6 +292,12 @@ def test_a_template_that_errs_is_found_out_and_given_up() -> None:
     assert one.take(packet(9), context()) == plain().take(packet(9), context())
     assert templates._meter.total("template_faults") == 1  # type: ignore[attr-defined]
     assert not serves(one, packet(9))
+
+
+def test_a_kind_of_holes_that_there_is_not_is_told_before_a_line_comes() -> None:
+    wrong = replace(ADAPTERS["linux.netfilter"], holes={"prt": ["SPT="]})
+    with pytest.raises(PluginError, match="names the kind 'prt'; there are port, count"):
+        Normalizer(wrong, "gw")
 
 
 def test_a_malformed_template_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Raw records to events: completion, types, time bounds, dead letters."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +16,7 @@ from contract.plugins import load_named
 from contract.ports import Adapter, Context
 from contract.records import DeadLetter
 from contract.timestamps import from_iso
+from ingest.adapters import generic_ecs
 from ingest.normalize import Normalizer, NormalizeSettings
 
 RECEIVED = from_iso("2026-06-15T12:00:00Z")
@@ -137,6 +139,15 @@ def test_old_logs_are_read_unless_a_setting_bounds_their_age() -> None:
 )  # fmt: skip
 def test_faults_of_an_adapter_are_dead_letters_that_name_them(error: Exception) -> None:
     assert reason(raising(error)).startswith(type(error).__name__)
+
+
+def test_a_fault_within_an_adapter_names_the_line_of_its_file() -> None:
+    def parse(raw: bytes, context: Context) -> list[Fields]:
+        return generic_ecs.parse(None, context)  # type: ignore[arg-type]
+
+    assert re.search(
+        r"^\w+Error: .+ \(generic_ecs\.py:\d+\)$", reason(Adapter("test.adapter", parse))
+    )
 
 
 def test_a_refused_record_is_kept_whole_up_to_the_bound() -> None:
