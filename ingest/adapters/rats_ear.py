@@ -4,53 +4,47 @@ Sources: draft-ietf-rats-ear-01, draft-ietf-rats-ar4si-08, RFC 9711, RFC 7519, R
 compact JWT, a CWT (COSE_Sign1, bare or in base64), or JSON that holds one (`ear`, `token`, `jwt`, `cwt`, `result`)
 beside what `ingest.formats.evidence` describes. Each submodule is an event.
 
-Options: `keys`, table of the token's key id (or `*`) to PEM or JWK of the verifier; `attester`; `accept_unsigned`
-(false): believe bare claims, for a source whose channel proves the verifier (mutual TLS); `max_age_s`: results
-issued longer before are unknown; `profiles`: list of further values of `eat_profile` that mean an EAR.
-
-A result is believed only when an enrolled key signed it, it is in date and its profile is that of an EAR (another
-profile may mean anything by the same claims); otherwise it is `unknown`, and a signature that does not hold is an alert.
+Options: `keys`, table of the token's key id (or `*`) to PEM or JWK of the verifier; `attester`, `hosts` and the others
+of `ingest.formats.ear_belief`, which decides what is believed. What is not believed is `unknown`; where somebody
+presented a result that no enrolled verifier made, or a failure of he does not prove whom, it is an alert all the same.
 """
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Any, Final
 
 from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
-from contract.timestamps import MAX_US, iso
+from contract.timestamps import iso
 from ingest.formats.attestation import SUBMODULE, Result, TrustTier, attestation_fields
+from ingest.formats.ear_belief import doubt_of, host_doubt, moment_us, subject_of
 from ingest.formats.ear_token import Token, read_cwt, read_jwt
-from ingest.formats.evidence import (
-    Evidence,
-    add_host,
-    attester_of,
-    decode_bytes,
-    open_evidence,
-)
+from ingest.formats.evidence import Evidence, add_host, decode_bytes, open_evidence
 from ingest.formats.json import flatten_into
 from ingest.formats.text import decode
 from ingest.tables.ear import CLAIMS, ORDER, STATUSES, VECTOR, VERIFIER, tier_of
 
 NAME: Final = "rats.ear"
 MAX_SUBMODULES: Final = 256
-MAX_SKEW_US: Final = 300_000_000
-"""How far a verifier's clock may be ahead of the arrival: five minutes."""
-_JWT = re.compile(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]+$")
 _TOKENS: Final = ("ear", "token", "jwt", "cwt", "result")
 _COSE_STARTS: Final = frozenset((0xD2, 0xD8, 0x84))
-_TIMES: Final = ("exp", "nbf", "iat")
 _FORGEABLE: Final = frozenset(("signature", "signature.absent", "key.unknown"))
 """Doubts under which the token's own time is worth nothing."""
-_PROFILE: Final = re.compile(r"tag:[^\s]{1,256}[:/]ear(?:#\S{0,64})?").fullmatch
-"""The draft's own profiles, of Veraison's tag and of the IETF's."""
+_NUMBERED: Final = {"ear.verifier-id": VERIFIER, "ear.trustworthiness-vector": VECTOR}
+_NO_NAMES: Final[dict[int, str]] = {}
+_JSON_KINDS: Final = frozenset((str, int, float, bool, type(None)))
+_ARRAY_KINDS: Final = frozenset((list, tuple, set, frozenset))
 _RANKS: Final = {tier: rank for rank, tier in enumerate(ORDER)}
 _RESULTS: Final[dict[str, Result]] = {
     "affirming": "pass", "warning": "pass", "contraindicated": "fail", "none": "unknown",
 }  # fmt: skip
+_ALERTS: Final = {
+    "signature": "Attestation result with a signature that does not hold",
+    "attester.unproven": "Failed attestation result that does not prove whose it is",
+    "host.unproven": "Failed attestation result that does not prove on which host it is",
+}
 
 
 def parse(raw: bytes, context: Context) -> list[Fields]:
@@ -67,14 +61,13 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
         raise ParseError("no EAR: expected submods")
     if len(submodules) > MAX_SUBMODULES:
         raise ParseError(f"EAR of {len(submodules)} submodules; the bound is {MAX_SUBMODULES}")
-    doubt = _doubt(token, claims, context)
+    doubt = doubt_of(token, claims, context)
     found = []
     for name, submodule in submodules.items():
         if not isinstance(submodule, dict):
             raise ParseError(f"EAR submodule {str(name)[:64]!r} is no object")
         fields = _result(str(name), submodule, claims, doubt, evidence, context)
         fields["ear.key_id"] = token.key_id
-        add_host(fields, evidence, context)
         found.append(fields)
     return found
 
@@ -100,8 +93,8 @@ def _token(raw: bytes, evidence: Evidence, context: Context) -> Token:
 
 def _text_token(text: str, keys: Any) -> Token:
     text = text.strip().strip('"')
-    if _JWT.match(text):
-        return read_jwt(text, keys)
+    if "." in text and text.isascii():
+        return read_jwt(text.encode(), keys)
     return read_cwt(decode_bytes(text), keys)
 
 
@@ -109,75 +102,33 @@ def _named(claims: dict[Any, Any]) -> dict[str, Any]:
     """Return CBOR claims under the names of their JSON form, and values that JSON has."""
     found: dict[str, Any] = {}
     for key, value in claims.items():
-        name = CLAIMS.get(key, str(key)) if isinstance(key, int) else str(key)
-        if name == "submods" and isinstance(value, dict):
-            value = {str(k): _named(v) if isinstance(v, dict) else v for k, v in value.items()}  # noqa: PLW2901 - renamed
-        elif name == "ear.verifier-id" and isinstance(value, dict):
-            value = {VERIFIER.get(k, str(k)): v for k, v in value.items()}  # noqa: PLW2901 - renamed
-        elif name == "ear.trustworthiness-vector" and isinstance(value, dict):
-            value = {VECTOR.get(k, str(k)): v for k, v in value.items()}  # noqa: PLW2901 - renamed
-        found[name] = _plain(value, 0)
+        name = (CLAIMS.get(key) if type(key) is int else None) or str(key)
+        if type(value) is not dict:
+            found[name] = _plain(value, 0)
+        elif name == "submods":
+            found[name] = {
+                str(label): _named(one) if type(one) is dict else _plain(one, 0)
+                for label, one in value.items()
+            }
+        else:
+            names = _NUMBERED.get(name, _NO_NAMES)
+            found[name] = {names.get(k) or str(k): _plain(v, 1) for k, v in value.items()}
     return found
 
 
 def _plain(value: Any, depth: int) -> Any:
     if depth > 16:  # noqa: PLR2004 - the decoder's own bound
         raise ParseError("CBOR nested deeper than 16")
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, dict):
-        return {str(k): _plain(v, depth + 1) for k, v in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(v, depth + 1) for v in value]
-    if value is None or isinstance(value, str | int | float | bool):
+    kind = type(value)
+    if kind in _JSON_KINDS:
         return value
+    if kind is bytes:
+        return value.hex()
+    if kind is dict:
+        return {str(k): _plain(v, depth + 1) for k, v in value.items()}
+    if kind in _ARRAY_KINDS:
+        return [_plain(v, depth + 1) for v in value]
     return str(value)
-
-
-# ------------------------------------------------------------------ belief
-
-
-def _doubt(token: Token, claims: dict[str, Any], context: Context) -> str:
-    """Return why the result is not to be believed, or empty text."""
-    if token.is_verified is False:
-        return "signature"
-    if token.is_verified is None:
-        return "key.unknown" if token.is_signed else "signature.absent"
-    return _of_another_profile(claims.get("eat_profile"), context) or _out_of_date(claims, context)
-
-
-def _of_another_profile(said: Any, context: Context) -> str:
-    if said is None or (type(said) is str and _PROFILE(said)):
-        return ""
-    known = context.options.get("profiles")
-    return "" if isinstance(known, list | tuple) and said in known else "profile.unknown"
-
-
-def _out_of_date(claims: dict[str, Any], context: Context) -> str:
-    now = context.received_us
-    expires, begins, issued = (_moment_us(claims.get(name)) for name in _TIMES)
-    if any(
-        moment is None and claims.get(name) is not None
-        for name, moment in zip(_TIMES, (expires, begins, issued), strict=True)
-    ):
-        return "time.malformed"  # an end that cannot be read is no endless term
-    if expires is not None and expires <= now:
-        return "expired"
-    if begins is not None and begins > now + MAX_SKEW_US:
-        return "not_yet_valid"
-    if issued is not None and issued > now + MAX_SKEW_US:
-        return "issued_in_future"
-    age = context.options.get("max_age_s")
-    if isinstance(age, int | float) and (issued is None or now - issued > age * 1_000_000):
-        return "stale"
-    return ""
-
-
-def _moment_us(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:  # noqa: PLR2004 - seconds; refuses NaN
-        return None
-    micros = round(value * 1_000_000)
-    return micros if micros <= MAX_US else None
 
 
 # ------------------------------------------------------------------ one submodule
@@ -192,31 +143,32 @@ def _result(
     context: Context,
 ) -> Fields:
     tier, reasons = _tier(submodule)
+    attester, unproven = subject_of(claims, name, evidence, context)
+    doubt = doubt or unproven or host_doubt(attester, evidence, context)
     result: Result = _RESULTS[tier]
     level: TrustTier = tier
     if doubt:
         result, level, reasons = "unknown", "none", [doubt]
-    # What the verifier signed goes before what stands beside the token.
-    ueid = claims.get("ueid")
     fields = attestation_fields(
-        attester=str(ueid)[:512] if ueid else attester_of(evidence, context, name),
+        attester=attester,
         evidence="ear",
         result=result,
         reasons=reasons,
         level=level,
         verifier=_verifier(claims),
     )
-    if doubt == "signature":
-        # Somebody presented a result that no enrolled verifier made.
+    if doubt in _ALERTS and (doubt == "signature" or tier == "contraindicated"):
         fields["event.kind"] = "alert"
         fields["event.category"] = ["host", "intrusion_detection"]
-        fields["rule.id"] = "attestation.ear.signature"
-        fields["rule.name"] = "Attestation result with a signature that does not hold"
+        fields["rule.id"] = f"attestation.ear.{doubt}"
+        fields["rule.name"] = _ALERTS[doubt]
     fields["event.module"] = "rats"
     fields["event.dataset"] = "rats.ear"
     fields[SUBMODULE] = name[:512]
-    issued = _moment_us(claims.get("iat"))
+    add_host(fields, evidence, context)
+    issued = moment_us(claims.get("iat"))
     if issued is not None and doubt not in _FORGEABLE:
+        # Signed, so it goes before a time beside the token, by which an old pass would be a new one.
         fields["@timestamp"] = iso(issued)
     _keep(fields, submodule, claims)
     return fields
@@ -237,12 +189,12 @@ def _tier(submodule: dict[str, Any]) -> tuple[TrustTier, list[str]]:
     worst = stated
     vector = submodule.get("ear.trustworthiness-vector")
     for claim, value in vector.items() if isinstance(vector, dict) else ():
-        if not isinstance(value, int) or isinstance(value, bool) or not -128 <= value <= 127:  # noqa: PLR2004 - eight bits
+        if type(value) is not int or not -128 <= value <= 127:  # noqa: PLR2004 - eight bits
             raise ParseError(
                 f"EAR claim {str(claim)[:32]} is {str(value)[:16]}; expected -128 to 127"
             )
         tier = tier_of(value)
-        if tier in ("warning", "contraindicated"):
+        if tier not in ("affirming", "none"):
             reasons.append((_RANKS[tier], f"{claim}.{value}"))
             if _RANKS[tier] < _RANKS[worst]:
                 worst = tier

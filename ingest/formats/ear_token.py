@@ -1,12 +1,11 @@
 """Signed tokens that carry claims: JWT (RFC 7519) and CWT (RFC 8392, COSE_Sign1 of RFC 9052), verified.
 
-Only asymmetric algorithms are accepted, whatever the token says of itself: with `none` or an HMAC over a public
-key anybody could sign.
+What signatures are and which are accepted stands in `ingest.formats.signature`.
 """
 
 from __future__ import annotations
 
-import json
+from binascii import Error, a2b_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,24 +13,18 @@ from io import BytesIO
 from typing import Any, Final
 
 import cbor2
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, utils
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import JWKRegistry, Key
 
 from contract.errors import ParseError
 from ingest.formats.json import load_object
-from ingest.formats.tpm_quote import load_key
+from ingest.formats.signature import COSE, JOSE, Key, read_key
 
 MAX_TOKEN: Final = 262_144
 MAX_DEPTH: Final = 16
-_JWT_REGISTRY: Final = jws.JWSRegistry(
-    algorithms=[
-        "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512", "EdDSA", "Ed25519",
-    ]
-)  # fmt: skip
+MAX_REMEMBERED_HEADER: Final = 512
+"""A verifier's tokens begin with one header, which is read once; longer ones are read each time."""
+MAX_KEY_ID: Final = 512
+_BASE64URL: Final = bytes.maketrans(b"-_+/", b"+/!!")
+"""To the plain alphabet, of which the two other characters are none of base64url."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,62 +52,63 @@ def choose_key(keys: Any, key_id: str) -> Key | None:
     Raises:
         ParseError: it is neither PEM nor JWK.
     """
-    if not isinstance(keys, Mapping):
+    if not keys or not isinstance(keys, Mapping):
         return None
     said = keys.get(key_id) or keys.get("*")
-    if said is None:
-        return None
-    try:
-        return _key_of(json.dumps(dict(said)) if isinstance(said, Mapping) else str(said))
-    except (JoseError, ValueError, TypeError, KeyError) as error:
-        raise ParseError(f"the enrolled key {key_id or '*'} cannot be read: {error}") from None
-
-
-@lru_cache(256)
-def _key_of(text: str) -> Key:
-    """Return the key that PEM or JWK states; reading one costs as much as reading a token."""
-    if text.lstrip()[:1] == "{":
-        return JWKRegistry.import_key(dict(json.loads(text)))
-    return JWKRegistry.import_key(text, _pem_kind(text))
-
-
-def _pem_kind(text: str) -> Any:
-    key = load_key(text)
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return "EC"
-    return "RSA" if isinstance(key, rsa.RSAPublicKey) else "OKP"
+    return None if said is None else read_key(said, key_id)
 
 
 # ------------------------------------------------------------------ JWT
 
 
-def read_jwt(text: str, keys: Any) -> Token:
-    """Return the claims of a compact JWS.
+def read_jwt(token: bytes, keys: Any) -> Token:
+    """Return the claims of a compact JWS (RFC 7515, 7.1).
 
     Raises:
-        ParseError: not one, or its claims are no JSON object.
+        ParseError: not one, its claims are no JSON object, or it is past a bound.
     """
-    if len(text) > MAX_TOKEN:
-        raise ParseError(f"token of {len(text)} characters; the bound is {MAX_TOKEN}")
-    try:
-        unverified = jws.extract_compact(text.encode("ascii"))
-        header = unverified.headers()
-        payload = unverified.payload
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ParseError(f"no JWT: {error}") from None
-    if payload is None:
-        raise ParseError("no JWT: it has no payload")
-    claims = load_object(payload)
-    key_id = str(header.get("kid", ""))[:512]
-    key = choose_key(keys, key_id)
-    return Token(claims, None if key is None else _jwt_holds(unverified, key), key_id)
+    if len(token) > MAX_TOKEN:
+        raise ParseError(f"token of {len(token)} bytes; the bound is {MAX_TOKEN}")
+    parts = token.split(b".")
+    if len(parts) != 3:  # noqa: PLR2004 - header, payload, signature
+        raise ParseError("no JWT: expected three parts")
+    head, payload, signature = parts
+    header = _header(head) if len(head) <= MAX_REMEMBERED_HEADER else _header.__wrapped__(head)
+    claims = load_object(_decoded(payload))
+    made = _decoded(signature)
+    key = choose_key(keys, header.key_id)
+    if key is None:
+        return Token(claims, None, header.key_id)
+    if header.is_critical:
+        raise ParseError("JWT with a critical header; none is understood here (RFC 7515, 4.1.11)")
+    signed = token[: -len(signature) - 1]
+    holds = key.has_signed(JOSE.get(header.algorithm), signed, made, header.algorithm)
+    return Token(claims, holds, header.key_id)
 
 
-def _jwt_holds(token: jws.CompactSignature, key: Key) -> bool:
+@dataclass(slots=True, frozen=True)
+class _Header:
+    algorithm: str
+    key_id: str
+    is_critical: bool
+
+
+@lru_cache(256)
+def _header(part: bytes) -> _Header:
+    said = load_object(_decoded(part))
+    algorithm = said.get("alg")
+    if type(algorithm) is not str:
+        raise ParseError("no JWT: expected alg in its header")
+    named = said.get("kid")
+    return _Header(algorithm, named[:MAX_KEY_ID] if type(named) is str else "", "crit" in said)
+
+
+def _decoded(part: bytes) -> bytes:
+    plain = part.translate(_BASE64URL) + b"=" * (-len(part) % 4)
     try:
-        return jws.validate_compact(token, key, registry=_JWT_REGISTRY)
-    except (JoseError, ValueError, TypeError, KeyError):
-        return False
+        return a2b_base64(plain, strict_mode=True)
+    except Error:
+        raise ParseError("no JWT: a part of it is no base64url") from None
 
 
 # ------------------------------------------------------------------ CWT
@@ -122,13 +116,6 @@ def _jwt_holds(token: jws.CompactSignature, key: Key) -> bool:
 _COSE_SIGN1, _CWT_TAG = 18, 61
 _ALGORITHM, _CRITICAL, _KEY_ID = 1, 2, 4
 _UNDERSTOOD: Final = frozenset((_ALGORITHM, _CRITICAL, _KEY_ID))
-_Hash = type[hashes.HashAlgorithm]
-_COSE: Final[dict[int, tuple[str, _Hash | None]]] = {
-    -7: ("EC", hashes.SHA256), -35: ("EC", hashes.SHA384), -36: ("EC", hashes.SHA512),
-    -37: ("PSS", hashes.SHA256), -38: ("PSS", hashes.SHA384), -39: ("PSS", hashes.SHA512),
-    -257: ("RSA", hashes.SHA256), -258: ("RSA", hashes.SHA384), -259: ("RSA", hashes.SHA512), -8: ("OKP", None),
-    -9: ("EC", hashes.SHA256), -51: ("EC", hashes.SHA384), -52: ("EC", hashes.SHA512), -19: ("OKP", None),
-}  # fmt: skip
 
 
 def read_cwt(data: bytes, keys: Any) -> Token:
@@ -148,22 +135,35 @@ def read_cwt(data: bytes, keys: Any) -> Token:
     protected, unprotected, payload, signature = value
     if not (isinstance(protected, bytes) and isinstance(payload, bytes) and isinstance(signature, bytes)):  # fmt: skip
         raise ParseError("no CWT: expected byte strings in COSE_Sign1")
-    header = _cbor(protected) if protected else {}
+    small = len(protected) <= MAX_REMEMBERED_HEADER
+    header = (_cwt_header if small else _cwt_header.__wrapped__)(protected)
     claims = _cbor(payload)
-    if not isinstance(header, Mapping) or not isinstance(claims, Mapping):
-        raise ParseError("no CWT: expected its header and claims to be maps")
+    if not isinstance(claims, Mapping):
+        raise ParseError("no CWT: expected its claims to be a map")
     named = header.get(_KEY_ID) or (
         unprotected.get(_KEY_ID) if isinstance(unprotected, Mapping) else None
     )
-    key_id = named.decode("utf-8", "backslashreplace")[:512] if isinstance(named, bytes) else ""
+    key_id = (
+        named.decode("utf-8", "backslashreplace")[:MAX_KEY_ID] if isinstance(named, bytes) else ""
+    )
     key = choose_key(keys, key_id)
     if key is None:
         return Token(dict(claims), None, key_id, is_cbor=True)
     if _CRITICAL in header and not _UNDERSTOOD.issuperset(_labels(header[_CRITICAL])):
         raise ParseError("CWT with a critical header that is not understood (RFC 9052, 3.1)")
     signed = cbor2.dumps(["Signature1", protected, b"", payload])
-    holds = _cose_holds(key, header.get(_ALGORITHM), signed, signature)
+    said = header.get(_ALGORITHM)
+    algorithm = COSE.get(said) if type(said) is int else None
+    holds = key.has_signed(algorithm, signed, signature)
     return Token(dict(claims), holds, key_id, is_cbor=True)
+
+
+@lru_cache(256)
+def _cwt_header(protected: bytes) -> Mapping[Any, Any]:
+    header = _cbor(protected) if protected else {}
+    if not isinstance(header, Mapping):
+        raise ParseError("no CWT: expected its header to be a map")
+    return header
 
 
 def _labels(critical: Any) -> list[Any]:
@@ -177,28 +177,3 @@ def _cbor(data: bytes) -> Any:
         return cbor2.CBORDecoder(BytesIO(data), max_depth=MAX_DEPTH).decode()
     except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError, MemoryError, EOFError) as error:  # fmt: skip
         raise ParseError(f"not CBOR: {type(error).__name__}: {error}") from None
-
-
-def _cose_holds(key: Key, algorithm: Any, signed: bytes, signature: bytes) -> bool:
-    kind, hash_type = _COSE.get(algorithm, ("", None)) if isinstance(algorithm, int) else ("", None)
-    public: Any = key.public_key if hasattr(key, "public_key") else key.get_op_key("verify")
-    try:
-        if kind == "EC" and isinstance(public, ec.EllipticCurvePublicKey) and hash_type:
-            half = len(signature) // 2
-            parts = (
-                int.from_bytes(signature[:half], "big"),
-                int.from_bytes(signature[half:], "big"),
-            )
-            public.verify(utils.encode_dss_signature(*parts), signed, ec.ECDSA(hash_type()))
-        elif kind == "PSS" and isinstance(public, rsa.RSAPublicKey) and hash_type:
-            scheme = padding.PSS(padding.MGF1(hash_type()), hash_type().digest_size)
-            public.verify(signature, signed, scheme, hash_type())
-        elif kind == "RSA" and isinstance(public, rsa.RSAPublicKey) and hash_type:
-            public.verify(signature, signed, padding.PKCS1v15(), hash_type())
-        elif kind == "OKP" and isinstance(public, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-            public.verify(signature, signed)
-        else:
-            return False
-    except (InvalidSignature, ValueError, UnsupportedAlgorithm):
-        return False
-    return True

@@ -9,6 +9,7 @@ Options of a source that all attestation adapters read:
 
     attester    id of what the evidence is of, where the record does not say it
     keys        table: attester or key id to PEM (or JWK) of the key that must have signed
+    hosts       table: attester to the name of the host that it is; goes before what the record says
     pcrs        table: bank to table of PCR index to its one value, or list of values, that policy allows
 """
 
@@ -26,6 +27,7 @@ from contract.event import Fields
 from contract.ports import Context
 from contract.timestamps import iso
 from ingest.formats.address import canonical_ip
+from ingest.formats.attestation import ATTESTER
 from ingest.formats.json import load_object
 from ingest.formats.time import any_us
 
@@ -101,7 +103,7 @@ def attester_of(evidence: Evidence, context: Context, fallback: str = "") -> str
 
 
 def add_host(fields: Fields, evidence: Evidence, context: Context) -> None:
-    """Add time and host that the wrapper states.
+    """Add time and host that the wrapper states, or the host that the settings state for the attester in `fields`.
 
     Raises:
         ParseError: its time is no time.
@@ -112,7 +114,7 @@ def add_host(fields: Fields, evidence: Evidence, context: Context) -> None:
             fields["@timestamp"] = iso(any_us(stamp, context.zone, context.received_us))
         except (ValueError, OverflowError) as error:
             raise ParseError(f"time: {error}") from None
-    host = evidence.members.get("host")
+    host = host_of(fields.get(ATTESTER), context) or evidence.members.get("host")
     if type(host) is str and host:
         host = {"name": host}
     if type(host) is not dict:
@@ -124,6 +126,13 @@ def add_host(fields: Fields, evidence: Evidence, context: Context) -> None:
     ip = canonical_ip(address) if type(address) is str else None
     if ip is not None:
         fields["host.ip"] = [ip]
+
+
+def host_of(attester: Any, context: Context) -> str:
+    """Return the name of the host that the settings state for an attester, or empty text."""
+    hosts = context.options.get("hosts")
+    name = hosts.get(attester) if isinstance(hosts, Mapping) else None
+    return name if type(name) is str else ""
 
 
 def reference_mismatches(

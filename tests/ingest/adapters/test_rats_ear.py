@@ -158,6 +158,61 @@ def test_the_device_that_was_signed_goes_before_the_one_beside_the_token() -> No
     assert event["opsonin.attestation.attester"] == "signed-device"
 
 
+def beside(token: bytes, **members: object) -> bytes:
+    return json.dumps({**members, "ear": token.decode()}).encode()
+
+
+FAILED = {"submods": {"os": {"ear.status": "contraindicated"}}}
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [({"attester": "victim"}, "attester.unproven"), ({"host": "victim"}, "host.unproven"),
+     ({"host": {"ip": "192.0.2.7"}}, "host.unproven"), ({"attester": "a", "host": "b"}, "attester.unproven")],
+)  # fmt: skip
+def test_what_stands_beside_a_token_lends_a_result_to_nobody(members: Any, reason: str) -> None:
+    event = read(beside(jwt(claims()), **members))
+    assert outcome(event) == ("unknown", [reason])
+    assert event["event.kind"] == "event"
+    event = read(beside(jwt(claims(**FAILED)), **members))
+    assert outcome(event) == ("unknown", [reason])
+    assert (event["event.kind"], event["rule.id"]) == ("alert", f"attestation.ear.{reason}")
+
+
+def test_a_signed_device_is_no_proof_of_the_host_beside_it() -> None:
+    raw = beside(jwt(claims(ueid="device")), host="victim")
+    assert outcome(read(raw)) == ("unknown", ["host.unproven"])
+    event = read(raw, context(hosts={"device": "edge.example.test"}))
+    assert outcome(event) == ("pass", [])
+    assert event["host.name"] == "edge.example.test"
+    assert event["host.hostname"] == "edge"
+
+
+def test_the_settings_say_whose_result_it_is() -> None:
+    raw = beside(jwt(claims()), attester="victim", host="victim")
+    event = read(raw, context(attester="gateway", hosts={"gateway": "gw1", "victim": "v"}))
+    assert outcome(event) == ("pass", [])
+    assert (event["opsonin.attestation.attester"], event["host.name"]) == ("gateway", "gw1")
+    assert outcome(read(raw, context(attester="gateway"))) == ("unknown", ["host.unproven"])
+
+
+def test_a_verifier_whose_channel_is_proven_is_believed_in_all_it_sends() -> None:
+    event = read(beside(jwt(claims()), attester="edge", host="h"), context(accept_unsigned=True))
+    assert outcome(event) == ("pass", [])
+    assert (event["opsonin.attestation.attester"], event["host.name"]) == ("edge", "h")
+
+
+def test_the_signed_time_goes_before_the_one_beside_the_token() -> None:
+    event = read(beside(jwt(claims(ueid="device")), time="2026-05-28T20:26:39Z"))
+    assert event["@timestamp"] == "2026-05-28T20:25:40.000000Z"
+
+
+def test_a_device_that_is_no_text_is_refused() -> None:
+    for device in ({"a": 1}, 7, "", ["a"], True):
+        with pytest.raises(ParseError, match="ueid"):
+            read(jwt(claims(ueid=device)))
+
+
 @pytest.mark.parametrize(
     ("claim", "tier"),
     [(0, "none"), (1, "none"), (-1, "none"), (2, "affirming"), (31, "affirming"), (-32, "affirming"),
