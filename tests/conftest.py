@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes.util
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,11 @@ settings.load_profile("opsonin")
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+# Servers for tests; its scripts import their neighbours.
+sys.path.append(str(ROOT / "deploy" / "lab"))
+
+PATIENCE_S = 180.0
+"""How long a test waits for what must come. Only a failure waits so long: a busy machine may be ten times slower."""
 
 
 def require(found: bool, reason: str) -> None:
@@ -59,6 +66,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for name, probe in _NEEDS.items():
         if item.get_closest_marker(name):
             require(*probe())
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - of files, meters and lists, which cannot wake us
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

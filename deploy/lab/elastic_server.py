@@ -26,9 +26,10 @@ from types import TracebackType
 from typing import Self
 
 from elastic_package import SERVER, java_root, prepare
+from ports import free_ports
 from state import LabError
 
-_START_LIMIT_S = 180.0
+_START_LIMIT_S = 600.0
 _STOP_LIMIT_S = 60
 _NOBODY = 65534
 _QUICK = "-XX:TieredStopAtLevel=1\n-XX:+UseSerialGC\n"
@@ -46,14 +47,6 @@ _CLI = (
     "-Xms4m -Xmx64m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dcli.name=server -Dcli.libs=lib/tools/server-cli "
     "-Des.distribution.type=zip -Des.java.type=ES_JAVA_HOME"
 )
-
-
-def free_port() -> int:
-    """Return a TCP port that nobody listens on now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 class ElasticServer:
@@ -77,7 +70,7 @@ class ElasticServer:
         prepare()
         self.folder = Path(tempfile.mkdtemp(prefix="opsonin-elastic-"))
         self.folder.chmod(0o755)
-        self.port = free_port()
+        self.port, self._transport_port = free_ports(2)
         own = settings or {}
         scheme = "https" if own.get("xpack.security.http.ssl.enabled") else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}"
@@ -100,7 +93,7 @@ class ElasticServer:
             "node.name": "one",
             "network.host": "127.0.0.1",
             "http.port": self.port,
-            "transport.port": free_port(),
+            "transport.port": self._transport_port,
             "discovery.type": "single-node",
             "path.data": f"{self._run}/data",
             "path.logs": f"{self._run}/logs",

@@ -15,7 +15,6 @@ import contextlib
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,11 +27,12 @@ from typing import Any, Self
 from kafka_certificates import Authority, Pair
 from kafka_jars import jars, missing
 from kafka_properties import ADMIN, BROKER, SETTINGS, opened, secured
+from ports import free_ports
 from state import LabError
 
 READY = b"Kafka Server started"
-START_LIMIT_S = 90
-STOP_LIMIT_S = 30
+START_LIMIT_S = 300
+STOP_LIMIT_S = 60
 
 
 class Broker:
@@ -247,13 +247,6 @@ class Broker:
         # Whoever started it may be killed: it must not outlive its tests.
         tied = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         return [*tied, "java", *flags, "-cp", f"{jars()}/*", *words]
-
-
-def free_ports(count: int) -> tuple[int, ...]:
-    """Return ports on loopback that nobody listens on now."""
-    with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return tuple(one.getsockname()[1] for one in held)
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-PATIENCE_S = 30
+from tests.conftest import PATIENCE_S
+
 OPSONIN = str(Path(sys.executable).parent / "opsonin")
 CONFIG = """
 [engine]

@@ -28,6 +28,7 @@ from runtime.metrics import PrometheusMeter
 from runtime.settings import Settings, load, resolve
 from runtime.web import Faces, told_app
 from runtime.web_access import HEALTH
+from tests.conftest import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -340,8 +341,9 @@ def test_stateful_sets_have_the_service_that_names_their_pods() -> None:
 def test_broker_with_our_properties_takes_our_certificates_rights_and_roles(
     secrets: Path, tmp_path: Path
 ) -> None:
-    from kafka_broker import Broker, free_ports  # noqa: PLC0415
+    from kafka_broker import Broker  # noqa: PLC0415
     from kafka_jars import missing  # noqa: PLC0415
+    from ports import free_ports  # noqa: PLC0415
 
     from console.topics import topics  # noqa: PLC0415
     from contract.meter import MemoryMeter  # noqa: PLC0415
@@ -400,6 +402,6 @@ def test_broker_with_our_properties_takes_our_certificates_rights_and_roles(
             )
             assert (done.exception, done.return_value) == (None, 0), words
         meter = MemoryMeter()
-        asyncio.run(asyncio.wait_for(Ingest(ingest, meter, clock.now_us).run(), 60))
+        asyncio.run(asyncio.wait_for(Ingest(ingest, meter, clock.now_us).run(), PATIENCE_S))
         assert meter.total("events_total") == 1
         assert meter.total("kafka_transactions_total") >= 2

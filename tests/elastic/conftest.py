@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
-from pathlib import Path
 
 import pytest
+from elastic_package import missing
+from elastic_server import ElasticServer
 from elasticsearch import ApiError, Elasticsearch
 
 from contract.meter import MemoryMeter
@@ -22,16 +22,10 @@ from runtime.elastic.bulk import BulkWriter
 from runtime.elastic.client import connect
 from runtime.elastic.settings import ElasticSettings
 from runtime.elastic.templates import REPLACED, index_name
-
-LAB = Path(__file__).parents[2] / "deploy" / "lab"
-sys.path.append(str(LAB))
-
-from elastic_package import missing  # noqa: E402 - after the path to it
-from elastic_server import ElasticServer  # noqa: E402
+from tests.conftest import PATIENCE_S
 
 GIVEN = os.environ.get("OPSONIN_ELASTIC", "")
 _NEEDING = {"elastic_url", "own_server", "secure_server", "index", "module_index"}
-_SHARD_LIMIT_S = 60.0
 _numbers = itertools.count(1)
 
 
@@ -115,7 +109,7 @@ class Index:
         """Return every document by id, after a refresh."""
         name = f"logs-opsonin.{kind}-{self.settings.namespace}"
         self.client.indices.refresh(index=name, ignore_unavailable=True)
-        deadline = time.monotonic() + _SHARD_LIMIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 found = self.client.search(index=name, size=10_000, ignore_unavailable=True)

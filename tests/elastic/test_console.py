@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch
 
+from tests.conftest import PATIENCE_S
 from tests.elastic.conftest import settings_for
 
 OPSONIN = Path(sys.executable).with_name("opsonin")
@@ -22,7 +23,7 @@ def opsonin(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [str(OPSONIN), *words]
     environment = {key: value for key, value in os.environ.items() if "__" not in key}
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )  # fmt: skip
 
 

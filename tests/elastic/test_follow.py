@@ -19,11 +19,11 @@ from runtime.elastic.pending import Pending
 from runtime.elastic.settings import ElasticSettings
 from runtime.store import Epoch, Store
 from runtime.stored import dead_letters
+from tests.conftest import PATIENCE_S
 from tests.elastic.conftest import Index, settings_for
 from tests.elastic.making import alert, chain, decision, event, letter, outcome
 
 HOUR_US = 3_600_000_000
-LIMIT_S = 120.0
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def follower(settings: ElasticSettings, store: Store, meter: MemoryMeter) -> Fol
 
 
 def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)

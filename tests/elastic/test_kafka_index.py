@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from kafka_broker import Broker
+from kafka_jars import missing
 
 from contract.event import Event
 from contract.meter import MemoryMeter
@@ -18,14 +19,9 @@ from runtime.kafka.index import Index as Role
 from runtime.kafka.topics import bring_in_line, name_of, wanted
 from runtime.kafka.wire import Canary, Item, encode
 from runtime.settings import Settings, resolve
+from tests.conftest import PATIENCE_S
 from tests.elastic.conftest import Index, require
 from tests.elastic.making import alert, chain, decision, event, letter, outcome
-
-sys.path.append(str(Path(__file__).parents[2] / "deploy" / "lab"))
-from kafka_broker import Broker
-from kafka_jars import missing
-
-LIMIT_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +69,12 @@ def run(settings: Settings, holds: Callable[[], bool]) -> MemoryMeter:
     async def scene() -> None:
         role = Role(settings, meter, clock.now_us)
         task = asyncio.create_task(role.run())
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not await asyncio.to_thread(holds):
                 assert not task.done() or task.result()
                 await asyncio.sleep(0.2)
         role.stop()
-        await asyncio.wait_for(task, LIMIT_S)
+        await asyncio.wait_for(task, PATIENCE_S)
 
     asyncio.run(scene())
     return meter

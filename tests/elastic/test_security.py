@@ -30,6 +30,7 @@ from runtime.elastic.client import connect
 from runtime.elastic.settings import ElasticSettings
 from runtime.query import indexed
 from runtime.query.request import request
+from tests.conftest import PATIENCE_S
 from tests.elastic.api_keys import OURS, READER, SETUP, WRITER
 from tests.elastic.conftest import require_server, settings_for
 from tests.elastic.making import alert, event
@@ -92,7 +93,7 @@ class Secured:
         self.url = server.url
         self.ca = ca
         self.admin = Elasticsearch(
-            server.url, ca_certs=str(ca), basic_auth=("admin", PASSWORD), request_timeout=60
+            server.url, ca_certs=str(ca), basic_auth=("admin", PASSWORD), request_timeout=PATIENCE_S
         )
 
     def settings(self, role: dict[str, Any], namespace: str, folder: Path) -> ElasticSettings:

@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-
-LAB = Path(__file__).parents[2] / "deploy" / "lab"
-sys.path.append(str(LAB))
-
-from kafka_broker import Broker  # noqa: E402 - after the path to it
-from kafka_jars import missing  # noqa: E402
+from kafka_broker import Broker
+from kafka_jars import missing
 
 GIVEN = os.environ.get("OPSONIN_KAFKA", "")
 _numbers = itertools.count(1)
+# Of brokers that nobody kills: a machine that stands still for some seconds must not make them think themselves dead.
+_PATIENT = {"broker.session.timeout.ms": 60_000}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,7 +42,7 @@ def kafka() -> Iterator[str]:
         yield GIVEN
         return
     _require()
-    with Broker() as broker:
+    with Broker(settings=_PATIENT) as broker:
         yield broker.bootstrap
 
 
@@ -71,7 +67,7 @@ def secure_broker() -> Iterator[Callable[..., Broker]]:
     made: list[Broker] = []
 
     def make(*users: str) -> Broker:
-        broker = Broker(users)
+        broker = Broker(users, settings=_PATIENT)
         made.append(broker)
         return broker.start()
 

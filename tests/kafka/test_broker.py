@@ -9,11 +9,13 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 from kafka_broker import Broker
 
+from tests.conftest import PATIENCE_S
+
 
 def write(broker: Broker, user: str = "admin") -> int:
-    producer = KafkaProducer(**broker.arguments(user), acks="all", max_block_ms=5_000)
+    producer = KafkaProducer(**broker.arguments(user), acks="all", max_block_ms=60_000)
     try:
-        return producer.send("kept", b"one", partition=0).get(20).offset
+        return producer.send("kept", b"one", partition=0).get(PATIENCE_S).offset
     finally:
         producer.close(timeout=2)
 

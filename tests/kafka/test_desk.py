@@ -21,9 +21,8 @@ from runtime.kafka.client import admin, producer
 from runtime.kafka.topics import bring_in_line, name_of, wanted
 from runtime.kafka.wire import encode
 from runtime.settings import Settings
+from tests.conftest import PATIENCE_S
 from tests.kafka.test_roles import feed, replayed, settings_of, worker
-
-LIMIT_S = 90
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def ask(settings: Settings, *words: str) -> list[Any]:
 
 
 def until(found: Callable[[], Any]) -> Any:
-    limit = time.monotonic() + LIMIT_S
+    limit = time.monotonic() + PATIENCE_S
     while not (value := found()):
         assert time.monotonic() < limit
         time.sleep(0.5)
@@ -90,7 +89,7 @@ def answered(settings: Settings, decision: str, revision: int) -> Outcome:
     value, headers = encode(outcome)
     client = producer(settings.kafka)
     topic = name_of(settings.kafka, OUTCOMES)
-    client.send(topic, value, decision.encode(), headers, 0).get(LIMIT_S)
+    client.send(topic, value, decision.encode(), headers, 0).get(PATIENCE_S)
     client.close()
     return outcome
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka_broker import Broker
+from ports import free_ports
 
 from contract.errors import BrokerError, SettingsError
 from contract.event import Event
@@ -29,6 +31,7 @@ from runtime.kafka.ingest import Ingest
 from runtime.kafka.topics import bring_in_line, name_of, wanted
 from runtime.kafka.wire import Canary, Item, Mark, decode
 from runtime.settings import Settings, resolve
+from tests.conftest import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 LINE = "2026-03-01T12:{:02}:{:02}Z web sshd[1]: Failed password for root from 192.0.2.{} port 22 ssh2\n"
@@ -80,9 +83,7 @@ def make_topics(settings: Settings) -> None:
     client.close()
 
 
-def read(
-    settings: Settings, topic: Any = EVENTS, seconds: float = 10
-) -> Iterator[tuple[int, Item]]:
+def read(settings: Settings, topic: Any = EVENTS) -> Iterator[tuple[int, Item]]:
     """Yield partition and record of what is committed now."""
     name = name_of(settings.kafka, topic)
     reader: KafkaConsumer = consumer(settings.kafka)
@@ -90,7 +91,7 @@ def read(
     reader.assign(places)
     reader.seek_to_beginning()
     ends = reader.end_offsets(places)
-    limit = time.monotonic() + seconds
+    limit = time.monotonic() + PATIENCE_S
     while any(reader.position(place) < ends[place] for place in places):
         assert time.monotonic() < limit
         for place, found in reader.poll(200).items():
@@ -101,13 +102,6 @@ def read(
 
 def events(settings: Settings) -> Counter[str]:
     return Counter(item.fields["event.id"] for _, item in read(settings) if isinstance(item, Event))
-
-
-async def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    limit = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < limit, "took too long"
-        await asyncio.sleep(0.05)
 
 
 def during(settings: Settings, do: Callable[[Ingest], Awaitable[None]]) -> MemoryMeter:
@@ -241,7 +235,7 @@ def test_each_event_once_over_kill_9(tmp_path: Path, kafka: str, prefix: str) ->
             assert process.poll() is None
         time.sleep(0.01 * life)
         process.send_signal(signal.SIGKILL if life < 5 else signal.SIGTERM)
-        process.wait(60)
+        process.wait(PATIENCE_S)
     found = events(settings)
     assert set(found.values()) == {1}
     assert len(found) == total
@@ -263,7 +257,7 @@ def test_second_process_of_one_name_ends_the_first(tmp_path: Path, kafka: str, p
         with log.open("a") as more:
             more.write(lines(10, 10))
         with pytest.raises(BrokerError, match=r"another process ingests as 'one'"):
-            await asyncio.wait_for(running, 60)
+            await asyncio.wait_for(running, PATIENCE_S)
         with log.open("a") as more:
             more.write(lines(10, 20))
         await until(lambda: len(events(settings)) == 30)
@@ -281,16 +275,10 @@ def test_absent_topics_are_said(tmp_path: Path, kafka: str, prefix: str) -> None
         asyncio.run(Ingest(settings, MemoryMeter(), clock.now_us).run())
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def test_broker_killed_and_back_loses_nothing_of_file_tcp_and_udp(
     tmp_path: Path, own_broker: Broker
 ) -> None:
-    port, tcp = free_port(), free_port()
+    port, tcp = free_ports(2)
     settings = settings_of(
         tmp_path, own_broker.bootstrap, "t.", engine={"queue_records": 500},
         source=[
@@ -325,16 +313,15 @@ def test_broker_killed_and_back_loses_nothing_of_file_tcp_and_udp(
             % number
             for number in range(5_000)
         )
-        await asyncio.sleep(1)
+        await until(lambda: meter.total("spooled_records") > 5_000)
         assert not running.done()
-        assert meter.total("spooled_records") > 5_000
         own_broker.start(wait=False)
         await asyncio.to_thread(own_broker.wait)
-        await asyncio.wait_for(stream.drain(), 60)
-        await until(lambda: meter.total("events_total") == 27_500, 120)
+        await asyncio.wait_for(stream.drain(), PATIENCE_S)
+        await until(lambda: meter.total("events_total") == 27_500)
         stream.close()
         await host.stop()
-        await asyncio.wait_for(running, 60)
+        await asyncio.wait_for(running, PATIENCE_S)
 
     asyncio.run(main())
     found = events(settings)
@@ -343,10 +330,19 @@ def test_broker_killed_and_back_loses_nothing_of_file_tcp_and_udp(
     assert sum(1 for _ in (tmp_path / "var" / "spool" / "udp").iterdir()) == 0
 
 
+async def connection(port: int) -> asyncio.StreamWriter:
+    """Connect to a source as soon as it listens."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with contextlib.suppress(ConnectionRefusedError):
+                return (await asyncio.open_connection("127.0.0.1", port))[1]
+            await asyncio.sleep(0.05)
+
+
 def test_sources_are_open_while_kafka_is_away_from_the_start(
     tmp_path: Path, own_broker: Broker
 ) -> None:
-    port, tcp = free_port(), free_port()
+    port, tcp = free_ports(2)
     settings = settings_of(
         tmp_path, own_broker.bootstrap, "t.", engine={"queue_records": 500}, kafka={"connect_within": "1s"},
         source=[
@@ -364,8 +360,7 @@ def test_sources_are_open_while_kafka_is_away_from_the_start(
     async def main() -> None:
         host = Ingest(settings, meter, clock.now_us)
         running = asyncio.create_task(host.run())
-        await asyncio.sleep(0.5)
-        _, stream = await asyncio.open_connection("127.0.0.1", tcp)
+        stream = await connection(tcp)
         stream.writelines(line % (number, b"publickey") + b"\n" for number in range(5_000))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
             for number in range(7_000):
@@ -373,16 +368,16 @@ def test_sources_are_open_while_kafka_is_away_from_the_start(
                 if number % 100 == 0:
                     await asyncio.sleep(0.005)
         await asyncio.sleep(2)  # longer than one try to connect
+        await until(lambda: meter.total("spooled_records") > 1_000)  # memory holds 5,000
         assert not running.done()
         assert not host.ready.is_set()
-        assert meter.total("spooled_records") > 1_000  # memory holds 5,000
         own_broker.start(wait=False)
         await asyncio.to_thread(own_broker.wait)
-        await asyncio.wait_for(host.ready.wait(), 60)
-        await until(lambda: meter.total("events_total") == 12_500, 120)
+        await asyncio.wait_for(host.ready.wait(), PATIENCE_S)
+        await until(lambda: meter.total("events_total") == 12_500)
         stream.close()
         await host.stop()
-        await asyncio.wait_for(running, 60)
+        await asyncio.wait_for(running, PATIENCE_S)
 
     asyncio.run(main())
     found = events(settings)
@@ -391,7 +386,7 @@ def test_sources_are_open_while_kafka_is_away_from_the_start(
 
 def test_a_process_that_never_finds_kafka_ends_when_told(tmp_path: Path) -> None:
     settings = settings_of(
-        tmp_path, f"127.0.0.1:{free_port()}", "t.", kafka={"connect_within": "1s"}
+        tmp_path, f"127.0.0.1:{free_ports(1)[0]}", "t.", kafka={"connect_within": "1s"}
     )
 
     async def main() -> None:
@@ -401,7 +396,7 @@ def test_a_process_that_never_finds_kafka_ends_when_told(tmp_path: Path) -> None
         assert not running.done()
         host.give_up()
         with pytest.raises(BrokerError):
-            await asyncio.wait_for(running, 20)
+            await asyncio.wait_for(running, PATIENCE_S)
 
     asyncio.run(main())
 
@@ -410,7 +405,7 @@ def test_an_address_that_is_taken_is_said_also_while_kafka_is_away(tmp_path: Pat
     with socket.create_server(("127.0.0.1", 0)) as taken:
         source = {"name": "tcp", "type": "syslog_tcp", "adapter": "linux.auth"}
         settings = settings_of(
-            tmp_path, f"127.0.0.1:{free_port()}", "t.",
+            tmp_path, f"127.0.0.1:{free_ports(1)[0]}", "t.",
             source=[source | {"port": taken.getsockname()[1]}], kafka={"connect_within": "1s"},
         )  # fmt: skip
         with pytest.raises(SettingsError, match="cannot listen"):
@@ -423,20 +418,21 @@ def test_broker_that_never_comes_back_is_given_up_when_told(
     settings = settings_of(tmp_path, own_broker.bootstrap, "t.", kafka={"connect_within": "1s"})
     make_topics(settings)
     (tmp_path / "auth.log").write_text(lines(10))
+    meter = MemoryMeter()
 
     async def main() -> None:
-        host = Ingest(settings, MemoryMeter(), clock.now_us)
+        host = Ingest(settings, meter, clock.now_us)
         running = asyncio.create_task(host.run())
         await host.ready.wait()
         own_broker.kill()
         with (tmp_path / "auth.log").open("a") as more:
             more.write(lines(10, 10))
-        await asyncio.sleep(0.5)
+        await until(lambda: meter.total("records_read") == 20)
         await host.stop()
         assert not running.done()
         host.give_up()
         with pytest.raises(BrokerError, match="gave up"):
-            await asyncio.wait_for(running, 20)
+            await asyncio.wait_for(running, PATIENCE_S)
 
     asyncio.run(main())
     own_broker.start()

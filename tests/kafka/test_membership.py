@@ -16,13 +16,12 @@ from runtime.kafka import client
 from runtime.kafka.loop import Loop
 from runtime.kafka.roles import Roles
 from runtime.kafka.topics import bring_in_line, name_of, wanted
+from tests.conftest import PATIENCE_S
 from tests.kafka.test_roles import settings_of
-
-LIMIT_S = 60
 
 
 def until(holds: Callable[[], object]) -> None:
-    limit = time.monotonic() + LIMIT_S
+    limit = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < limit
         time.sleep(0.1)
@@ -57,6 +56,6 @@ def test_a_member_that_its_group_let_go_of_unheard_begins_anew(
         until(lambda: loop.health.partitions and loop.health.failing_since_us is None)
     finally:
         loop.stop()
-        loop.join(30)
+        loop.join(PATIENCE_S)
         loop.leave()
     assert loop.health.failure is None

@@ -20,9 +20,8 @@ from runtime.kafka.roles import Roles
 from runtime.kafka.topics import bring_in_line, name_of, wanted
 from runtime.kafka.worker import Worker
 from runtime.settings import Settings
+from tests.conftest import PATIENCE_S
 from tests.kafka.test_roles import settings_of
-
-LIMIT_S = 60
 
 
 @pytest.fixture
@@ -57,9 +56,9 @@ def test_a_loop_that_is_given_a_partition_too_many_ends_and_says_why(settings: S
     role = Roles(settings, compose(settings), meter).role("detect")
     loop = Loop(role, settings.kafka, "a", meter, clock.now_us)
     loop.start()
-    limit = time.monotonic() + LIMIT_S
+    limit = time.monotonic() + PATIENCE_S
     while loop.is_alive() and time.monotonic() < limit:
         time.sleep(0.2)
     loop.stop()
-    loop.join(30)
+    loop.join(PATIENCE_S)
     assert "start all workers anew" in str(loop.health.stuck(0, 1))

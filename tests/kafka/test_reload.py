@@ -20,9 +20,9 @@ from runtime.kafka.roles import ROLES, Roles
 from runtime.kafka.topics import bring_in_line, name_of, wanted
 from runtime.kafka.wire import decode, encode
 from runtime.settings import Settings
+from tests.conftest import PATIENCE_S
 from tests.kafka.test_roles import settings_of
 
-LIMIT_S = 60
 RULE = """\
 title: A word in a message
 id: 5c7f2f62-9c0e-4a54-9d59-0f2d6f0d3a11
@@ -63,7 +63,7 @@ def alerted(settings: Settings, events: set[str]) -> bool:
     client = consumer(settings.kafka)
     client.subscribe([name_of(settings.kafka, ALERTS)])
     seen: set[str] = set()
-    limit = time.monotonic() + LIMIT_S
+    limit = time.monotonic() + PATIENCE_S
     while time.monotonic() < limit and not events <= seen:
         for reads in client.poll(500).values():
             for one in reads:
@@ -93,7 +93,10 @@ def test_changed_rules_are_in_force_without_a_restart(settings: Settings, tmp_pa
         roles.renew(after)
         for loop in loops:
             loop.renew()
-        time.sleep(2)
+        limit = time.monotonic() + PATIENCE_S
+        while any(loop._renewing.is_set() for loop in loops):
+            assert time.monotonic() < limit
+            time.sleep(0.05)
         send(settings, "e2", "alpha")
         send(settings, "e3", "omega")
         assert alerted(settings, {"e1", "e3"})
@@ -101,6 +104,6 @@ def test_changed_rules_are_in_force_without_a_restart(settings: Settings, tmp_pa
         for loop in loops:
             loop.stop()
         for loop in loops:
-            loop.join(30)
+            loop.join(PATIENCE_S)
             loop.leave()
     assert [one.health.failure for one in loops] == [None] * len(loops)

@@ -27,6 +27,7 @@ from runtime.kafka.rights import ACCESS, Right, acl, command, grant, missing, ri
 from runtime.kafka.settings import KafkaSettings
 from runtime.kafka.topics import bring_in_line, name_of, wanted
 from runtime.settings import Settings, resolve
+from tests.conftest import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 LIST = ROOT / "deploy" / "kafka" / "acls.sh"
@@ -79,7 +80,7 @@ def access(broker: Broker, folder: Path, user: str, prefix: str, **more: Any) ->
     return {
         "bootstrap": [broker.bootstrap], "prefix": prefix, "replication": 1, "min_in_sync": 1,
         "security": "sasl_ssl", "user": user, "password_file": str(secret), "member": "one",
-        "ca_file": str(broker.authority.file), "connect_within": "5s", **more,
+        "ca_file": str(broker.authority.file), "connect_within": "60s", **more,
     }  # fmt: skip
 
 
@@ -119,12 +120,12 @@ def make_topics(boss: KafkaAdminClient, prefix: str) -> None:
 
 
 def ingest(settings: Settings) -> None:
-    asyncio.run(asyncio.wait_for(Ingest(settings, MemoryMeter(), clock.now_us).run(), 60))
+    asyncio.run(asyncio.wait_for(Ingest(settings, MemoryMeter(), clock.now_us).run(), PATIENCE_S))
 
 
 def settle(boss: KafkaAdminClient, check: Callable[[], bool]) -> None:
     """Rights reach the broker's own view a moment after they are given."""
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + PATIENCE_S
     while not check():
         assert time.monotonic() < limit
         time.sleep(0.1)
@@ -207,13 +208,13 @@ def test_roles_write_and_read_nothing_that_is_not_theirs(
     make_topics(boss, prefix)
     give(boss, *rights(prefix, ["ingest"]))
     settings = KafkaSettings(**access(broker, tmp_path, "opsonin-ingest", prefix))
-    producer = client.producer(settings, max_block_ms=5_000)
+    producer = client.producer(settings, max_block_ms=60_000)
     policy = name_of(settings, POLICY)
     with (
         pytest.raises(BrokerError, match=f"missing right: Write on topic {policy}"),
         client.translated(f"write to {policy}", f"Write on topic {policy}"),
     ):
-        producer.send(policy, b"{}", partition=0).get(10)
+        producer.send(policy, b"{}", partition=0).get(PATIENCE_S)
     abandon(producer)
 
 

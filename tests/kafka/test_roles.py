@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import TopicPartition
 
 from contract.event import Event
 from contract.meter import MemoryMeter
@@ -36,6 +37,7 @@ from runtime.kafka.topics import bring_in_line, name_of, wanted
 from runtime.kafka.wire import PACE, Item, Mark, decode, encode
 from runtime.replay import Recording, replay
 from runtime.settings import Settings, resolve
+from tests.conftest import PATIENCE_S
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "webshop"
 LOGS = {
@@ -46,7 +48,6 @@ LOGS = {
 }
 RECORDED_US = 1_795_332_400_000_000  # 2026-11-22, when the example was recorded
 CHUNK = 50
-LIMIT_S = 90
 
 Found = dict[tuple[str, str], dict[str, Any]]
 
@@ -149,7 +150,7 @@ def worker(settings: Settings, rules: Composition, name: str) -> Iterator[list[L
         for loop in loops:
             loop.stop()
         for loop in loops:
-            loop.join(30)
+            loop.join(PATIENCE_S)
             loop.leave()
         assert [one.health.failure for one in loops] == [None] * len(loops)
 
@@ -157,22 +158,21 @@ def worker(settings: Settings, rules: Composition, name: str) -> Iterator[list[L
 def read(
     settings: Settings, topics: tuple[Topic, ...], until: Callable[[Item], bool]
 ) -> list[Item]:
-    """Return what stands on topics, until an item says that it is enough and nothing more comes."""
+    """Return what stands on topics when an item has said that it is enough."""
     client = consumer(settings.kafka)
     client.subscribe([name_of(settings.kafka, one) for one in topics])
     found: list[Item] = []
-    limit = time.monotonic() + LIMIT_S
-    is_enough = False
-    quiet = 0
-    while time.monotonic() < limit and quiet < 3:
+    limit = time.monotonic() + PATIENCE_S
+    ends: dict[TopicPartition, int] = {}
+    while not ends or any(client.position(one) < end for one, end in ends.items()):
+        assert time.monotonic() < limit, f"the end was not reached; {len(found)} records"
         batch = [
             decode(one.value, one.headers) for reads in client.poll(500).values() for one in reads
         ]
         found += batch
-        is_enough = is_enough or any(until(one) for one in batch)
-        quiet = 0 if batch or not is_enough else quiet + 1
+        if not ends and any(until(one) for one in batch):
+            ends = client.end_offsets(client.assignment())
     client.close()
-    assert is_enough, f"the end was not reached; {len(found)} records"
     return found
 
 
@@ -180,7 +180,7 @@ def until_decided(settings: Settings) -> None:
     """Wait until the last stage has written that all input has gone through it; nothing is said behind that."""
     client = consumer(settings.kafka)
     client.subscribe([name_of(settings.kafka, DECIDE_STATE)])
-    limit = time.monotonic() + LIMIT_S
+    limit = time.monotonic() + PATIENCE_S
     while time.monotonic() < limit:
         for reads in client.poll(500).values():
             for one in reads:

@@ -23,6 +23,7 @@ from runtime.kafka.settings import KafkaSettings
 from runtime.kafka.topics import bring_in_line, name_of, wanted
 from runtime.kafka.worker import WORKER_ROLES, Worker
 from runtime.settings import Settings, resolve
+from tests.conftest import PATIENCE_S
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "webshop"
 
@@ -51,7 +52,7 @@ def settings_of(broker: Broker, folder: Path, role: str, prefix: str) -> Setting
             "kafka": {
                 "bootstrap": [broker.bootstrap], "prefix": prefix, "replication": 1, "min_in_sync": 1,
                 "security": "sasl_ssl", "user": f"opsonin-{role}", "password_file": str(secret),
-                "ca_file": str(broker.authority.file), "member": "one", "connect_within": "10s",
+                "ca_file": str(broker.authority.file), "member": "one", "connect_within": "60s",
             },
             "source": [
                 {
@@ -75,7 +76,7 @@ def make_topics(boss: KafkaAdminClient, prefix: str) -> None:
 
 def give(boss: KafkaAdminClient, given: list[Any]) -> None:
     grant(boss, given)
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + PATIENCE_S
     while missing(boss, given):
         assert time.monotonic() < limit
         time.sleep(0.1)
@@ -117,7 +118,7 @@ def test_rights_of_each_role_carry_an_attack_from_its_log_to_the_points_answer(
             if role != "index"  # it writes to no topic, and asks for Elasticsearch
         ]
         running = [asyncio.create_task(one.run()) for one in workers]
-        limit = time.monotonic() + 90
+        limit = time.monotonic() + PATIENCE_S
         while not await asyncio.to_thread(count, broker, outcomes):
             assert time.monotonic() < limit
             for task in running:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from runtime.embedded import Embedded
 from runtime.flow import Seen
 from runtime.settings import resolve
 from runtime.store import Store
+from tests.conftest import PATIENCE_S, until
 
 
 def make_topic(bootstrap: str, name: str, partitions: int = 2) -> None:
@@ -59,10 +59,12 @@ def source(bootstrap: str, meter: MemoryMeter | None = None, **more: Any) -> Kaf
     return KafkaSource("theirs", settings, meter or MemoryMeter(), clock.now_us)
 
 
-async def take(batches: AsyncIterator[Batch], count: int, seconds: float = 20) -> list[Batch]:
+async def take(
+    batches: AsyncIterator[Batch], count: int, seconds: float = PATIENCE_S
+) -> list[Batch]:
     """Return batches until they hold so many records."""
     found: list[Batch] = []
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(PATIENCE_S):
         while sum(len(one.records) for one in found) < count:
             found.append(await anext(batches))
     return found
@@ -74,7 +76,7 @@ def records(batches: list[Batch]) -> list[bytes]:
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        await asyncio.wait_for(main(), 90)
+        await asyncio.wait_for(main(), PATIENCE_S)
 
     asyncio.run(bounded())
 
@@ -115,7 +117,7 @@ def test_new_partitions_and_topics_of_a_pattern_are_read_from_their_beginning(
         one = source(kafka, pattern=rf"{prefix}web\..*", look="500ms", start="end")
         batches = one.batches(None)
         waiting = asyncio.create_task(take(batches, 7))
-        await asyncio.sleep(1)
+        await until(lambda: one._at)  # from then on it knows what the end is
         await asyncio.to_thread(make_topic, kafka, f"{prefix}web.two")
         await asyncio.to_thread(make_topic, kafka, f"{prefix}other")
         await asyncio.to_thread(fill, kafka, f"{prefix}other", [b"not this"])
@@ -236,10 +238,7 @@ def test_embedded_engine_reads_it_and_goes_on_where_it_was(
                 settings, compose(settings).pipeline, store, MemoryMeter(), clock.now_us, watch
             )
             running = asyncio.create_task(host.run())
-            limit = time.monotonic() + 30
-            while len(seen) < expected:
-                assert time.monotonic() < limit
-                await asyncio.sleep(0.05)
+            await until(lambda: len(seen) >= expected)
             await host.stop()
             await running
             store.close()
@@ -266,7 +265,7 @@ def test_broker_restarted_is_waited_for(own_broker: Broker) -> None:
         one = source(own_broker.bootstrap, topics=["lines"])
         batches = one.batches(None)
         assert records(await take(batches, 5)) == numbered(0, 5)
-        waiting = asyncio.create_task(take(batches, 3, 60))
+        waiting = asyncio.create_task(take(batches, 3))
         own_broker.kill()
         own_broker.start(wait=False)
         await asyncio.to_thread(own_broker.wait)

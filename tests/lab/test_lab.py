@@ -19,9 +19,10 @@ from network import Lab
 from state import NAMESPACES, LabError, State
 from topology import ADMIN, ATTACKER, HERE, TARGET
 
+from tests.conftest import PATIENCE_S
+
 rooted = [pytest.mark.root, pytest.mark.nftables]
 sensing = [*rooted, pytest.mark.suricata]
-WAIT_S = 20.0
 
 
 def marked(*marks: pytest.MarkDecorator) -> Callable[[Any], Any]:
@@ -40,7 +41,7 @@ def host_network() -> list[str]:
 
 def await_alert(lab: Lab, signature: int, source: str) -> dict[str, Any]:
     """Return the sensor's alert; the wait ends with it, or with a failure."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         for line in lab.suricata.eve.read_text(encoding="utf-8").splitlines():
             if f'"signature_id":{signature},' in line and f'"src_ip":"{source}"' in line:
@@ -51,7 +52,7 @@ def await_alert(lab: Lab, signature: int, source: str) -> dict[str, Any]:
 
 
 def await_line(path: Path, *words: str) -> str:
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         for line in text.splitlines():

@@ -14,6 +14,8 @@ import pytest
 import setwatch  # type: ignore[import-not-found]
 from network import Lab
 
+from tests.conftest import PATIENCE_S
+
 
 def attribute(kind: int, payload: bytes) -> bytes:
     padding = b"\0" * (-len(payload) % 4)
@@ -57,7 +59,7 @@ def test_watcher_hears_of_an_element_after_it_was_added_and_not_long_after(bare:
     with loop.watching(bare) as watch:
         before = time.time_ns()
         bare.topology.run("router", "nft", "add element inet t s { 198.18.0.7 }")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while "198.18.0.7" not in watch.seen and time.monotonic() < deadline:
             time.sleep(0.01)
     assert before < watch.seen["198.18.0.7"] < time.time_ns()

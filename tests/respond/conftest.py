@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from contract.records import Chain, ChainStage, Decision, Entity, Target
+from tests.conftest import PATIENCE_S
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 _STAGES = (("reconnaissance", "T1595", "a1"), ("initial-access", "T1190", "a2"))
@@ -170,7 +171,7 @@ class Suricata:
                  "-l", str(self._folder)],
                 stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        for _ in range(300):
+        for _ in range(1_800):
             with contextlib.suppress(OSError):
                 if self.call("uptime", "")["return"] == "OK":
                     return
@@ -182,13 +183,13 @@ class Suricata:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(30)
+            self._process.wait(PATIENCE_S)
 
     def kill(self) -> None:
         """Kill it as a crash does; its socket file stays."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(30)
+        self._process.wait(PATIENCE_S)
 
     def call(self, command: str, address: str, **arguments: Any) -> dict[str, Any]:
         """Send one command over a connection of its own."""
@@ -197,7 +198,7 @@ class Suricata:
             if command != "list-hostbit":
                 arguments["hostbit"] = "opsonin_deny"
         with socket.socket(socket.AF_UNIX) as one:
-            one.settimeout(10)
+            one.settimeout(PATIENCE_S)
             one.connect(str(self.socket))
             lines = one.makefile("rwb")
             answer: dict[str, Any] = {}

@@ -5,13 +5,15 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import aiohttp
+from ports import free_ports
+
+from tests.conftest import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 KILLS = 3
@@ -36,11 +38,6 @@ type = "relp"
 adapter = "generic.ecs"
 port = {relp}
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def record(kind: str, number: int) -> bytes:
@@ -106,7 +103,7 @@ async def _killed_again_and_again(settings: Path, http: int, relp_port: int) -> 
         asyncio.create_task(relp(relp_port, acknowledged)),
     ]
     try:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE_S):
             for kill in range(KILLS + 1):
                 await until(acknowledged, "post", 5)
                 await until(acknowledged, "relp", 30)
@@ -126,7 +123,7 @@ async def _killed_again_and_again(settings: Path, http: int, relp_port: int) -> 
 
 def test_nothing_that_was_acknowledged_is_lost_over_kill_9(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
-    http, relp_port = free_port(), free_port()
+    http, relp_port = free_ports(2)
     settings = tmp_path / "opsonin.toml"
     settings.write_text(SETTINGS.format(folder=tmp_path, http=http, relp=relp_port))
     acknowledged = asyncio.run(_killed_again_and_again(settings, http, relp_port))

@@ -25,6 +25,7 @@ from runtime.replay import Recording, replay
 from runtime.settings import Reading, Settings, resolve
 from runtime.store import Store
 from runtime.stored import counts, dead_letters, records
+from tests.conftest import PATIENCE_S
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "webshop" / "eve.json"
 
@@ -77,13 +78,13 @@ def play(folder: Path, scene: Scene, mode: str = "enforce") -> Store:
         store = Store(settings.engine.data_dir / "opsonin.db")
         host = Embedded(settings, compose(settings).pipeline, store, MemoryMeter(), clock.now_us)
         engine = asyncio.create_task(host.run())
-        await asyncio.wait_for(host.ready.wait(), 10)
+        await asyncio.wait_for(host.ready.wait(), PATIENCE_S)
         _, writer = await asyncio.open_unix_connection(str(folder / "eve.sock"))
-        await asyncio.wait_for(scene(host, writer), 30)
+        await asyncio.wait_for(scene(host, writer), PATIENCE_S)
         writer.close()
         await writer.wait_closed()
         await host.stop()
-        await asyncio.wait_for(engine, 10)
+        await asyncio.wait_for(engine, PATIENCE_S)
         store.close()
 
     asyncio.run(run())

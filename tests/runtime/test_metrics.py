@@ -10,6 +10,7 @@ from threading import Barrier
 import pytest
 
 from runtime.metrics import PrometheusMeter
+from tests.conftest import PATIENCE_S
 
 THREADS = 8
 NAMES = 200
@@ -26,7 +27,7 @@ def eager_switches() -> Iterator[None]:
 @pytest.mark.usefixtures("eager_switches")
 def test_threads_that_count_the_same_for_the_first_time_do_not_refuse_each_other() -> None:
     meter = PrometheusMeter()
-    together = Barrier(THREADS, timeout=30)
+    together = Barrier(THREADS, timeout=PATIENCE_S)
 
     def count() -> None:
         for number in range(NAMES):

@@ -19,6 +19,7 @@ from runtime.flow import Seen
 from runtime.settings import Settings, resolve
 from runtime.store import Store
 from runtime.stored import records
+from tests.conftest import PATIENCE_S
 
 START_US = 1_767_225_600_000_000
 LATENESS_US = 30_000_000
@@ -87,7 +88,7 @@ def run(settings: Settings, *, until: int | None = None) -> tuple[list[Event], M
         pipeline = compose(settings).pipeline
         try:
             host = Embedded(settings, pipeline, store, meter, clock.now_us, watch)
-            await asyncio.wait_for(host.run(), 60)
+            await asyncio.wait_for(host.run(), PATIENCE_S)
         finally:
             store.close()
 
@@ -186,11 +187,11 @@ def test_a_followed_file_that_is_empty_keeps_nobody_waiting(tmp_path: Path) -> N
         pipeline = compose(settings).pipeline
         host = Embedded(settings, pipeline, store, MemoryMeter(), clock.now_us, taken.append)
         engine = asyncio.create_task(host.run())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while sum(isinstance(one, Event) for one in taken) < 50:  # noqa: ASYNC110 - nothing to wait on
                 await asyncio.sleep(0.01)
         await host.stop()
-        await asyncio.wait_for(engine, 10)
+        await asyncio.wait_for(engine, PATIENCE_S)
         store.close()
 
     asyncio.run(scene())

@@ -159,11 +159,11 @@ def test_every_cut_of_a_binary_list_is_refused_or_shorter() -> None:
 
 
 def test_a_length_beyond_the_data_is_refused_at_once() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     raw = b"\x0a\0\0\0" + bytes(20) + b"\xff\xff\xff\xff" + b"x" * 100
     with pytest.raises(ParseError, match="the bound is"):
         ADAPTER.parse(raw, context())
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_an_altered_path_does_not_fit_its_template_hash() -> None:

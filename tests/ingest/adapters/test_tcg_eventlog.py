@@ -78,10 +78,10 @@ def test_every_cut_of_a_log_is_refused_or_shorter() -> None:
 def test_a_length_or_count_of_all_ones_is_refused_at_once(at: int) -> None:
     raw = bytearray((DATA / "agile.raw").read_bytes())
     raw[at : at + 4] = b"\xff\xff\xff\xff"
-    started = time.monotonic()
+    started = time.process_time()
     with suppress(ParseError):
         read_log(bytes(raw))
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_the_locality_of_startup_stands_in_the_first_pcr() -> None:

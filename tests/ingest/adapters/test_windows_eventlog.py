@@ -157,10 +157,10 @@ def test_hostile_and_broken_records_are_refused(raw: str) -> None:
     "<Events>" + "<Event/>" * 10_001 + "</Events>",
 ])  # fmt: skip
 def test_bounds_hold_and_cost_little(raw: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ParseError):
         ADAPTER.parse(raw.encode(), context())
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_what_was_typed_is_not_taken_for_the_context_of_a_pipeline() -> None:

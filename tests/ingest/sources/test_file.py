@@ -16,6 +16,7 @@ from contract.meter import MemoryMeter
 from contract.ports import Batch
 from ingest.sources.file import FileSettings, FileSource
 from ingest.streams import tail
+from tests.conftest import PATIENCE_S, until
 
 
 def source(path: Path, *, meter: MemoryMeter | None = None, **settings: Any) -> FileSource:
@@ -47,7 +48,7 @@ class Following:
 
     async def take(self, count: int) -> list[bytes]:
         found: list[bytes] = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while len(found) < count:
                 batch = await anext(self._batches)
                 self.position = batch.position
@@ -408,7 +409,7 @@ def test_from_the_end_only_what_comes_is_read(tmp_path: Path) -> None:
     async def run() -> None:
         following = Following(path, start="end")
         pulled = asyncio.ensure_future(following.take(2))
-        await asyncio.sleep(0.05)
+        await until(lambda: following.meter.total("files_open"))
         add(path, b"f\nnew\n")
         assert await pulled == [b"half", b"new"]
         await following.nothing()
@@ -464,7 +465,7 @@ def test_a_followed_file_says_when_it_has_caught_up(tmp_path: Path) -> None:
     async def run() -> list[tuple[list[bytes], bool]]:
         one = source(path)
         said = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             async for batch in one.batches(None):
                 said.append((batch.records, batch.has_more))
                 if not batch.has_more and not batch.records:

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import os
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from contract.meter import MemoryMeter
 from contract.ports import Batch
 from ingest.sources.file import FileSettings, FileSource
 from ingest.sources.unix_stream import UnixStream, UnixStreamSettings
+from ingest.streams import tail_forms
 from ingest.streams.pcap_cutter import PcapCutter
 from ingest.streams.tail import Tail
 from runtime.input_files import open_input, read_records, read_whole
+from tests.conftest import PATIENCE_S, until
 
 HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 117)
 
@@ -55,7 +58,7 @@ class Follower:
         return [record for batch in self.batches for record in batch.records]
 
     async def until(self, count: int) -> list[bytes]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.records) < count:  # noqa: ASYNC110 - the source fills the list
                 await asyncio.sleep(0.01)
         return self.records
@@ -92,7 +95,7 @@ def test_a_capture_is_followed_packet_by_packet_over_restarts_and_rotation(tmp_p
 async def _at_end(path: Path) -> list[bytes]:
     write(path, HEADER + packet(1) + packet(2) + packet(3)[:7])
     follower = Follower(path, records="pcap", start="end")
-    await asyncio.sleep(0.05)
+    await until(lambda: follower.meter.total("files_open"))
     with path.open("ab") as out:
         out.write(packet(3)[7:] + packet(4))
     found = await follower.until(2)
@@ -106,7 +109,7 @@ def test_a_capture_can_be_followed_from_its_end(tmp_path: Path) -> None:
 
 async def _once(path: Path, **settings: Any) -> Follower:
     follower = Follower(path, follow=False, **settings)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await follower.task
     return follower
 
@@ -123,12 +126,31 @@ def test_a_cut_capture_gives_its_rest_to_be_refused_and_a_damaged_one_is_counted
     assert follower.meter.total("file_errors") == 1
 
 
-async def _dropped_files(folder: Path) -> None:
+class Clock:
+    """Stands in for the module `time`, and may stop."""
+
+    def __init__(self) -> None:
+        self._stopped: float | None = None
+
+    def stop(self) -> None:
+        self._stopped = time.monotonic()
+
+    def go_on(self) -> None:
+        self._stopped = None
+
+    def monotonic(self) -> float:
+        return time.monotonic() if self._stopped is None else self._stopped
+
+
+async def _dropped_files(folder: Path, clock: Clock) -> None:
     follower = Follower(folder, records="whole")
+    clock.stop()  # a machine that stands still meanwhile must not settle the file
     with (folder / "a").open("wb", buffering=0) as out:
         for part in (b"one\0two\n", b"three\xff"):
             out.write(part)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
+    assert follower.records == []
+    clock.go_on()
     assert await follower.until(1) == [b"one\0two\nthree\xff"]
     (folder / "b.gz").write_bytes(gzip.compress(b"packed"))
     assert (await follower.until(2))[1] == b"packed"
@@ -143,8 +165,12 @@ async def _dropped_files(folder: Path) -> None:
     await again.close()
 
 
-def test_a_whole_file_is_given_once_and_again_when_it_has_become_another(tmp_path: Path) -> None:
-    asyncio.run(_dropped_files(tmp_path))
+def test_a_whole_file_is_given_once_and_again_when_it_has_become_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(tail_forms, "time", clock)
+    asyncio.run(_dropped_files(tmp_path, clock))
 
 
 def test_a_whole_file_beyond_the_bound_is_cut_and_counted(tmp_path: Path) -> None:
@@ -195,7 +221,7 @@ async def _over_a_socket(path: Path) -> list[bytes]:
         writer.write(packet(10))  # a newline is no end here
         writer.close()
 
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         group.create_task(send())
         async for batch in source.batches(None):
             found += batch.records

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PATIENCE_S
+
 ROOT = Path(__file__).parents[3]
 LINES = 6_000
 KILLS = 8
@@ -48,7 +50,7 @@ def start(path: Path, kept: Path) -> subprocess.Popen[bytes]:
 
 
 def wait_for(kept: Path, count: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while len(kept_records(kept)) < count and time.monotonic() < deadline:
         time.sleep(0.1)
 

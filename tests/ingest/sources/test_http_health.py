@@ -8,6 +8,7 @@ import pytest
 
 from contract.meter import MemoryMeter
 from ingest.sources.http import HttpSettings, HttpSource
+from tests.conftest import PATIENCE_S
 
 
 async def _asked(tmp_path: Path, path: str, **settings: object) -> int:
@@ -20,7 +21,7 @@ async def _asked(tmp_path: Path, path: str, **settings: object) -> int:
         async for batch in source.batches(None):
             source.confirm(batch.position)
 
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         group.create_task(pull())
         await asyncio.sleep(0.05)
         async with (

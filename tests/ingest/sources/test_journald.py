@@ -12,6 +12,7 @@ from contract.meter import MemoryMeter
 from contract.ports import Batch
 from ingest.formats import syslog
 from ingest.sources.journald import Journald, JournaldSettings
+from tests.conftest import PATIENCE_S
 
 
 def entry(number: int, **more: Any) -> dict[str, Any]:
@@ -39,7 +40,7 @@ async def pull(
     meter = MemoryMeter()
     source = Journald("log", JournaldSettings(journalctl=program, **settings), meter, lambda: 0)
     found: list[Batch] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         async for batch in source.batches(position):
             found.append(batch)
             if count and sum(len(one.records) for one in found) >= count:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import require
+from tests.conftest import PATIENCE_S, require
 
 JOURNALD = Path("/lib/systemd/systemd-journald")
 ROOT = Path(__file__).parents[3]
@@ -27,7 +27,7 @@ def send(first, last):
 async def read(position, count):
     settings = JournaldSettings(from_start=True, matches=("SYSLOG_IDENTIFIER=sshd",))
     source, found = Journald("j", settings, MemoryMeter(), lambda: 0), []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         async for batch in source.batches(position):
             found += [record.decode() for record in batch.records]
             position = batch.position
@@ -45,7 +45,7 @@ SCRIPT = """
 mount -t tmpfs tmpfs /run && mkdir -p /run/log/journal /run/systemd/journal
 {journald} & daemon=$!
 trap 'kill $daemon' EXIT
-for _ in $(seq 100); do [ -S /run/systemd/journal/socket ] && break; sleep 0.1; done
+for _ in $(seq 600); do [ -S /run/systemd/journal/socket ] && break; sleep 0.1; done
 {python} -c "$READER"
 """
 
@@ -58,7 +58,7 @@ def test_entries_of_the_real_journal_come_once_over_a_restart() -> None:
     variables = {"READER": READER, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "bash", "-c", script],
-        capture_output=True, text=True, check=False, timeout=90, cwd=ROOT, env=variables,
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S, cwd=ROOT, env=variables,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     first, second = json.loads(done.stdout.splitlines()[-1])

@@ -17,7 +17,7 @@ from ingest.sources.lumberjack import LumberjackSettings, LumberjackSource
 from ingest.sources.relp import RelpSettings, RelpSource
 from ingest.streams import connection
 from ingest.streams.listener import Listener
-from tests.conftest import require
+from tests.conftest import PATIENCE_S, require
 
 OPEN = b"1 open 30 relp_version=0\ncommands=syslog\n"
 RSYSLOG_MODULES = Path("/usr/lib/x86_64-linux-gnu/rsyslog")
@@ -31,7 +31,7 @@ async def running(source: Listener) -> AsyncIterator[list[Batch]]:
         async for batch in source.batches(None):
             batches.append(batch)  # noqa: PERF401 - the list is read while it grows
 
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         group.create_task(pull())
         await asyncio.sleep(0.01)
         yield batches
@@ -137,11 +137,10 @@ async def _held() -> MemoryMeter:
         opened = [await asyncio.open_connection("127.0.0.1", source.port) for _ in range(3)]
         for _, writer in opened:  # each begins an event that it does not finish
             writer.write(b"2J" + struct.pack(">II", 1, 1_000_000) + bytes(4_000))
-            await asyncio.sleep(0.05)
-        assert meter.total("dropped_connections") == 1
+        while not meter.total("dropped_connections"):  # noqa: ASYNC110 - a count cannot wake us
+            await asyncio.sleep(0.01)
         _, first = opened[0]
         first.close()
-        await asyncio.sleep(0.05)
         _, again = await asyncio.open_connection("127.0.0.1", source.port)
         again.write(b"2W" + struct.pack(">I", 1) + b"2J" + struct.pack(">II", 1, 2) + b"{}")
         await until(batches, 1)
@@ -175,7 +174,7 @@ async def _from_rsyslog(folder: Path, count: int) -> set[bytes]:
     )  # fmt: skip
     durable: set[bytes] = set()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not (folder / "log").exists():  # noqa: ASYNC110 - another process makes it
                 await asyncio.sleep(0.05)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:

@@ -12,7 +12,7 @@ from contract.meter import MemoryMeter
 from ingest.sources.syslog_tcp import SyslogTcp, SyslogTcpSettings
 from ingest.sources.syslog_udp import SyslogUdp, SyslogUdpSettings
 from ingest.streams.tls import TlsSettings
-from tests.conftest import require
+from tests.conftest import PATIENCE_S, require
 
 MODULES = Path("/usr/lib/x86_64-linux-gnu/rsyslog")
 COUNT = 300
@@ -58,7 +58,7 @@ async def heard(folder: Path, source: SyslogTcp | SyslogUdp, way: str) -> list[b
             found.extend(batch.records)
 
     try:
-        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
             group.create_task(pull())
             while not (folder / "log").exists():  # noqa: ASYNC110 - another process makes it
                 await asyncio.sleep(0.05)

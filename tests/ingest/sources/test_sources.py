@@ -28,6 +28,7 @@ from ingest.sources.syslog_udp import SyslogUdp, SyslogUdpSettings
 from ingest.sources.unix_datagram import UnixDatagram, UnixDatagramSettings
 from ingest.sources.unix_stream import UnixStream, UnixStreamSettings
 from ingest.streams.http_token import is_carried
+from tests.conftest import PATIENCE_S, until
 
 
 def now_us() -> int:
@@ -44,7 +45,7 @@ async def collect(source: Source, count: int, act: Callable[[], Awaitable[Any]])
             if sum(len(one.records) for one in batches) >= count:
                 await source.close()
 
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         group.create_task(pull())
         await asyncio.sleep(0.01)
         await act()
@@ -272,16 +273,18 @@ def test_tcp_refuses_connections_beyond_the_bound(bound: str) -> None:
 
 
 async def _one_after_another() -> None:
-    settings = SyslogTcpSettings(port=0, max_connections_per_sender=1)
-    source = SyslogTcp("gw", settings, MemoryMeter(), now_us)
+    settings, meter = SyslogTcpSettings(port=0, max_connections_per_sender=1), MemoryMeter()
+    source = SyslogTcp("gw", settings, meter, now_us)
 
     async def act() -> None:
-        for _ in range(3):
+        for count in range(1, 4):
             _, writer = await asyncio.open_connection("127.0.0.1", source.port)
             writer.write(b"<1>a\n")
             writer.close()
             await writer.wait_closed()
-            await asyncio.sleep(0.05)
+            while meter.total("records_read") < count:  # noqa: ASYNC110 - a count cannot wake us
+                await asyncio.sleep(0.01)
+            await until(lambda: not meter.total("connections"))
 
     assert len(records(await collect(source, 3, act))) == 3
 
@@ -394,7 +397,7 @@ async def serving(
             batches.append(batch)
             source.confirm(batch.position)
 
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         group.create_task(pull())
         await asyncio.sleep(0.05)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{source.port}") as session:
@@ -504,7 +507,7 @@ def test_elastic_shippers_find_what_they_would_set_up() -> None:
             async for batch in source.batches(None):
                 source.confirm(batch.position)
 
-        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
             group.create_task(pull())
             await asyncio.sleep(0.05)
             async with aiohttp.ClientSession(f"http://127.0.0.1:{source.port}") as session:
@@ -566,7 +569,7 @@ def test_the_official_elasticsearch_client_sends_to_us() -> None:
             async for batch in source.batches(None):
                 source.confirm(batch.position)
 
-        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
             group.create_task(pull())
             assert await asyncio.to_thread(send, source.port) == (700, [])
             await source.close()
@@ -627,7 +630,7 @@ def test_http_reads_nothing_of_a_body_that_says_it_is_too_large() -> None:
         await asyncio.sleep(0.05)
         reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10001\r\n\r\n")
-        line = await asyncio.wait_for(reader.readline(), 10)
+        line = await asyncio.wait_for(reader.readline(), PATIENCE_S)
         writer.close()
         await source.close()
         await pulled

@@ -19,6 +19,7 @@ from contract.meter import MemoryMeter
 from ingest.sources.http import HttpSettings, HttpSource
 from ingest.sources.syslog_tcp import SyslogTcp, SyslogTcpSettings
 from ingest.streams.tls import TlsSettings, server_context
+from tests.conftest import PATIENCE_S, until
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -61,14 +62,16 @@ def client(folder: Path, certificate: str = "") -> ssl.SSLContext:
 
 
 async def received(settings: SyslogTcpSettings, context: ssl.SSLContext) -> list[bytes]:
-    source = SyslogTcp("gw", settings, MemoryMeter(), lambda: 0)
+    """Send two records; return what was heard of them, once they have come or the connection was refused."""
+    meter = MemoryMeter()
+    source = SyslogTcp("gw", settings, meter, lambda: 0)
     found: list[bytes] = []
 
     async def pull() -> None:
         async for batch in source.batches(None):
             found.extend(batch.records)
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         group.create_task(pull())
         await asyncio.sleep(0.05)
         try:
@@ -78,9 +81,9 @@ async def received(settings: SyslogTcpSettings, context: ssl.SSLContext) -> list
             writer.write(b"5 <1>a\n<2>b\n")
             await writer.drain()
             writer.close()
-            await asyncio.sleep(0.2)
         except OSError:
             pass  # refused during the handshake; what was received tells
+        await until(lambda: len(found) == 2 or meter.total("dropped_connections"))
         await source.close()
     return found
 
@@ -130,7 +133,7 @@ async def _behind_a_proxy(folder: Path) -> list[tuple[str, list[bytes]]]:
         async for batch in source.batches(None):
             found.append((batch.sender, batch.records))  # noqa: PERF401 - read while it grows
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         group.create_task(pull())
         await asyncio.sleep(0.05)
         loop = asyncio.get_running_loop()
@@ -147,7 +150,7 @@ async def _behind_a_proxy(folder: Path) -> list[tuple[str, list[bytes]]]:
             writer.write(b"<1>a\n")
             await writer.drain()
             writer.close()
-            await asyncio.sleep(0.2)
+            await until(lambda: found)
         await source.close()
     return found
 
@@ -175,7 +178,7 @@ async def _posted(tls: TlsSettings, context: ssl.SSLContext) -> tuple[int, Memor
         async for batch in source.batches(None):
             source.confirm(batch.position)
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         group.create_task(pull())
         await asyncio.sleep(0.05)
         url = f"https://127.0.0.1:{source.port}/"

@@ -16,7 +16,7 @@ from contract.ports import Context
 from ingest.adapters.linux_netfilter import ADAPTER
 from ingest.normalize import Normalizer
 from ingest.sources.unix_stream import UnixStream, UnixStreamSettings
-from tests.conftest import require
+from tests.conftest import PATIENCE_S, require
 
 PLUGINS = Path("/usr/lib/x86_64-linux-gnu/ulogd")
 NAMES = ("inppkt_NFLOG", "raw2packet_BASE", "filter_IFINDEX", "filter_IP2STR", "output_JSON")
@@ -63,7 +63,7 @@ async def _dropped(namespace: str, folder: Path) -> Event:
             found.extend(batch.records)
             await source.close()
 
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         group.create_task(pull())
         inside = ["ip", "netns", "exec", namespace]
         ulogd = await asyncio.create_subprocess_exec(*inside, "ulogd", "-c", str(settings(folder)))

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from respond.nft import intervals, table
 from respond.nft.library import Library
 from respond.nft.netlink import Lookup
 from respond.target import network
+from tests.conftest import PATIENCE_S
 
 Deny = Callable[..., Decision]
 
@@ -328,7 +330,7 @@ class Wire:
 
     def connect(self, source: str) -> tuple[socket.socket, socket.socket]:
         with inside(self.attacker):
-            near = socket.create_connection(("10.9.2.2", 80), 2, (source, 0))
+            near = socket.create_connection(("10.9.2.2", 80), PATIENCE_S, (source, 0))
         far, _ = self._server.accept()
         return near, far
 
@@ -338,8 +340,17 @@ class Wire:
             with inside(self.attacker):
                 self._senders[source] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 self._senders[source].bind((source, 0))
+        while arrives(self._udp, 0):
+            pass  # late ones of before
         self._senders[source].sendto(b"x", ("10.9.2.2", 9))
         return arrives(self._udp, patience_s)
+
+    def passes_in_the_end(self, source: str) -> bool:
+        """Tell whether datagrams from this source reach the target, sent again and again."""
+        end = time.monotonic() + PATIENCE_S
+        while not (found := self.passes(source)) and time.monotonic() < end:
+            pass
+        return found
 
     def close(self) -> None:
         for one in (self._udp, self._server, *self._senders.values()):
@@ -350,7 +361,7 @@ def arrives(one: socket.socket, patience_s: float = 0.3) -> bool:
     one.settimeout(patience_s)
     try:
         return bool(one.recv(64))
-    except TimeoutError:
+    except (TimeoutError, BlockingIOError):
         return False
 
 
@@ -371,15 +382,18 @@ def test_the_next_packet_is_dropped_and_passes_again_after_expiry(
     bench: Any, wire: Wire, make_decision: Deny
 ) -> None:
     async def dialogue() -> None:
-        assert wire.passes("10.9.1.2", 2)
+        assert wire.passes_in_the_end("10.9.1.2")
+        began = time.monotonic()
         (outcome,) = await bench.enforcer.apply(
             [make_decision("10.9.1.2", start=bench.now, expires=2)]
         )
         assert outcome.result == "applied"
-        assert not wire.passes("10.9.1.2")
-        assert wire.passes("10.9.1.3", 2)  # its neighbour is not denied
+        is_dropped = not wire.passes("10.9.1.2")
+        # A slow machine may be too late to see it.
+        assert is_dropped or time.monotonic() - began > 2
+        assert wire.passes_in_the_end("10.9.1.3")  # its neighbour is not denied
         await asyncio.sleep(2.2)
-        assert wire.passes("10.9.1.2", 2)  # the kernel let it go by itself
+        assert wire.passes_in_the_end("10.9.1.2")  # the kernel let it go by itself
 
     run(bench, dialogue)
 
@@ -390,7 +404,7 @@ def test_an_established_flow_is_cut_in_both_directions(
 ) -> None:
     near, far = wire.connect("10.9.1.2")
     near.sendall(b"before")
-    assert arrives(far, 2)
+    assert arrives(far, PATIENCE_S)
 
     async def dialogue() -> None:
         denial = make_decision("10.9.1.2", start=bench.now)
@@ -401,7 +415,7 @@ def test_an_established_flow_is_cut_in_both_directions(
         assert not arrives(near)
         back = denial.model_copy(update={"revision": 2, "state": "reverted"})
         assert results(await bench.enforcer.apply([back])) == ["removed"]
-        assert wire.passes("10.9.1.2", 2)
+        assert wire.passes_in_the_end("10.9.1.2")
 
     try:
         run(bench, dialogue)
@@ -423,7 +437,7 @@ def test_a_never_touched_address_passes_even_when_it_stands_in_the_set(
         assert sorted(results(await bench.enforcer.apply(denials))) == ["applied", "failed"]
         bench.plant("10.9.1.5")  # as a forged or faulty command would
         assert not wire.passes("10.9.1.2")
-        assert wire.passes("10.9.1.5", 2)
+        assert wire.passes_in_the_end("10.9.1.5")
 
     run(bench, dialogue)
 

@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from contract.meter import MemoryMeter
 from contract.records import Decision
 from respond.enforcers.suricata import ENFORCER, SuricataSettings
 from respond.suricata.command import CommandSocket
+from tests.conftest import PATIENCE_S
 
 Deny = Callable[..., Decision]
 
@@ -199,22 +201,36 @@ def test_packets_of_a_denied_host_are_dropped_until_its_expiry(
     sender, receiver = _socket_in(server.attacker), _socket_in(server.target)
     receiver.bind(("10.8.1.9", 9))
 
-    def passes(patience_s: float = 0.5) -> bool:
-        sender.sendto(b"x", ("10.8.1.9", 9))
+    def arrives(patience_s: float) -> bool:
         receiver.settimeout(patience_s)
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, BlockingIOError):
             return bool(receiver.recv(16))
         return False
 
+    def passes() -> bool:
+        while arrives(0):
+            pass  # late ones of before
+        sender.sendto(b"x", ("10.8.1.9", 9))
+        return arrives(0.5)
+
+    def passes_in_the_end() -> bool:
+        end = time.monotonic() + PATIENCE_S
+        while not (found := passes()) and time.monotonic() < end:
+            pass
+        return found
+
     async def whole() -> None:
         point = enforcer(server.socket)
-        assert passes(5)
+        assert passes_in_the_end()
+        began = time.monotonic()
         denial = make_decision("10.8.1.2", start=datetime.now(UTC), expires=3)  # noqa: TID251
         (outcome,) = await point.apply([denial])
         assert outcome.result == "applied"
-        assert not passes()
+        is_dropped = not passes()
+        # A slow machine may be too late to see it.
+        assert is_dropped or time.monotonic() - began > 3
         await asyncio.sleep(3.5)
-        assert passes(5)
+        assert passes_in_the_end()
         await point.close()
 
     try:
