@@ -176,7 +176,8 @@ class Normalizer:
         try:
             found = self._adapter.flush(context)
         except (ParseError, *_FAULTS) as error:
-            return [self._dead(f"at the end of the stream: {_reason(error)}", b"", context)]
+            why = str(error) if isinstance(error, ParseError) else _reason(error)
+            return [self._dead(f"at the end of the stream: {why}", b"", context)]
         made: list[Event | DeadLetter] = []
         for fields in found:
             # There is no one raw record behind these; the fields themselves are the cause.
@@ -248,7 +249,9 @@ class Normalizer:
             else:
                 time_us = canonical_us(text)
                 fields["@timestamp"] = iso(time_us)
-        except (ValueError, TypeError, OverflowError) as error:
+        except TypeError:
+            raise ParseError("@timestamp: expected a text with date and time") from None
+        except (ValueError, OverflowError) as error:
             raise ParseError(f"@timestamp: {error}") from None
         if time_us > received_us + self._max_future_us:
             raise ParseError(

@@ -17,7 +17,7 @@ from contract.event import Fields
 from contract.ports import Adapter, Context
 from contract.timestamps import iso
 from ingest.formats.file_path import base_name
-from ingest.formats.json import flatten, loads
+from ingest.formats.json import flatten, kind_of, loads
 from ingest.formats.time import any_us, epoch_us
 
 MAX_EVENTS: Final = 10_000
@@ -52,7 +52,7 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
 
 def _event(value: Any, context: Context) -> Fields:
     if type(value) is not dict:
-        raise ParseError(f"expected a JSON object, came {type(value).__name__}")
+        raise ParseError(f"expected a JSON object, came {kind_of(value)}")
     source = value.get("_source")
     if type(source) is dict and "_index" in value:  # a hit of an Elasticsearch search
         value = source
@@ -92,12 +92,15 @@ def _complete(fields: Fields) -> None:
 def _time(fields: Fields, context: Context) -> None:
     for name in _TIMES:
         stamp = fields.get(name)
-        if isinstance(stamp, (int, float)):
-            fields["@timestamp"] = iso(epoch_us(stamp))
-            return
-        if type(stamp) is str and stamp:
-            fields["@timestamp"] = iso(any_us(stamp, context.zone, context.received_us))
-            return
+        try:
+            if isinstance(stamp, (int, float)):
+                fields["@timestamp"] = iso(epoch_us(stamp))
+                return
+            if type(stamp) is str and stamp:
+                fields["@timestamp"] = iso(any_us(stamp, context.zone, context.received_us))
+                return
+        except ValueError as error:
+            raise ParseError(f"{name}: {error}") from None
 
 
 _SIDES: Final = ("source", "destination", "client", "server")

@@ -18,17 +18,19 @@ from contract.ports import Adapter, Context
 from ingest.formats import cef, csv_line
 from ingest.formats.device import Device, name
 from ingest.formats.finish import finish
-from ingest.formats.json import load_object
+from ingest.formats.json import kind_of, load_object
 from ingest.formats.keytable import KeyTable, Plan
 from ingest.formats.number import whole
 from ingest.formats.panos import STEPS, is_alert, read_message, read_time
+from ingest.formats.panos_json import fitted
 from ingest.formats.shapes import TRAILING, Shapes
 from ingest.formats.sides import add_totals
 from ingest.formats.text import decode
 from ingest.tables import paloalto_panos as table
 
 _OWN = table.PREFIX
-_TYPE, _SUBTYPE, _SEVERITY = _OWN + "LogType", _OWN + "Subtype", _OWN + "Severity"
+_LOG_TYPE = "LogType"
+_TYPE, _SUBTYPE, _SEVERITY = _OWN + _LOG_TYPE, _OWN + "Subtype", _OWN + "Severity"
 _TUNNEL = _OWN + "Tunnel"
 _SECOND_NS = 1_000_000_000
 _FEWEST = 7  # the columns that every log type has
@@ -144,16 +146,20 @@ def _is_flags(values: list[str], place: int) -> bool:
 
 def _of_json(text: str, brace: int, context: Context) -> Fields:
     record: dict[str, Any] = load_object(text[brace:])
-    if "LogType" not in record:
+    if _LOG_TYPE not in record:
         raise ParseError("expected LogType in a JSON record of PAN-OS")
     record.pop("SubType", None)
-    said = {key: value for key, value in record.items() if value not in (None, "", [])}
+    said = fitted(record)
+    if _LOG_TYPE not in said:
+        raise ParseError(
+            f"LogType in a JSON record of PAN-OS is {kind_of(record[_LOG_TYPE])}; expected a name"
+        )
     plan = _TABLE.plan(tuple(said))
     fields = dict(_DEVICE.start(text[:brace], context))
     fields.update(zip(plan.names, said.values(), strict=True))
     severity = fields.pop(_OWN + "VendorSeverity", None)
     if severity:
-        fields[_SEVERITY] = str(severity)
+        fields[_SEVERITY] = severity
     return _complete(fields, plan.steps, context)
 
 

@@ -10,6 +10,7 @@ to client are turned accordingly where an alert was raised by the server's packe
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -56,7 +57,10 @@ def parse(raw: bytes, context: Context) -> list[Fields]:
     if type(kind) is not str or type(stamp) is not str or not kind:
         raise ParseError("expected an EVE record with event_type and timestamp")
     fields = _CONSTANT.copy()
-    fields["@timestamp"] = utc_text(stamp, context.zone)
+    try:
+        fields["@timestamp"] = utc_text(stamp, context.zone)
+    except ValueError as error:
+        raise ParseError(f"timestamp: {error}") from None
     fields["suricata.eve.event_type"] = kind
     if "src_ip" in record:
         _endpoints(fields, record)
@@ -148,14 +152,25 @@ def _flow(fields: Fields, flow: dict[str, Any]) -> bool:
         del flow["pkts_toserver"], flow["pkts_toclient"]
         fields[sent + ".packets"], fields[answered + ".packets"] = there, back
         fields["network.packets"] = there + back
-    start, end = flow.pop("start", None), flow.pop("end", None)
-    if type(start) is str and start:
-        fields["event.start"] = start = utc_text(start)
-        start_us = canonical_us(start)
-        if type(end) is str and end:
-            fields["event.end"] = end = utc_text(end)
-            fields["event.duration"] = max(canonical_us(end) - start_us, 0) * 1000
+    _term(fields, flow)
     return is_answer
+
+
+def _term(fields: Fields, flow: dict[str, Any]) -> None:
+    """Place when a flow began and ended; what is no time stays under Suricata's own name."""
+    start, end = flow.get("start"), flow.get("end")
+    if type(start) is not str or not start:
+        return
+    with suppress(ValueError):
+        begin = utc_text(start)
+        start_us = canonical_us(begin)
+        fields["event.start"] = begin
+        del flow["start"]
+        if type(end) is str and end:
+            over = utc_text(end)
+            fields["event.duration"] = max(canonical_us(over) - start_us, 0) * 1000
+            fields["event.end"] = over
+            del flow["end"]
 
 
 def _is_file_answer(fields: Fields, kind: str) -> bool:

@@ -24,6 +24,7 @@ from contract.ports import Context
 from contract.timestamps import MAX_US
 from ingest.formats.ear_token import Token
 from ingest.formats.evidence import MAX_ID, Evidence, attester_of, host_of
+from ingest.formats.json import kind_of
 
 MAX_SKEW_US: Final = 300_000_000
 """How far a verifier's clock may be ahead of the arrival: five minutes."""
@@ -52,7 +53,7 @@ def subject_of(
     signed = claims.get("ueid")
     if signed is not None:
         if type(signed) is not str or not signed:
-            raise ParseError(f"EAR claim ueid is of kind {type(signed).__name__}; expected text")
+            raise ParseError(f"EAR claim ueid is {kind_of(signed)}; expected text")
         return signed[:MAX_ID], ""
     if _is_channel_proven(context):
         return attester_of(evidence, context, label), ""

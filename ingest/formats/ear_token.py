@@ -176,4 +176,4 @@ def _cbor(data: bytes) -> Any:
     try:
         return cbor2.CBORDecoder(BytesIO(data), max_depth=MAX_DEPTH).decode()
     except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError, MemoryError, EOFError) as error:  # fmt: skip
-        raise ParseError(f"not CBOR: {type(error).__name__}: {error}") from None
+        raise ParseError(f"not CBOR: {error}") from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from contract.event import Fields
@@ -266,8 +267,11 @@ def read_netflow(fields: Fields, netflow: Section, kind: str) -> None:
         if is_long(netflow.get(name)):
             fields[f"source.{field}"] = fields[f"network.{field}"] = netflow.pop(name)
     for name in ("start", "end"):
-        if (value := _text(netflow, name)) is not None:
-            fields["event." + name] = iso(iso_us(value))
+        value = netflow.get(name)
+        if type(value) is str and value:
+            with suppress(ValueError):  # what is no time stays under Suricata's own name
+                fields["event." + name] = iso(iso_us(value))
+                del netflow[name]
 
 
 def read_ether(fields: Fields, ether: Section, kind: str) -> None:

@@ -21,7 +21,8 @@ def read_dns(fields: Fields, dns: Any, kind: str) -> None:
     """Place question, answers, flags, outcome."""
     if type(dns) is not dict:
         return
-    form = _TYPES.get(dns.get("type", ""))
+    said = dns.get("type")
+    form = _TYPES.get(said) if type(said) is str else None
     if form is not None:
         fields["dns.type"] = form
         del dns["type"]

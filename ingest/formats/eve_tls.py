@@ -6,6 +6,7 @@ Source: Suricata 7.0 user guide, "Event type: TLS" and "Event type: QUIC"; ECS 9
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, Final
 
 from contract.event import Fields
@@ -75,8 +76,9 @@ def _validity(fields: Fields, tls: dict[str, Any]) -> None:
     ):
         value = tls.get(name)
         if type(value) is str and value:
-            fields[field] = iso(iso_us(value))
-            del tls[name]
+            with suppress(ValueError):  # what is no time stays under Suricata's own name
+                fields[field] = iso(iso_us(value))
+                del tls[name]
 
 
 def read_quic(fields: Fields, quic: Any, kind: str) -> None:

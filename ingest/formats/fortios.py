@@ -262,7 +262,8 @@ def _call(fields: Fields) -> None:
     for end, field in (("from", "email.from.address"), ("to", "email.to.address")):
         if field in fields:
             fields[f"{_OWN}{end}"] = fields.pop(field)
-    fields.setdefault("network.protocol", str(fields[_OWN + "voip_proto"]).lower())
+    if said := fields.get(_OWN + "voip_proto"):
+        fields.setdefault("network.protocol", str(said).lower())
 
 
 def _name(fields: Fields) -> None:

@@ -23,6 +23,10 @@ MAX_REMEMBERED = 65_536
 """Dotted names that are made once and kept."""
 
 _NUMBERS = (int, float)
+_KINDS = {
+    dict: "an object", list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean",
+    type(None): "null",
+}  # fmt: skip
 _decode = msgspec.json.Decoder().decode
 
 
@@ -65,8 +69,13 @@ def load_object(raw: bytes | str) -> dict[str, Any]:
     """
     value = loads(raw)
     if type(value) is not dict:
-        raise ParseError(f"expected a JSON object, came {type(value).__name__}")
+        raise ParseError(f"expected a JSON object, came {kind_of(value)}")
     return value
+
+
+def kind_of(value: object) -> str:
+    """Return what JSON calls a value, with its article, for reasons of dead letters."""
+    return _KINDS.get(type(value), "a value that JSON has not")
 
 
 class _Names:

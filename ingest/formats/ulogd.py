@@ -35,6 +35,7 @@ _MARKS: Final = ("oob.", "raw.", "ct.", "orig.")
 _MACHINE: Final = "Netfilter"
 """ulogd's own word for the device where its settings name none."""
 _DONT_FRAGMENT, _MORE_FRAGMENTS = 0x4000, 0x2000
+_SECOND_US: Final = 1_000_000
 _LATEST_S: Final = 1 << 34
 """The year 2514; what is beyond was no time."""
 _EVENTS: Final = {1: ("connection-started", "start"), 2: ("connection-changed", "info"), 4: ("connection-ended", "end")}  # fmt: skip
@@ -165,7 +166,8 @@ def _us(said: dict[str, Any], seconds: str, fraction: str) -> int | None:
     second = _number(said, seconds)
     if second is None or second > _LATEST_S:
         return None
-    return second * 1_000_000 + (_number(said, fraction) or 0)
+    micros = _number(said, fraction) or 0
+    return second * _SECOND_US + (micros if micros < _SECOND_US else 0)
 
 
 def _stamped(stamp: Any, zone: tzinfo, received_us: int) -> int:

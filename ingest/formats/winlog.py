@@ -203,7 +203,7 @@ _WAZUH = {
 def _wazuh(item: dict[str, Any], win: dict[str, Any]) -> WindowsRecord:
     system = {new: win["system"][old] for old, new in _WAZUH.items() if old in win["system"]}
     event_type = system.get("event_type")
-    if event_type not in EVENT_TYPES:
+    if type(event_type) is not str or event_type not in EVENT_TYPES:
         system.pop("event_type", None)
     data: dict[str, Any] = {}
     source = win.get("eventdata")

@@ -53,11 +53,12 @@ def flow(fields: Fields) -> None:
 
 def _conn(fields: Fields, at: str) -> None:
     add_totals(fields)
-    state = fields.get(at + "conn_state")
+    said = fields.get(at + "conn_state")
+    state = said if type(said) is str else None
     types = ["connection"]
     if state in _ENDED_STATES:
         types += ["start", "end"]
-    elif type(state) is str:
+    elif state is not None:
         types.append("start")
         if state == "OTH":
             types = ["connection", "info"]

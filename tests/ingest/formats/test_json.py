@@ -38,7 +38,7 @@ def test_what_is_not_json_is_refused(raw: bytes) -> None:
 
 
 def test_an_object_is_asked_for() -> None:
-    with pytest.raises(ParseError, match="expected a JSON object, came list"):
+    with pytest.raises(ParseError, match="expected a JSON object, came an array"):
         load_object(b"[]")
 
 
