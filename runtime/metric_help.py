@@ -17,19 +17,21 @@ HELP: Final[dict[str, str]] = {
     "dropped_rate": "Datagrams left out because their sender passed its rate.",
     "dropped_sender": "Datagrams left out because their sender is not among those that are heard.",
     "dropped_connections": "Connections refused or cut, by reason: `connections` (too many at once, or of one sender), `sender` (not in `senders`), "
-    "`proxy_header` (none came, or a wrong one), `tls` (no agreement: certificate, version), `certificate_name` (not in `client_names`), "
+    "`proxy_header` (none came, or a wrong one), `certificate` (the peer's: none, expired, or of another authority than `client_ca`), `certificate_name` (not in "
+    "`client_names`), `tls` (no agreement otherwise: version, no TLS, our certificate not believed), "
     "`held_bytes` (unfinished records beyond `max_held_bytes`).",
     "dropped_kernel": "Datagrams that the kernel dropped because its buffer was full.",
     "empty_datagrams": "Datagrams without content.",
     "paused_rate": "Times a sender was made to wait because it passed its rate.",
     "protocol_errors": "Connections ended because what came was not the protocol.",
     "accept_errors": "Connections that could not be accepted.",
-    "http_refused": "Requests refused, by status.",
+    "http_refused": "Requests refused, by status; 404: to another path than posts go to.",
     "file_errors": "Files that could not be opened or read.",
     "files_open": "Files open now.",
     "files_truncated": "Files truncated while they were read.",
     "files_waiting": "Whether files wait because too many are open.",
     "journal_errors": "Journal entries that could not be read.",
+    "journal_restarts": "Times `journalctl` had ended and was started again behind the last entry.",
     "sources_held_total": "Times a source of recorded input waited for another one to come up in event time.",
     # ------------------------------------------------------------ normalization
     "records_total": "Records normalized.",

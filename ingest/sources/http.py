@@ -28,7 +28,7 @@ from ingest.streams.otlp import PROTOBUF
 from ingest.streams.packing import TooLargeError, unpack
 from ingest.streams.room import FullError, Room, read_body
 from ingest.streams.senders import Senders
-from ingest.streams.tls import TlsSettings, is_named, server_context
+from ingest.streams.tls import TlsSettings, is_named, server_context, tell_refusals
 from ingest.streams.unwrap import unwrap
 
 READ_S: Final = 60.0
@@ -110,7 +110,10 @@ class HttpSource:
         self._meter = meter
         self._now_us = now_us
         self._token = read_token(f"source {name}", settings.token_file, settings.token_env)
+        refuse = partial(meter.add, "dropped_connections", source=name)
         self._tls = None if settings.tls is None else server_context(settings.tls, f"source {name}")
+        if self._tls is not None:
+            tell_refusals(self._tls, lambda reason: refuse(reason=reason))
         self._socket = _listen(name, settings)
         self._senders = Senders(settings.senders, settings.max_per_sender_per_s)
         self._posts: asyncio.Queue[Batch | None] = asyncio.Queue()
@@ -142,6 +145,7 @@ class HttpSource:
             application.router.add_post(base + path or "/", partial(self._greet, answer))
         if self._form.acks:
             application.router.add_post(base + self._form.acks, self._acknowledge)
+        application.router.add_route("*", "/{elsewhere:.*}", self._elsewhere)
         runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=FAREWELL_S, auto_decompress=False
         )
@@ -252,6 +256,12 @@ class HttpSource:
         refused = self._unwelcome(request, needs_token=not is_open)
         return refused or web.json_response(answer, headers=self._form.headers)
 
+    async def _elsewhere(self, request: web.Request) -> web.Response:
+        """Answer what is asked of no path of ours, or in another way than by a post."""
+        base = self._settings.path.rstrip("/")
+        places = ", ".join(base + path or "/" for path in self._form.posts)
+        return self._refuse(404, f"nothing is here; posts go to {places}", {**self._form.headers})
+
     def _unwelcome(self, request: web.Request, *, needs_token: bool = True) -> web.Response | None:
         """Return the refusal of a sender who may not post, by address, certificate or token."""
         tls = self._settings.tls
@@ -259,7 +269,8 @@ class HttpSource:
         if not is_known or (tls and request.transport and not is_named(request.transport, tls)):
             return self._refuse(403, "this sender is not heard", {})
         if needs_token and not self._may(request):
-            return self._refuse(401, "a token is needed", {"WWW-Authenticate": "Bearer"})
+            said = "the token is missing or another one"
+            return self._refuse(401, said, {"WWW-Authenticate": "Bearer"})
         return None
 
     def _may(self, request: web.Request) -> bool:

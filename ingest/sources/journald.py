@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 import shutil
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Annotated, Any, Final
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +22,8 @@ from contract.ports import Batch, Meter, SourceType
 from contract.timestamps import iso
 
 POSITION_VERSION = 1
+STEADY_S: Final = 10.0
+"""A journalctl that ends sooner than so after its start could not do its work: rights, a wrong match."""
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -61,16 +63,35 @@ class Journald:
         if self._program is None:
             raise SettingsError(f"source {name}: there is no program {settings.journalctl!r}")
         self._process: Process | None = None
+        self._runs = 0
+        self._complaint = ""
         self._is_closed = False
 
     async def batches(self, position: Any) -> AsyncIterator[Batch]:
         """Yield entries behind the position's cursor until closed, or the end without `follow`.
 
+        A journalctl that ends is started again behind the last entry.
+
         Raises:
-            StoreError: `position` cannot be read, or journalctl ended by itself.
+            StoreError: `position` cannot be read, or journalctl ended by itself soon after its start.
         """
+        clock, since = asyncio.get_running_loop().time, f"@{self._now_us() / 1e6:.6f}"
+        while True:
+            began = clock()
+            async with contextlib.aclosing(self._run(position, since)) as run:
+                async for batch in run:
+                    position = batch.position
+                    yield batch
+            if self._is_closed or not self._settings.follow:
+                return
+            if clock() - began < STEADY_S:
+                raise StoreError(f"source {self._name}: journalctl ended: {self._complaint}")
+            self._meter.add("journal_restarts", source=self._name)
+
+    async def _run(self, position: Any, since: str) -> AsyncGenerator[Batch]:
+        """Yield what one journalctl says, until it ends."""
         process = await asyncio.create_subprocess_exec(
-            *self._command(position),
+            *self._command(position, since),
             stdout=PIPE,
             stderr=PIPE,
             limit=8 * self._settings.max_record_bytes,
@@ -89,11 +110,8 @@ class Journald:
                 with contextlib.suppress(ProcessLookupError):
                     process.terminate()
             _, complaint = await process.communicate()
-        if self._settings.follow and not self._is_closed:
             words = complaint.decode("utf-8", "replace").strip()[-300:]
-            raise StoreError(
-                f"source {self._name}: journalctl ended: {words or process.returncode}"
-            )
+            self._complaint = words or str(process.returncode)
 
     async def close(self) -> None:
         """End journalctl; what it has written is still handed over."""
@@ -102,7 +120,7 @@ class Journald:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
 
-    def _command(self, position: Any) -> list[str]:
+    def _command(self, position: Any, since: str) -> list[str]:
         settings = self._settings
         command = [str(self._program), "--output=json", "--all", "--no-pager", "--quiet"]
         if position is not None:
@@ -114,8 +132,11 @@ class Journald:
                 raise StoreError(f"a journal position that cannot be read: {error}") from error
         if settings.follow:
             # With a number of lines, --follow begins at the end; all lines begin at the cursor or the start.
-            lines = "all" if position is not None or settings.from_start else "0"
-            command += ["--follow", f"--lines={lines}"]
+            is_again, self._runs = self._runs > 0, self._runs + 1
+            is_all = position is not None or settings.from_start or is_again
+            command += ["--follow", f"--lines={'all' if is_all else '0'}"]
+            if is_again and position is None and not settings.from_start:
+                command.append(f"--since={since}")
         return [*command, *settings.matches]
 
     async def _entries(self, pipe: asyncio.StreamReader) -> AsyncIterator[tuple[list[bytes], str]]:

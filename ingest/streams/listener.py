@@ -22,7 +22,7 @@ from ingest.streams.inbox import Inbox
 from ingest.streams.proxy_protocol import read_header, wanted
 from ingest.streams.reader import Reader
 from ingest.streams.senders import Senders
-from ingest.streams.tls import TlsSettings, is_named, server_context
+from ingest.streams.tls import TlsSettings, is_named, reason_of, server_context
 
 GREETING_S: Final = 10.0
 """How long a peer may take for the PROXY header, and again for the TLS handshake."""
@@ -173,8 +173,11 @@ class Listener:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: Connection(self._hall, peer), opened, ssl=self._tls, ssl_handshake_timeout=limit
             )  # fmt: skip
-        except (OSError, TimeoutError):  # ssl.SSLError is an OSError; the socket is closed by now
-            self._hall.refuse("tls")
+        except (
+            OSError,
+            TimeoutError,
+        ) as error:  # ssl.SSLError is an OSError; the socket is closed by now
+            self._hall.refuse(reason_of(error))
 
     def _refuse(self, opened: socket.socket, reason: str) -> None:
         self._hall.refuse(reason)

@@ -32,7 +32,7 @@ def unpack(body: bytes, coding: str, bound: int) -> bytes:
         raise ParseError(f"content coding {coding!r} is unknown; expected gzip, deflate or zstd")
     try:
         return _unpack(make, body, bound)
-    except (zlib.error, EOFError, ValueError) as error:
+    except _faults(coding) as error:
         raise ParseError(f"damaged {coding} data: {error}") from error
 
 
@@ -50,10 +50,16 @@ def _unpack(make: Callable[[], Any], body: bytes, bound: int) -> bytes:
     return found
 
 
+def _faults(coding: str) -> tuple[type[Exception], ...]:
+    """Return what a library raises on damaged data; zstd's own error descends from none of the usual ones."""
+    own = _zstd().ZstdError if coding == "zstd" else zlib.error
+    return own, EOFError, ValueError
+
+
 def _zstd() -> Any:
     for name in ("compression.zstd", "backports.zstd"):
         try:
-            return importlib.import_module(name).ZstdDecompressor()
+            return importlib.import_module(name)
         except ImportError:
             continue
     raise ParseError("zstd needs Python 3.14 or the package backports.zstd")
@@ -63,5 +69,5 @@ _CODINGS: Final[dict[str, Callable[[], Any]]] = {
     "gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
     "x-gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
     "deflate": zlib.decompressobj,
-    "zstd": _zstd,
+    "zstd": lambda: _zstd().ZstdDecompressor(),
 }

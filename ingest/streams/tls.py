@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
+from typing_extensions import override
 
 from contract.errors import SettingsError
+
+_NO_CERTIFICATE: Final = "PEER_DID_NOT_RETURN_A_CERTIFICATE"  # OpenSSL's word
 
 
 class TlsSettings(BaseModel):
@@ -60,6 +64,30 @@ def server_context(settings: TlsSettings, owner: str) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(f"{owner}: tls: {error}") from error
     return context
+
+
+def reason_of(error: Exception) -> str:
+    """Return by what a handshake failed: the peer's `certificate` (none, expired, of another authority), or else `tls`."""
+    why = getattr(error, "reason", None)
+    is_certificate = isinstance(error, ssl.SSLCertVerificationError) or why == _NO_CERTIFICATE
+    return "certificate" if is_certificate else "tls"
+
+
+def tell_refusals(context: ssl.SSLContext, tell: Callable[[str], None]) -> None:
+    """Let handshakes that fail be told by `reason_of`, where a server keeps them to itself."""
+
+    class Handshake(ssl.SSLObject):
+        @override
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError as error:
+                tell(reason_of(error))
+                raise
+
+    context.sslobject_class = Handshake
 
 
 def is_named(transport: asyncio.BaseTransport, settings: TlsSettings) -> bool:

@@ -35,10 +35,12 @@ def stand_in(folder: Path, *entries: Any, follow: str = "exec sleep 60", code: s
 
 
 async def pull(
-    program: str, position: Any = None, *, count: int = 0, **settings: Any
+    program: str, position: Any = None, *, count: int = 0, now_us: int = 0, **settings: Any
 ) -> tuple[list[Batch], MemoryMeter]:
     meter = MemoryMeter()
-    source = Journald("log", JournaldSettings(journalctl=program, **settings), meter, lambda: 0)
+    source = Journald(
+        "log", JournaldSettings(journalctl=program, **settings), meter, lambda: now_us
+    )
     found: list[Batch] = []
     async with asyncio.timeout(PATIENCE_S):
         async for batch in source.batches(position):
@@ -100,6 +102,32 @@ def test_a_journalctl_that_ends_by_itself_is_an_error(tmp_path: Path) -> None:
     program = stand_in(tmp_path, entry(1), code="echo 'no rights' >&2; exit 1")
     with pytest.raises(StoreError, match="journalctl ended: no rights"):
         asyncio.run(pull(program))
+
+
+@pytest.mark.parametrize(
+    ("before", "settings", "expected"),
+    [
+        ([entry(1)], {"from_start": True}, "--after-cursor=s=1;i=1"),
+        ([], {}, "--lines=all --since=@7.000000"),
+    ],
+)
+def test_a_journalctl_that_ends_later_is_started_again_behind_its_last_entry(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: list[Any],
+    settings: dict[str, Any],
+    expected: str,
+) -> None:
+    monkeypatch.setattr("ingest.sources.journald.STEADY_S", 0.0)
+    again = f"mv {tmp_path}/next {tmp_path}/entries && exit 1"
+    program = stand_in(tmp_path, *before, code=again)
+    (tmp_path / "next").write_text(json.dumps(entry(2)) + "\n")
+    batches, meter = asyncio.run(pull(program, count=len(before) + 1, now_us=7_000_000, **settings))
+    lines = [line for batch in batches for line in batch.records]
+    assert [line[-1:] for line in lines] == [b"1", b"2"][-len(lines) :]
+    assert len(lines) == len(before) + 1
+    assert meter.total("journal_restarts") == 1
+    assert expected in (tmp_path / "arguments").read_text()
 
 
 def test_what_is_missing_or_malformed_is_said(tmp_path: Path) -> None:

@@ -580,18 +580,19 @@ def test_the_official_elasticsearch_client_sends_to_us() -> None:
 
 def test_http_refuses_what_is_too_large_packed_or_not() -> None:
     async def run() -> None:
-        async with serving(HttpSettings(port=0, max_body_bytes=10_000), MemoryMeter()) as (
-            post,
-            batches,
-        ):
+        meter = MemoryMeter()
+        async with serving(HttpSettings(port=0, max_body_bytes=10_000), meter) as (post, batches):
             assert (await post(b"x" * 10_001))[0] == 413
             assert (await post(gzip.compress(b"x" * 50_000_000), Content_Encoding="gzip"))[0] == 413
             assert (await post(b"no gzip", Content_Encoding="gzip"))[0] == 415
-            assert (await post(ZSTD[:-1], Content_Encoding="zstd"))[0] == 415
+            for damaged in (ZSTD[:-1], ZSTD + b"rest", b"no zstd", ZSTD[:5] + b"\xff" + ZSTD[6:]):
+                assert (await post(damaged, Content_Encoding="zstd"))[0] == 415
             assert (await post(gzip.compress(b"cut")[:-9], Content_Encoding="gzip"))[0] == 415
             assert (await post(b"x", Content_Encoding="br"))[0] == 415
-            assert (await post(b"{}", "/other"))[0] == 404
+            status, said = await post(b"{}", "/other")
+            assert (status, json.loads(said)) == (404, {"error": "nothing is here; posts go to /"})
             assert not batches
+            assert meter.total("http_refused") == 10
 
     asyncio.run(run())
 

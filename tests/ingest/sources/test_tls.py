@@ -1,6 +1,7 @@
 """Syslog and HTTP over TLS, with and without client certificates."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,10 @@ START = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def issue(
-    folder: Path, name: str, issuer: tuple[x509.Name, ec.EllipticCurvePrivateKey] | None = None
+    folder: Path,
+    name: str,
+    issuer: tuple[x509.Name, ec.EllipticCurvePrivateKey] | None = None,
+    days: int = 36500,
 ) -> tuple[x509.Name, ec.EllipticCurvePrivateKey]:
     """Write `name`.pem with certificate and key; self-signed without an issuer."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -33,7 +37,7 @@ def issue(
     by, by_key = issuer or (subject, key)
     builder = (
         x509.CertificateBuilder().subject_name(subject).issuer_name(by).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(START).not_valid_after(START + timedelta(days=36500))
+        .serial_number(x509.random_serial_number()).not_valid_before(START).not_valid_after(START + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
     )  # fmt: skip
@@ -50,6 +54,7 @@ def folder(tmp_path: Path) -> Path:
     authority = issue(tmp_path, "ca")
     for name in ("server", "client"):
         issue(tmp_path, name, authority)
+    issue(tmp_path, "expired", authority, days=30)
     issue(tmp_path, "stranger")
     return tmp_path
 
@@ -201,3 +206,36 @@ def test_posts_are_taken_of_certificates_of_the_named_peers(
     status, meter = asyncio.run(_posted(tls, client(folder, "client")))
     assert status == expected
     assert meter.total("records_read") == (expected == 200)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "reason"),
+    [("expired", "certificate"), ("stranger", "certificate"), ("", "certificate"), (None, "tls")],
+)
+@pytest.mark.parametrize("transport", [SyslogTcp, HttpSource])
+def test_why_a_peer_was_turned_away_is_counted(
+    folder: Path, transport: type[SyslogTcp | HttpSource], certificate: str | None, reason: str
+) -> None:
+    tls = TlsSettings(certificate=folder / "server.pem", client_ca=folder / "ca.pem")
+    settings = HttpSettings if transport is HttpSource else SyslogTcpSettings
+    meter = MemoryMeter()
+
+    async def run() -> None:
+        source = transport("gw", settings(port=0, tls=tls), meter, lambda: 0)  # type: ignore[arg-type]
+        pulled = asyncio.ensure_future(anext(aiter(source.batches(None)), None))
+        await asyncio.sleep(0.05)
+        with contextlib.suppress(OSError):
+            context = None if certificate is None else client(folder, certificate)
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", source.port, ssl=context, server_hostname=context and "localhost"
+            )
+            writer.write(b"<13>no greeting\n")
+            await reader.read()  # until it is hung up
+            writer.close()
+        while not meter.total("dropped_connections"):  # noqa: ASYNC110 - it is counted without an event to wait for
+            await asyncio.sleep(0.01)
+        await source.close()
+        await pulled
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+    assert [labels for (_, labels) in meter.values] == [(("reason", reason), ("source", "gw"))]
