@@ -2,7 +2,8 @@
 
 Faust repeats after a kill, and its tables and the group's positions may disagree (measured, see the decision on hosts). So
 the view's one value holds the offsets that it has taken; on assignment the reader goes on there, before anything flows
-(later, Faust passes over what it reads again), and what comes again is passed over. One Faust process at a time has the view; another takes over.
+(later, Faust passes over what it reads again), and what comes again is passed over. One Faust process at a time has the view;
+another takes over. Faust has a thread and an event loop of its own here: what it leaves behind when it crashes goes with them.
 
 Source: faust-streaming 0.15.3 (read 2026-11). Traps: a table is written inside stream iteration only; the consumer is
 `read_uncommitted`, so records of aborted transactions are seen and known by id when they come again.
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
+import time
 from collections.abc import Callable, Container
 from typing import Any, Final
 
@@ -19,10 +22,11 @@ import faust
 import msgspec
 import structlog
 
-from contract.errors import ParseError
+from contract.errors import BrokerError, ParseError
 from contract.ports import Meter
 from contract.topics import ALERTS, CHAINS, POLICY
 from ingest.streams.kafka_client import arguments
+from runtime.kafka.loop import RETRY_FIRST_S, RETRY_LAST_S
 from runtime.kafka.settings import KafkaSettings
 from runtime.kafka.topics import name_of
 from runtime.kafka.view import View
@@ -34,6 +38,8 @@ log = structlog.get_logger()
 ROLE: Final = "views"
 _KEY: Final = b"view"
 _STOP_S: Final = 20
+_LOOK_S: Final = 0.2
+_SWEEPS: Final = 20
 _encode = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -52,34 +58,63 @@ class Views:
         self._kafka = settings.kafka
         self._meter = meter
         self._clock = clock
-        self._stopping = asyncio.Event()
+        self._stopping = threading.Event()
         self._is_loaded = False
         self.view = View()
-        self.ready = asyncio.Event()
+        self.ready = threading.Event()
         self.last_error = ""
 
     async def run(self) -> None:
-        """Run until stopped."""
+        """Run until stopped. Where Faust ends by itself (brokers away at its start, a crash within), begin anew after a while."""
         # Faust makes its own folder, and none above it.
         self._settings.engine.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            await asyncio.to_thread(self._lives)
+        finally:
+            self.stop()  # also where this is cancelled: the thread goes on
+
+    def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+
+    def _lives(self) -> None:
+        """Run one application after the other, each in an event loop of its own, so that nothing of it can stay behind."""
+        retry_s = RETRY_FIRST_S
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                asyncio.run(self._live())
+            except Exception as error:  # noqa: BLE001  Faust passes on whatever its parts raise
+                self.last_error = repr(error)
+                self._meter.add("loop_restarts_total", role=ROLE)
+                if time.monotonic() - began > RETRY_LAST_S:
+                    retry_s = RETRY_FIRST_S
+                log.warning("views.restarted", error=self.last_error, retry_s=retry_s)
+                self._stopping.wait(retry_s)
+                retry_s = min(RETRY_LAST_S, 2 * retry_s)
+
+    async def _live(self) -> None:
+        self._is_loaded = False
         app = self._app()
         try:
             await app.start()
+            self.last_error = ""
             self.ready.set()
             log.info("views.started")
-            await self._stopping.wait()
+            while not self._stopping.is_set():
+                if app.should_stop:
+                    raise BrokerError(f"Faust ended: {app.crash_reason!r}")
+                await asyncio.sleep(_LOOK_S)
         finally:
             self.ready.clear()
             try:
                 async with asyncio.timeout(_STOP_S):
                     await app.stop()
-            except TimeoutError:
-                log.warning("views.stop_timed_out")
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
+                # Where it crashed, it raises that again, or its own tasks cancel it.
+                log.warning("views.stop_cut_short", reason=repr(error))
+            await _sweep()
             log.info("views.stopped")
-
-    def stop(self) -> None:
-        """End."""
-        self._stopping.set()
 
     def row(self) -> dict[str, Any]:
         """Return what people look at."""
@@ -121,13 +156,17 @@ class Views:
             self._is_loaded = False
 
         consumer = app.consumer
-        to_group_position = consumer.perform_seek
 
-        async def to_own_position() -> None:
-            await to_group_position()
-            await self._go_on(consumer, table, topic.topics)
+        @app.on_rebalance_complete.connect  # type: ignore[untyped-decorator]
+        async def hold(*_: Any, **__: Any) -> None:
+            # Sent before Faust lets the partitions go and before it seeks: what is read between the two comes from elsewhere.
+            # Faust lets the flow go on after the seek.
+            consumer.stop_flow()
 
-        consumer.perform_seek = to_own_position
+        async def to_own_position() -> dict[Any, int]:
+            return await self._go_on(consumer, table, topic.topics)
+
+        consumer.seek_to_committed = to_own_position
 
         @app.agent(topic, name=id)  # type: ignore[untyped-decorator]
         async def look(stream: Any) -> None:
@@ -136,14 +175,19 @@ class Views:
 
         return app
 
-    async def _go_on(self, consumer: Any, table: Any, topics: Container[str]) -> None:
-        """Go to the view's own position."""
+    async def _go_on(self, consumer: Any, table: Any, topics: Container[str]) -> dict[Any, int]:
+        """Go to the view's own position and return it by partition."""
         at = (self.view if self._is_loaded else _saved(table)).at
-        for place in consumer.assignment():
-            if place.topic in topics:
-                offset = at.get(place.topic, -1) + 1
-                await consumer.seek(place, offset)
-                log.info("views.went_on", topic=place.topic, offset=offset)
+        places = {
+            place: at.get(place.topic, -1) + 1
+            for place in consumer.assignment()
+            if place.topic in topics
+        }
+        # Not `seek`: it reaches from this thread into the one that fetches, and what was being fetched is lost.
+        await consumer.seek_wait(places)
+        for place, offset in places.items():
+            log.info("views.went_on", topic=place.topic, offset=offset)
+        return places
 
     def _take(self, table: Any, event: Any) -> None:
         message = event.message
@@ -161,6 +205,17 @@ class Views:
         if self.view.take(message.topic, message.offset, record):
             table[_KEY] = _encode(self.view.row())
             self._meter.set("view_records_seen", sum(self.view.at.values()))
+
+
+async def _sweep() -> None:
+    """Cancel what Faust left in this loop: some of its tasks outlive a cancel or two, and `asyncio.run` would wait for them."""
+    for _ in range(_SWEEPS):
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=_LOOK_S)
 
 
 def _saved(table: Any) -> View:

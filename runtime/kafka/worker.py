@@ -126,7 +126,7 @@ class Worker:
         if self.enforce is not None and not self.enforce.ready.is_set():
             found["enforce"] = self.enforce.last_error or "not ready"
         if self.views is not None and not self.views.ready.is_set():
-            found["views"] = "not ready"
+            found["views"] = self.views.last_error or "not ready"
         if self.index is not None and (why := self.index.stuck(now, limit_us)):
             found["index"] = why
         return found

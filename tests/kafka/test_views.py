@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka_broker import Broker
 
 from contract.meter import MemoryMeter
 from contract.records import Alert, Chain, Rule
@@ -70,12 +72,7 @@ def test_views_are_bounded() -> None:
 
 @pytest.fixture
 def settings(kafka: str, prefix: str, tmp_path: Path) -> Settings:
-    table = {"bootstrap": [kafka], "prefix": prefix, "replication": 1, "min_in_sync": 1}
-    made = resolve({"engine": {"data_dir": str(tmp_path)}, "kafka": table})
-    client = admin(made.kafka)
-    bring_in_line(client, wanted(made.kafka))
-    client.close()
-    return made
+    return settings_of(tmp_path, kafka, prefix)
 
 
 def write(settings: Settings, records: Sequence[Alert | Chain]) -> None:
@@ -126,3 +123,58 @@ def test_a_group_position_ahead_of_the_view_loses_nothing(settings: Settings) ->
     group.close()
     found = asyncio.run(look(settings, 600))
     assert found.row()["counts"]["rules"] == {"Port scan": 600}
+
+
+def settings_of(tmp_path: Path, bootstrap: str, prefix: str) -> Settings:
+    table = {"bootstrap": [bootstrap], "prefix": prefix, "replication": 1, "min_in_sync": 1}
+    made = resolve({"engine": {"data_dir": str(tmp_path)}, "kafka": table})
+    client = admin(made.kafka)
+    bring_in_line(client, wanted(made.kafka))
+    client.close()
+    return made
+
+
+async def counted(views: Views, running: asyncio.Task[None], alerts: int) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while views.view.counts["rules"].total() < alerts:
+            assert not running.done()
+            await asyncio.sleep(0.1)
+
+
+def test_brokers_that_come_late_or_an_end_of_faust_end_nothing(
+    tmp_path: Path, own_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path, own_broker.bootstrap, "t.")
+    made: list[Any] = []
+    make = Views._app
+    monkeypatch.setattr("runtime.kafka.views.RETRY_LAST_S", 1.0)
+
+    def noted(self: Views) -> Any:
+        made.append(make(self))
+        return made[-1]
+
+    monkeypatch.setattr(Views, "_app", noted)
+
+    async def trial() -> None:
+        meter = MemoryMeter()
+        views = Views(settings, meter, clock.now_us)
+        own_broker.kill()
+        running = asyncio.create_task(views.run())
+        async with asyncio.timeout(LIMIT_S):
+            while not views.last_error:  # noqa: ASYNC110  as above: nothing else is told
+                await asyncio.sleep(0.1)
+        assert not views.ready.is_set()
+        await asyncio.to_thread(own_broker.start)
+        await asyncio.to_thread(write, settings, [alert(number) for number in range(10)])
+        await counted(views, running, 10)
+        assert not views.last_error
+        crash = made[-1].crash(RuntimeError("a thread of Faust's ended"))
+        asyncio.run_coroutine_threadsafe(crash, made[-1].loop)
+        await asyncio.to_thread(write, settings, [alert(number) for number in range(5, 20)])
+        await counted(views, running, 20)
+        assert views.row()["counts"]["rules"] == {"Port scan": 20}
+        assert meter.total("loop_restarts_total") >= 2
+        views.stop()
+        await running
+
+    asyncio.run(trial())
