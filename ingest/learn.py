@@ -36,7 +36,7 @@ _KINDS: Final = {
     "port": "P", "count": "N", "epoch": "E", "date": "D", "clock": "C", "span": "H", "name": "W",
     "text": "T", "url": "U", "digits": "G", "long": "I", "type": "t", "other": "O",
     "fixed": "-", "value": "V", "message": "m", "account": "A", "path": "L", "rooted": "g", "key": "k", "number": "Q",
-    "host": "h", "phrase": "p", "never": "n",
+    "host": "h", "phrase": "p", "never": "n", "trailing": "R",
 }  # fmt: skip
 _OP: Final = struct.Struct("<cHHHHqI")
 _HEAD: Final = struct.Struct("<Hq")

@@ -28,6 +28,8 @@ _SLASHES: Final = 4
 _EQUALS: Final = 8
 ESCAPED: Final = 16
 """It is written back otherwise than it came: characters by number."""
+_UNQUOTED: Final = 32
+"""It ends where the next `key=` begins."""
 _RELATED: Final = frozenset("46PWTZA")
 """Kinds of which a skeleton says which values are equal."""
 
@@ -192,6 +194,8 @@ class _Maker:
         is_first = old[4] == " " and old[0].isdigit()  # the year
         is_padded = old[9 if is_first else 4] == " "
         day = f" {int(day) % 9 + 1}" if is_padded else f"{max(int(day), 10)}"
+        if old[15] == " ":
+            return f"{month} {day} {clock} {year}"
         return f"{year} {month} {day} {clock}" if is_first else f"{month} {day} {year} {clock}"
 
     def _moment(self, hole: Hole, rank: int, count: int) -> tuple[str, str]:
@@ -253,6 +257,10 @@ class _Maker:
 
     def _value(self, hole: Hole, old: str, rank: int, is_quoted: bool) -> str:
         """Return a text with what JSON and XML write otherwise, so that it is seen how the answer writes it."""
+        if hole.value & _UNQUOTED:
+            return (
+                f"{self._letters(6)} é/{self._letters(5)};{self._number(10, 99)}:{self._letters(4)}"
+            )
         equals = "=" if hole.value & _EQUALS or (hole.kind == "V" and self._is_odd) else ":"
         middle = "\\&quot;&lt;&amp;" if hole.value & MARKUP else '\\\\\\"\\t\\n'
         if hole.value & ESCAPED:

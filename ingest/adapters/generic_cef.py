@@ -136,13 +136,30 @@ def _place(fields: Fields) -> None:
         fields["source.ip"] = fields.pop("source.domain")
 
 
+_READ = (
+    *(
+        "cat",
+        "proto",
+        "deviceDirection",
+        "outcome",
+        "sev",
+        "severity",
+        "dntdom",
+        "sntdom",
+        "fileHash",
+    ),
+    *(key for key, _ in _PROCESS),
+    *(key + end for key in table.CUSTOM for end in ("", "Label")),
+    *(key for keys in table.VENDORS.values() for key in keys),
+)
+"""Keys that mean something beside what the table says; those that nobody reads are only copied, whatever they hold."""
 _HOLES = holes_of(
     table.CEF_NAMES,
     epoch="rt start end fileCreateTime",
     count="cn1 cn2 cn3 cnt fsize",
     name="suser duser shost dhost dvchost",
-    other="*",
-    fixed="cat proto deviceDirection outcome sev",
+    trailing="* msg reason",
+    fixed=" ".join(_READ),
 )
 
 ADAPTER = Adapter(name="generic.cef", parse=parse, typed=True, holes=_HOLES)

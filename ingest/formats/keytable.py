@@ -33,15 +33,16 @@ def holes_of(
 ) -> dict[str, list[str]]:
     """Return an adapter's holes: a table's keys of ports, bytes and packets, and `more` keys by kind, each before each mark.
 
-    Where other keys are given a kind (`other`), those of the table that have none stay as they are: they may mean something.
+    Where other keys are given a kind (`other`, `trailing`), those of the table that have none stay as they are: they may mean something.
     """
     keys: dict[str, list[str]] = {kind: said.split() for kind, said in more.items()}
     for key, field in names.items():
         kind = _HOLE_KINDS.get(field.rpartition(".")[2])
         if kind is not None:
             keys.setdefault(kind, []).append(key)
-    if "other" in keys:
-        keys["fixed"] = [*keys.get("fixed", ()), *sorted(set(names).difference(*keys.values()))]
+    if "other" in keys or "trailing" in keys:
+        known = {*names, *keys.pop("fixed", ())}
+        keys["fixed"] = sorted(known.difference(*keys.values()))
     return {kind: [key + mark for key in said for mark in marks] for kind, said in keys.items()}
 
 

@@ -181,10 +181,11 @@ impl Scan {
         self.with_decimals(raw, at, kind::STAMP, at + 19, value)
     }
 
-    /// `Jan 02 2026 03:04:05`, `2026 Jan 02 …`, `02/Jan/2026:…`, `01/02/2026-…`; `parts` are where day, month, year and clock stand.
+    /// `Jan 02 2026 03:04:05`, `2026 Jan 02 …`, `02/Jan/2026:…`, `01/02/2026-…`, and C's `Jan  2 03:04:05 2026`; `parts` are where
+    /// day, month, year and clock stand.
     fn named(&mut self, raw: &[u8], at: usize, parts: [usize; 4]) -> Option<usize> {
         let [day, month, year, time] = parts.map(|part| at + part);
-        let end = time + 8;
+        let end = (time + 8).max(year + 4);
         if raw.len() < end {
             return None;
         }
@@ -202,7 +203,10 @@ impl Scan {
         date[..4].copy_from_slice(&raw[year..year + 4]);
         date[5..7].copy_from_slice(&month);
         date[8 + padded - day..].copy_from_slice(&raw[padded..day + 2]);
-        let value = clock::date_us(&date)? + clock::clock_us(&raw[time..end])?;
+        let value = clock::date_us(&date)? + clock::clock_us(&raw[time..time + 8])?;
+        if year > time {
+            return self.push(kind::NAMED, at, end, value);
+        }
         self.with_decimals(raw, at, kind::NAMED, end, value)
     }
 
@@ -270,11 +274,14 @@ impl Scan {
         };
         // A leap day needs a year of its own; the slow path knows.
         let is_day = month > 0 && day > 0 && day <= clock::days_in(2001, month);
-        // A year may follow ("Jan  2 03:04:05 2026"), which makes it another form.
+        // A year may follow, which makes it another form.
         let has_year = raw.get(end + 1..end + 6).is_some_and(|rest| {
             raw[end] == b' ' && rest[..4].iter().all(u8::is_ascii_digit) && !is_word(rest, 4)
         });
-        if !is_day || has_year {
+        if has_year {
+            return self.named(raw, at, [4, 0, 16, 7]);
+        }
+        if !is_day {
             return None;
         }
         let of_day = clock::clock_us(&raw[at + 7..end])?;
@@ -377,7 +384,8 @@ pub fn form_of(text: &[u8]) -> u8 {
     let is_year_first = text[0].is_ascii_digit();
     // A blank or a digit may stand before the day.
     let day = text[if is_year_first { 9 } else { 4 }];
-    u8::from(is_year_first) << 1 | u8::from(day == b' ')
+    let is_year_last = text.get(15) == Some(&b' ');
+    u8::from(is_year_last) << 2 | u8::from(is_year_first) << 1 | u8::from(day == b' ')
 }
 
 /// Whether a port stands behind an address like a fifth number.

@@ -67,6 +67,8 @@ pub mod kind {
     pub const NUMBER: u8 = b'Q';
     /// The name of a host, whose first label may stand for it.
     pub const HOST: u8 = b'h';
+    /// In tables: a `VALUE` without quotes, up to the blank before the next `key=`.
+    pub const TRAILING: u8 = b'R';
     /// In tables: a word of a message behind which stands a number; and a text that is no value of any kind.
     pub const PHRASE: u8 = b'p';
     pub const NEVER: u8 = b'n';

@@ -5,12 +5,13 @@ use crate::spec::Spec;
 use crate::strings::{markup_end, string_end};
 
 /// Of a hole's value: it stands in XML; it is a folder; its parts are parted by slashes; `=` stands in it; it is
-/// written back otherwise than it came.
+/// written back otherwise than it came; it ends where the next `key=` begins.
 const MARKUP: i64 = 1;
 const FOLDER: i64 = 2;
 const SLASHES: i64 = 4;
 const EQUALS: i64 = 8;
 const ESCAPED: i64 = 16;
+const UNQUOTED: i64 = 32;
 
 /// Readers look so far for a phrase.
 const MAX_PHRASE_AT: usize = 4096;
@@ -22,6 +23,8 @@ const MAX_SHORT_HEX: usize = 8;
 const MAX_EXTENSION: usize = 64;
 const MAX_HOST: usize = 255;
 const MAX_SEGMENTS: usize = 4;
+/// Shorter texts behind `key=` are numbers and words of a few, which stay in the skeleton.
+const MIN_TRAILING: usize = 5;
 /// What the kernel's own paths of a registry begin with: in XML, and in JSON.
 const MACHINE_ROOT: [&[u8]; 2] = [b"\\REGISTRY\\", b"\\\\REGISTRY\\\\"];
 
@@ -37,6 +40,7 @@ pub fn is_text(sought: u8) -> bool {
             | kind::KEY
             | kind::NUMBER
             | kind::HOST
+            | kind::TRAILING
     )
 }
 
@@ -55,6 +59,7 @@ impl Scan {
         }
         if !quoted && !is_markup {
             return match sought {
+                kind::TRAILING => self.trailing(raw, at, spec),
                 kind::VALUE => self.hole_of(raw, at, kind::LONG, false),
                 _ => None,
             };
@@ -79,8 +84,35 @@ impl Scan {
             _ if is_escaped => None,
             kind::ACCOUNT => self.account(raw, at, end, form, spec),
             kind::HOST => self.host(raw, at, end),
+            kind::TRAILING => None,
             _ => self.path(raw, at, end, form, sought),
         }
+    }
+
+    /// A text without quotes: up to the blank before the next `key=`, or to the end. One of letters alone may be of a few
+    /// (`true`, `NOT_EVALUATED`); one whose ends a reader might cut, or with escapes, is none.
+    fn trailing(&mut self, raw: &[u8], at: usize, spec: &Spec) -> Option<usize> {
+        let rest = &raw[at..];
+        let text = match rest.iter().position(|c| *c == b'=') {
+            Some(next) => {
+                let blank = rest[..next].iter().rposition(|c| *c == b' ')?;
+                is_key(&rest[blank + 1..next]).then(|| &rest[..blank])?
+            }
+            None => rest.strip_suffix(b" ").unwrap_or(rest),
+        };
+        let (first, last) = (*text.first()?, *text.last()?);
+        let is_plain = text.len() >= MIN_TRAILING
+            && first.is_ascii_graphic()
+            && last.is_ascii_graphic()
+            && !text
+                .iter()
+                .any(|c| matches!(c, b'"' | b'\\' | b'|' | 0..=0x1f | 0x7f))
+            && text.iter().any(|c| c.is_ascii_digit() || *c == b' ')
+            && std::str::from_utf8(text).is_ok()
+            && !is_never(text, spec);
+        is_plain
+            .then(|| self.push(kind::VALUE, at, at + text.len(), UNQUOTED))
+            .flatten()
     }
 
     /// A count, or a hexadecimal number.
@@ -334,6 +366,12 @@ fn has_pairs_only(text: &[u8]) -> bool {
         at += 1;
     }
     true
+}
+
+/// Whether a text is a key of `key=` that every reader takes for one.
+fn is_key(text: &[u8]) -> bool {
+    let is_inner = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.' | b'-');
+    text.iter().all(is_inner) && !matches!(text.first(), None | Some(b'.' | b'-'))
 }
 
 fn ends_phrase(text: &[u8], spec: &Spec) -> bool {

@@ -239,7 +239,7 @@ fn name_end(raw: &[u8], at: usize, quoted: bool) -> Option<usize> {
     let says_none = |word: &&[u8]| raw[at..end].eq_ignore_ascii_case(word);
     (has_letter
         && is_whole
-        && !NOBODY.iter().any(|word| says_none(word))
+        && !NOBODY.iter().any(says_none)
         && end - at <= MAX_NAME
         && raw[at] != b'.'
         && raw[end - 1] != b'.'

@@ -576,3 +576,65 @@ def test_values_at_the_edges_of_their_kind_are_read_as_the_adapter_reads_them(na
             for value in EDGES.get(hole.kind, ()):
                 line = raw[: hole.start] + value + raw[hole.end :]
                 assert one.take(line, context()) == other.take(line, context()), line
+
+
+MAIL = (
+    "CEF:0|Acme|Mail Gate|14.0|LOG|Consolidated {name}|5|rt={time} src=192.0.2.{octet} AcmeSubject={text} "
+    "AcmeVerdict={word} msg={text2} start={time} AcmeEnd={text3}"
+)
+
+
+def mail(
+    number: int, text: str = "", text2: str = "", text3: str = "", word: str = "MATCH"
+) -> bytes:
+    at = f"Jun {number % 20 + 1:02d} 10:00:{number % 60:02d} 2026"
+    return MAIL.format(
+        name="Event", time=at, octet=number % 250 + 1, word=word,
+        text=text or f"offer {number} for you", text2=text2 or f"sent <{number}@example.org>", text3=text3 or f"end {number}",
+    ).encode()  # fmt: skip
+
+
+def test_texts_of_cef_that_are_only_copied_are_values() -> None:
+    one, other = normalizer("generic.cef"), plain("generic.cef")
+    for number in range(8):
+        assert one.take(mail(number), context()) == other.take(mail(number), context())
+    for text in (
+        "x 1",
+        "ten 10 é\u200b 11",
+        "a;b:c 1",
+        "1 2026-06-15T10:00:00Z 3",
+        "user@192.0.2.1",
+        "4" * 400,
+    ):
+        for raw in (mail(9, text), mail(9, text2=text), mail(9, text3=text)):
+            assert serves(one, raw) == (len(text) > 4), raw
+            assert one.take(raw, context()) == other.take(raw, context())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["short", "a=b 12", "a = 12 b", r"12 \= 34", r"12 \\ 34", r"C:\dir 12", '"12 34"', "12 | 34", " 12345", "12345 ",
+     "12345\t", "12\u2003b", "\u200312345", "12345\u00a0", "12345 b\u00a0c=d", "n/a 1", "N/A", "", "12345 src=192.0.2.9",
+     "12345 a[0]=1", "12345 -a=1", "12345 cs1Label=Rule cs1=a virus 12", "12\x0034", "12345\x1c", "12345 rt=1"],
+)  # fmt: skip
+def test_texts_of_cef_with_a_meaning_are_read_as_ever(text: str) -> None:
+    one, other = normalizer("generic.cef"), plain("generic.cef")
+    for number in range(8):
+        one.take(mail(number), context())
+    for raw in (mail(9, text or " "), mail(9, text2=text or " "), mail(9, text3=text or " ")):
+        for _ in range(4):
+            assert one.take(raw, context()) == other.take(raw, context()), raw
+
+
+def test_a_time_as_the_c_library_writes_it_is_a_time() -> None:
+    one, other = normalizer("generic.cef"), plain("generic.cef")
+    for stamp in (
+        "Jun  {} 10:00:3{} 2026",
+        "Mon Jun 1{} 10:00:3{} 2026",
+        "Jun 1{} 10:00:3{} 2026 trailing",
+    ):
+        lines = [mail(3, stamp.format(n, n)).replace(b"rt=Jun 04 10:00:03 2026", b"rt=" + stamp.format(n, n).encode()) for n in range(1, 9)]  # fmt: skip
+        for raw in lines:
+            assert one.take(raw, context()) == other.take(raw, context()), raw
+        assert serves(one, lines[0])
+        assert serves(one, lines[7])
