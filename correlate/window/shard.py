@@ -209,9 +209,8 @@ class Shard(Keeping):
         return window
 
     def _alert(self, group: str, alert: Alert) -> Outputs:
-        self.newest = (
-            ALWAYS_US  # alerts have their own times: from here on, each group is looked at
-        )
+        # Alerts have their own times: from here on, each group is looked at.
+        self.newest = ALWAYS_US
         known = self.groups.get(group)
         if known is None:
             if self.facts.groups >= self.settings.max_keys:
