@@ -7,7 +7,7 @@ import ctypes.util
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,10 +20,17 @@ settings.register_profile("opsonin", deadline=None, derandomize="CI" in os.envir
 settings.load_profile("opsonin")
 
 ROOT = Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared"
 # Servers for tests; its scripts import their neighbours.
 sys.path.append(str(ROOT / "deploy" / "lab"))
 
+import kafka_jars  # noqa: E402 - found by the path above
+from kafka_broker import Broker  # noqa: E402
+
+SHARED = ROOT.parent / "shared"
+KAFKA = os.environ.get("OPSONIN_KAFKA", "")
+"""Address of a running broker, without security, to be used instead of one that the suite starts."""
+PATIENT = {"broker.session.timeout.ms": 60_000}
+"""Setting of brokers that nobody kills: a machine that stands still for seconds must not make them think themselves dead."""
 PATIENCE_S = 180.0
 """How long a test waits for what must come. Only a failure waits so long: a busy machine may be ten times slower."""
 
@@ -73,6 +80,23 @@ async def until(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not holds():  # noqa: ASYNC110 - of files, meters and lists, which cannot wake us
             await asyncio.sleep(0.01)
+
+
+def require_kafka() -> None:
+    """Skip, or fail where everything is required, when no broker can be started."""
+    reason = kafka_jars.missing()
+    require(not reason, reason)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """The bootstrap address of a broker that all tests share; nobody stops it."""
+    if KAFKA:
+        yield KAFKA
+        return
+    require_kafka()
+    with Broker(settings=PATIENT) as broker:
+        yield broker.bootstrap
 
 
 @pytest.fixture(scope="session")

@@ -179,6 +179,11 @@ class Broker:
         self._signal(signal.SIGCONT)
 
     @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         """Its process, to read what it costs."""
         assert self._process is not None  # noqa: S101 - only while it runs

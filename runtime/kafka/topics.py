@@ -6,6 +6,7 @@ they send keys elsewhere than where their state is.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
@@ -19,6 +20,10 @@ from contract.errors import BrokerError
 from contract.topics import STATES, TOPICS, Topic
 from runtime.kafka.client import topic_bytes, translated
 from runtime.kafka.settings import KafkaSettings
+
+SHOWN_WITHIN_S: Final = 60.0
+"""How long brokers may take to show what their controller has acknowledged."""
+_LOOK_S: Final = 0.1
 
 Remedy: TypeAlias = Literal["apply", "grow", "lose", "by hand"]
 
@@ -144,14 +149,30 @@ def bring_in_line(
         lose: also change what makes the brokers delete records.
 
     Raises:
-        BrokerError: the brokers refuse; what was done before stands.
+        BrokerError: the brokers refuse, or do not show in time what they acknowledged; what was done before stands.
     """
     remedies = {"apply", *(["grow"] if grow else []), *(["lose"] if lose else [])}
     by_name = {want.name: want for want in wants}
     todo = [one for one in compare(admin, wants) if one.remedy in remedies]
     for name in dict.fromkeys(one.topic for one in todo):
         _mend(admin, by_name[name], [one for one in todo if one.topic == name])
+    if todo:
+        _await_shown(admin, [by_name[name] for name in {one.topic for one in todo}], todo)
     return todo
+
+
+def _await_shown(
+    admin: KafkaAdminClient, wants: Sequence[Wanted], done: Sequence[Difference]
+) -> None:
+    """Wait until the brokers show what was done, which they take over from their controller a moment later."""
+    mended = {(one.topic, one.what) for one in done}
+    limit = time.monotonic() + SHOWN_WITHIN_S
+    while left := [one for one in compare(admin, wants) if (one.topic, one.what) in mended]:
+        if time.monotonic() > limit:
+            raise BrokerError(
+                f"{left[0]}; acknowledged, but not seen after {SHOWN_WITHIN_S:g} s", passes=True
+            )
+        time.sleep(_LOOK_S)
 
 
 def _config(settings: KafkaSettings, topic: Topic) -> dict[str, str]:
@@ -235,7 +256,7 @@ def _make(admin: KafkaAdminClient, want: Wanted) -> None:
                 admin.create_topics({want.name: options})
             except TopicAlreadyExistsError:
                 return  # another worker was quicker; the next comparison says whether as wanted
-            admin.wait_for_topics([want.name])
+            admin.wait_for_topics([want.name], timeout_ms=round(SHOWN_WITHIN_S * 1_000))
     except BrokerError as error:
         if "InvalidReplicationFactor" not in str(error):
             raise

@@ -63,9 +63,8 @@ class Running:
         return found
 
     def send(self, *alerts: tuple[int, str, str]) -> None:
-        self.until((self.folder / "in.sock").exists)
         with socket.socket(socket.AF_UNIX) as line:
-            line.connect(str(self.folder / "in.sock"))
+            self.until(lambda: line.connect_ex(str(self.folder / "in.sock")) == 0)
             for at, source, rule in alerts:
                 event = {
                     "@timestamp": f"2026-11-01T10:00:{at:02}Z", "event.kind": "alert",

@@ -81,9 +81,10 @@ path = "in.sock"
         )
         try:
             self.wait("engine.started")
-            while not (self.folder / "in.sock").exists():
+            limit = time.monotonic() + PATIENCE_S
+            while self.socket.connect_ex(str(self.folder / "in.sock")):
+                assert time.monotonic() < limit
                 time.sleep(0.02)
-            self.socket.connect(str(self.folder / "in.sock"))
         except BaseException:
             self._close()
             raise

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from kafka_broker import Broker
-from kafka_jars import missing
 
 from contract.event import Event
 from contract.meter import MemoryMeter
@@ -20,24 +18,17 @@ from runtime.kafka.topics import bring_in_line, name_of, wanted
 from runtime.kafka.wire import Canary, Item, encode
 from runtime.settings import Settings, resolve
 from tests.conftest import PATIENCE_S
-from tests.elastic.conftest import Index, require
+from tests.elastic.conftest import Index
 from tests.elastic.making import alert, chain, decision, event, letter, outcome
 
 
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
-    require(missing())
-    with Broker() as started:
-        yield started
-
-
 @pytest.fixture
-def settings(broker: Broker, index: Index, tmp_path: Path) -> Settings:
+def settings(kafka: str, index: Index, tmp_path: Path) -> Settings:
     made = resolve(
         {
             "engine": {"data_dir": str(tmp_path)},
             "kafka": {
-                "bootstrap": [broker.bootstrap],
+                "bootstrap": [kafka],
                 "prefix": f"{index.settings.namespace}.",
                 "replication": 1,
                 "min_in_sync": 1,

@@ -1,22 +1,23 @@
-"""A real broker for the tests marked `kafka`: one a session, topics with a prefix of their own each test.
+"""Brokers for the tests marked `kafka`, each one a session; topics and users' rights have a prefix of their own each test.
 
-`OPSONIN_KAFKA=host:port` names a running one (without security) instead; tests that kill theirs then skip.
+`OPSONIN_KAFKA=host:port` names a running one (without security) instead of the first; tests that kill theirs, or ask for a
+secured one, start it all the same.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from kafka_broker import Broker
-from kafka_jars import missing
 
-GIVEN = os.environ.get("OPSONIN_KAFKA", "")
+from runtime.kafka.rights import ACCESS
+from tests.conftest import PATIENT, require_kafka
+
+USERS = (*(f"opsonin-{role}" for role in (*ACCESS, "topics")), "stranger")
 _numbers = itertools.count(1)
-# Of brokers that nobody kills: a machine that stands still for some seconds must not make them think themselves dead.
-_PATIENT = {"broker.session.timeout.ms": 60_000}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,51 +27,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.kafka)
 
 
-def _require() -> None:
-    reason = missing()
-    if not reason:
-        return
-    if os.environ.get("OPSONIN_REQUIRE") == "all":
-        pytest.fail(f"required by OPSONIN_REQUIRE=all: {reason}")
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
-    """The bootstrap address of a broker that all tests share; nobody stops it."""
-    if GIVEN:
-        yield GIVEN
-        return
-    _require()
-    with Broker(settings=_PATIENT) as broker:
-        yield broker.bootstrap
-
-
 @pytest.fixture
 def prefix() -> str:
     """What the names of one test's topics and groups begin with."""
     return f"t{os.getpid()}-{next(_numbers)}."
 
 
-@pytest.fixture
-def own_broker() -> Iterator[Broker]:
-    """A broker of one test's own, to be killed, frozen and started again."""
-    _require()
+@pytest.fixture(scope="session")
+def _mortal() -> Iterator[Broker]:
+    require_kafka()
     with Broker() as broker:
         yield broker
 
 
+@pytest.fixture
+def own_broker(_mortal: Broker) -> Iterator[Broker]:
+    """A broker for one test after the other, to be killed, frozen and started again; it runs at the beginning of each."""
+    yield _mortal
+    if not _mortal.is_running:
+        _mortal.start()
+
+
 @pytest.fixture(scope="session")
-def secure_broker() -> Iterator[Callable[..., Broker]]:
-    """Make a secured broker with these users; each is closed at the end of the session."""
-    _require()
-    made: list[Broker] = []
-
-    def make(*users: str) -> Broker:
-        broker = Broker(users, settings=_PATIENT)
-        made.append(broker)
-        return broker.start()
-
-    yield make
-    for broker in made:
-        broker.close()
+def secure_broker() -> Iterator[Broker]:
+    """A broker that asks for a password or a certificate, and knows USERS; they have no rights but those that tests give."""
+    require_kafka()
+    with Broker(USERS, settings=PATIENT) as broker:
+        yield broker

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
@@ -47,12 +45,11 @@ def test_acknowledged_records_survive_kill_and_restart(own_broker: Broker) -> No
 
 
 def test_secured_broker_asks_for_a_password_and_for_rights(
-    secure_broker: Callable[..., Broker],
+    secure_broker: Broker,
 ) -> None:
-    broker = secure_broker("stranger")
-    make_topic(broker)
-    assert write(broker) == 0
+    make_topic(secure_broker)
+    assert write(secure_broker) == 0
     with pytest.raises(TopicAuthorizationFailedError):
-        write(broker, "stranger")
+        write(secure_broker, "stranger")
     with pytest.raises(KafkaError):
-        KafkaAdminClient(bootstrap_servers=broker.bootstrap, bootstrap_timeout_ms=1_000)
+        KafkaAdminClient(bootstrap_servers=secure_broker.bootstrap, bootstrap_timeout_ms=1_000)

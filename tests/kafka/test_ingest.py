@@ -276,11 +276,11 @@ def test_absent_topics_are_said(tmp_path: Path, kafka: str, prefix: str) -> None
 
 
 def test_broker_killed_and_back_loses_nothing_of_file_tcp_and_udp(
-    tmp_path: Path, own_broker: Broker
+    tmp_path: Path, own_broker: Broker, prefix: str
 ) -> None:
     port, tcp = free_ports(2)
     settings = settings_of(
-        tmp_path, own_broker.bootstrap, "t.", engine={"queue_records": 500},
+        tmp_path, own_broker.bootstrap, prefix, engine={"queue_records": 500},
         source=[
             {"name": "auth", "type": "file", "path": str(tmp_path / "auth.log"), "adapter": "linux.auth", "batch_records": 100},
             {"name": "udp", "type": "syslog_udp", "port": port, "adapter": "linux.auth"},
@@ -340,11 +340,11 @@ async def connection(port: int) -> asyncio.StreamWriter:
 
 
 def test_sources_are_open_while_kafka_is_away_from_the_start(
-    tmp_path: Path, own_broker: Broker
+    tmp_path: Path, own_broker: Broker, prefix: str
 ) -> None:
     port, tcp = free_ports(2)
     settings = settings_of(
-        tmp_path, own_broker.bootstrap, "t.", engine={"queue_records": 500}, kafka={"connect_within": "1s"},
+        tmp_path, own_broker.bootstrap, prefix, engine={"queue_records": 500}, kafka={"connect_within": "1s"},
         source=[
             {"name": "auth", "type": "file", "path": str(tmp_path / "auth.log"), "adapter": "linux.auth"},
             {"name": "udp", "type": "syslog_udp", "port": port, "adapter": "linux.auth"},
@@ -413,9 +413,9 @@ def test_an_address_that_is_taken_is_said_also_while_kafka_is_away(tmp_path: Pat
 
 
 def test_broker_that_never_comes_back_is_given_up_when_told(
-    tmp_path: Path, own_broker: Broker
+    tmp_path: Path, own_broker: Broker, prefix: str
 ) -> None:
-    settings = settings_of(tmp_path, own_broker.bootstrap, "t.", kafka={"connect_within": "1s"})
+    settings = settings_of(tmp_path, own_broker.bootstrap, prefix, kafka={"connect_within": "1s"})
     make_topics(settings)
     (tmp_path / "auth.log").write_text(lines(10))
     meter = MemoryMeter()

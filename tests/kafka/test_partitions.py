@@ -17,7 +17,7 @@ from runtime.compose import compose
 from runtime.kafka.client import admin
 from runtime.kafka.loop import Loop
 from runtime.kafka.roles import Roles
-from runtime.kafka.topics import bring_in_line, name_of, wanted
+from runtime.kafka.topics import bring_in_line, name_of, partition_counts, wanted
 from runtime.kafka.worker import Worker
 from runtime.settings import Settings
 from tests.conftest import PATIENCE_S
@@ -35,9 +35,16 @@ def settings(kafka: str, prefix: str, tmp_path: Path) -> Settings:
 
 def grow(settings: Settings, *topics: Topic) -> None:
     client = admin(settings.kafka)
-    for topic in topics:
-        count = settings.kafka.partitions + 2
-        client.create_partitions({name_of(settings.kafka, topic): NewPartitions(count)})
+    names, count = (
+        [name_of(settings.kafka, topic) for topic in topics],
+        settings.kafka.partitions + 2,
+    )
+    for name in names:
+        client.create_partitions({name: NewPartitions(count)})
+    limit = time.monotonic() + PATIENCE_S
+    while set(partition_counts(client, names)) != {count}:
+        assert time.monotonic() < limit
+        time.sleep(0.1)
     client.close()
 
 

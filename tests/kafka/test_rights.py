@@ -61,35 +61,32 @@ def test_only_decide_writes_policy_and_only_ingest_and_enforcers_write_events() 
 # ------------------------------------------------------------------ on a broker
 
 
-@pytest.fixture(scope="module")
-def broker(secure_broker: Callable[..., Broker]) -> Broker:
-    return secure_broker(*(f"opsonin-{role}" for role in (*ACCESS, "topics")), "stranger")
-
-
 @pytest.fixture
-def boss(broker: Broker) -> Iterator[KafkaAdminClient]:
-    made = KafkaAdminClient(**broker.arguments())
+def boss(secure_broker: Broker) -> Iterator[KafkaAdminClient]:
+    made = KafkaAdminClient(**secure_broker.arguments())
     yield made
     made.close()
 
 
-def access(broker: Broker, folder: Path, user: str, prefix: str, **more: Any) -> dict[str, Any]:
+def access(
+    secure_broker: Broker, folder: Path, user: str, prefix: str, **more: Any
+) -> dict[str, Any]:
     secret = folder / f"{user}.password"
-    secret.write_text(broker.password(user) + "\n")
-    assert broker.authority is not None
+    secret.write_text(secure_broker.password(user) + "\n")
+    assert secure_broker.authority is not None
     return {
-        "bootstrap": [broker.bootstrap], "prefix": prefix, "replication": 1, "min_in_sync": 1,
+        "bootstrap": [secure_broker.bootstrap], "prefix": prefix, "replication": 1, "min_in_sync": 1,
         "security": "sasl_ssl", "user": user, "password_file": str(secret), "member": "one",
-        "ca_file": str(broker.authority.file), "connect_within": "60s", **more,
+        "ca_file": str(secure_broker.authority.file), "connect_within": "60s", **more,
     }  # fmt: skip
 
 
-def by_certificate(broker: Broker, folder: Path, user: str, prefix: str) -> dict[str, Any]:
-    pair = broker.pair(user)
-    tree = access(broker, folder, user, prefix)
+def by_certificate(secure_broker: Broker, folder: Path, user: str, prefix: str) -> dict[str, Any]:
+    pair = secure_broker.pair(user)
+    tree = access(secure_broker, folder, user, prefix)
     del tree["user"], tree["password_file"]
     return tree | {
-        "bootstrap": [broker.certificate_bootstrap], "security": "ssl",
+        "bootstrap": [secure_broker.certificate_bootstrap], "security": "ssl",
         "certificate_file": str(pair.certificate), "key_file": str(pair.key),
     }  # fmt: skip
 
@@ -138,12 +135,14 @@ def give(boss: KafkaAdminClient, *given: Right) -> None:
 
 
 def test_password_and_certificate_prove_the_same_user(
-    broker: Broker, boss: KafkaAdminClient, tmp_path: Path, prefix: str
+    secure_broker: Broker, boss: KafkaAdminClient, tmp_path: Path, prefix: str
 ) -> None:
     make_topics(boss, prefix)
     give(boss, *rights(prefix, ["ingest"]))
-    ingest(ingest_settings(tmp_path, access(broker, tmp_path, "opsonin-ingest", prefix)))
-    ingest(ingest_settings(tmp_path, by_certificate(broker, tmp_path, "opsonin-ingest", prefix)))
+    ingest(ingest_settings(tmp_path, access(secure_broker, tmp_path, "opsonin-ingest", prefix)))
+    ingest(
+        ingest_settings(tmp_path, by_certificate(secure_broker, tmp_path, "opsonin-ingest", prefix))
+    )
 
 
 LEFT_OUT = (
@@ -157,14 +156,14 @@ LEFT_OUT = (
 
 @pytest.mark.parametrize("left_out", LEFT_OUT)
 def test_ingest_without_one_of_its_rights_is_refused_and_says_which(
-    broker: Broker, boss: KafkaAdminClient, tmp_path: Path, prefix: str, left_out: str
+    secure_broker: Broker, boss: KafkaAdminClient, tmp_path: Path, prefix: str, left_out: str
 ) -> None:
     make_topics(boss, prefix)
     wanted_rights = list(rights(prefix, ["ingest"]))
     without = [one for one in wanted_rights if one.words() != left_out.format(prefix)]
     assert len(without) == len(wanted_rights) - 1
     give(boss, *without)
-    settings = ingest_settings(tmp_path, access(broker, tmp_path, "opsonin-ingest", prefix))
+    settings = ingest_settings(tmp_path, access(secure_broker, tmp_path, "opsonin-ingest", prefix))
     with pytest.raises(BrokerError) as refused:
         ingest(settings)
     said = str(refused.value)
@@ -173,14 +172,14 @@ def test_ingest_without_one_of_its_rights_is_refused_and_says_which(
 
 
 def test_command_gives_what_its_own_role_needs(
-    broker: Broker, boss: KafkaAdminClient, tmp_path: Path, prefix: str
+    secure_broker: Broker, boss: KafkaAdminClient, tmp_path: Path, prefix: str
 ) -> None:
     file = tmp_path / "opsonin.toml"
 
     def run(user: str, *words: str) -> tuple[int, str]:
         lines = [
             f"{key} = {json.dumps(value)}"
-            for key, value in access(broker, tmp_path, user, prefix).items()
+            for key, value in access(secure_broker, tmp_path, user, prefix).items()
         ]
         file.write_text("[kafka]\n" + "\n".join(lines))
         done = CliRunner(mix_stderr=False).invoke(
@@ -203,11 +202,11 @@ def test_command_gives_what_its_own_role_needs(
 
 
 def test_roles_write_and_read_nothing_that_is_not_theirs(
-    broker: Broker, boss: KafkaAdminClient, tmp_path: Path, prefix: str
+    secure_broker: Broker, boss: KafkaAdminClient, tmp_path: Path, prefix: str
 ) -> None:
     make_topics(boss, prefix)
     give(boss, *rights(prefix, ["ingest"]))
-    settings = KafkaSettings(**access(broker, tmp_path, "opsonin-ingest", prefix))
+    settings = KafkaSettings(**access(secure_broker, tmp_path, "opsonin-ingest", prefix))
     producer = client.producer(settings, max_block_ms=60_000)
     policy = name_of(settings, POLICY)
     with (
@@ -221,13 +220,23 @@ def test_roles_write_and_read_nothing_that_is_not_theirs(
 # ------------------------------------------------------------------ who is not let in
 
 
-def test_wrong_password_is_no_outage(broker: Broker, tmp_path: Path, prefix: str) -> None:
-    tree = access(broker, tmp_path, "stranger", prefix)
+def refused(tree: dict[str, Any]) -> BrokerError:
+    """Return what is said to whom no broker lets in; a slow machine may come to no answer within the first limit."""
+    for limit in ("3s", "60s"):
+        with pytest.raises(BrokerError) as said:
+            client.admin(KafkaSettings(**tree | {"connect_within": limit}))
+        if not said.value.passes:
+            break
+    return said.value
+
+
+def test_wrong_password_is_no_outage(secure_broker: Broker, tmp_path: Path, prefix: str) -> None:
+    tree = access(secure_broker, tmp_path, "stranger", prefix)
     Path(tree["password_file"]).write_text("guess")
-    with pytest.raises(BrokerError, match=r"does not let user 'stranger' in") as refused:
-        client.admin(KafkaSettings(**tree))
-    assert not refused.value.passes
-    assert "guess" not in str(refused.value)
+    said = refused(tree)
+    assert not said.passes
+    assert "does not let user 'stranger' in" in str(said)
+    assert "guess" not in str(said)
 
 
 def test_broker_that_is_away_may_come_back(tmp_path: Path) -> None:
@@ -238,13 +247,13 @@ def test_broker_that_is_away_may_come_back(tmp_path: Path) -> None:
 
 
 def test_broker_of_another_authority_is_refused(
-    broker: Broker, tmp_path: Path, prefix: str
+    secure_broker: Broker, tmp_path: Path, prefix: str
 ) -> None:
-    tree = access(broker, tmp_path, "opsonin-ingest", prefix)
+    tree = access(secure_broker, tmp_path, "opsonin-ingest", prefix)
     del tree["ca_file"]
-    with pytest.raises(BrokerError, match=r"kafka\.ca_file") as refused:
-        client.admin(KafkaSettings(**tree))
-    assert not refused.value.passes
+    said = refused(tree)
+    assert not said.passes
+    assert "kafka.ca_file" in str(said)
 
 
 def test_secret_that_cannot_be_read_is_named(tmp_path: Path) -> None:

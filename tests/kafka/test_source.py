@@ -257,19 +257,20 @@ def test_embedded_engine_reads_it_and_goes_on_where_it_was(
     assert life(3) == ["5", "6", "7"]
 
 
-def test_broker_restarted_is_waited_for(own_broker: Broker) -> None:
-    make_topic(own_broker.bootstrap, "lines", 1)
-    fill(own_broker.bootstrap, "lines", numbered(0, 5), None, 1)
+def test_broker_restarted_is_waited_for(own_broker: Broker, prefix: str) -> None:
+    topic = f"{prefix}lines"
+    make_topic(own_broker.bootstrap, topic, 1)
+    fill(own_broker.bootstrap, topic, numbered(0, 5), None, 1)
 
     async def main() -> None:
-        one = source(own_broker.bootstrap, topics=["lines"])
+        one = source(own_broker.bootstrap, topics=[topic])
         batches = one.batches(None)
         assert records(await take(batches, 5)) == numbered(0, 5)
         waiting = asyncio.create_task(take(batches, 3))
         own_broker.kill()
         own_broker.start(wait=False)
         await asyncio.to_thread(own_broker.wait)
-        await asyncio.to_thread(fill, own_broker.bootstrap, "lines", numbered(5, 8), None, 1)
+        await asyncio.to_thread(fill, own_broker.bootstrap, topic, numbered(5, 8), None, 1)
         assert records(await waiting) == numbered(5, 8)
         await end(one, batches)
 
@@ -277,22 +278,22 @@ def test_broker_restarted_is_waited_for(own_broker: Broker) -> None:
 
 
 def test_reader_without_the_right_is_told_which(
-    secure_broker: Callable[..., Broker], tmp_path: Path
+    secure_broker: Broker, tmp_path: Path, prefix: str
 ) -> None:
-    broker = secure_broker("reader")
-    admin = KafkaAdminClient(**broker.arguments())
-    admin.create_topics({"lines": {"num_partitions": 1, "replication_factor": 1}})
+    topic = f"{prefix}lines"
+    admin = KafkaAdminClient(**secure_broker.arguments())
+    admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}})
     admin.close()
-    (tmp_path / "secret").write_text(broker.password("reader"))
-    assert broker.authority is not None
+    (tmp_path / "secret").write_text(secure_broker.password("stranger"))
+    assert secure_broker.authority is not None
     one = source(
-        broker.bootstrap, topics=["lines"], group="readers", security="sasl_ssl", user="reader",
-        password_file=tmp_path / "secret", ca_file=broker.authority.file,
+        secure_broker.bootstrap, topics=[topic], group="readers", security="sasl_ssl", user="stranger",
+        password_file=tmp_path / "secret", ca_file=secure_broker.authority.file,
     )  # fmt: skip
 
     async def main() -> None:
         with pytest.raises(
-            BrokerError, match="source theirs: missing right: Read on lines and its group"
+            BrokerError, match=f"source theirs: missing right: Read on {topic} and its group"
         ):
             await anext(one.batches(None))
 

@@ -15,6 +15,7 @@ from kafka import KafkaAdminClient
 from console.topics import topics as command
 from contract.errors import BrokerError
 from contract.topics import ALERTS, EVENTS, POLICY, STATES, TOPICS, Topic
+from runtime.kafka import topics
 from runtime.kafka.client import admin as make_admin
 from runtime.kafka.settings import KafkaSettings
 from runtime.kafka.topics import Difference, bring_in_line, compare, wanted
@@ -80,6 +81,35 @@ def test_partitions_grow_only_when_told_and_never_shrink(
     assert compare(admin, more) == []
     assert bring_in_line(admin, wanted(settings, FEW), grow=True, lose=True) == []
     assert told(compare(admin, wanted(settings, FEW))) == {("partitions", "by hand")}
+
+
+def test_what_was_done_is_waited_for_until_the_brokers_show_it(
+    settings: KafkaSettings, admin: KafkaAdminClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring_in_line(admin, wanted(settings, FEW))
+    before = {one["name"]: one for one in admin.describe_topics()}
+    describe, create = admin.describe_topics, admin.create_partitions
+    stale: list[str] = []
+
+    def grown(partitions: dict[str, int]) -> Any:
+        stale.extend(["a broker that is behind"] * 3)
+        return create(partitions)
+
+    def described(names: list[str]) -> Any:
+        if not stale:
+            return describe(names)
+        stale.pop()
+        return [before[name] for name in names]
+
+    monkeypatch.setattr(admin, "create_partitions", grown)
+    monkeypatch.setattr(admin, "describe_topics", described)
+    more = wanted(changed(settings, partitions=6), FEW)
+    assert told(bring_in_line(admin, more, grow=True)) == {("partitions", "grow")}
+    assert stale == []
+    monkeypatch.setattr(topics, "SHOWN_WITHIN_S", 0)
+    monkeypatch.setattr(admin, "create_partitions", lambda partitions: None)
+    with pytest.raises(BrokerError, match="acknowledged, but not seen after 0 s"):
+        bring_in_line(admin, wanted(changed(settings, partitions=8), FEW), grow=True)
 
 
 def test_clean_up_of_another_kind_waits_for_a_word(
