@@ -110,9 +110,15 @@ def moment(time: object) -> str:
 
 
 def folded(left: Iterable[LeftOut]) -> list[tuple[LeftOut, str]]:
-    """Return the first of those of one rule, place and reason, and how many more there are, in words."""
-    same: dict[tuple[str, str, str], list[LeftOut]] = {}
+    """Return the first of those of one rule, place, reason and chain, and how many more there are, in words."""
+    same: dict[tuple[str, ...], list[LeftOut]] = {}
     for one in left:
-        key = (one.alert.rule.id, where(one.alert.id, {one.alert.id: one.alert}), one.reason)
+        place = where(one.alert.id, {one.alert.id: one.alert})
+        key = (one.alert.rule.id, place, one.reason, one.holder)
         same.setdefault(key, []).append(one)
     return [(first, f" (and {len(more)} more)" if more else "") for first, *more in same.values()]
+
+
+def held(left: LeftOut) -> str:
+    """Return which chain holds what was left out of another, in words; nothing where none does."""
+    return f"; held by chain {left.holder}" if left.holder else ""

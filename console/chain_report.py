@@ -9,6 +9,7 @@ from console.chain_lines import (
     clock_of,
     evidence,
     folded,
+    held,
     loss,
     moment,
     rule_name,
@@ -77,7 +78,7 @@ def markdown(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
     if left:
         lines += ["", "## Left out", ""]
         lines += [
-            f"- {_cell(one.alert.rule.name)}{more}: {_cell(one.reason)}"
+            f"- {_cell(one.alert.rule.name)}{more}: {_cell(one.reason)}{held(one)}"
             for one, more in folded(left)
         ]
     return "\n".join([*lines, ""])

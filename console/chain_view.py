@@ -14,6 +14,7 @@ from console.chain_lines import (
     clock_of,
     evidence,
     folded,
+    held,
     label,
     loss,
     moment,
@@ -77,7 +78,7 @@ def text(chain: Chain, alerts: Alerts, left: list[LeftOut]) -> str:
     if left:
         lines += ["", "Left out"]
         lines += [
-            f"{_INDENT}{label(one.alert.id, {one.alert.id: one.alert})}{more}: {plain(one.reason)}"
+            f"{_INDENT}{label(one.alert.id, {one.alert.id: one.alert})}{more}: {plain(one.reason)}{held(one)}"
             for one, more in folded(left)
         ]
     return "\n".join([*lines, ""])

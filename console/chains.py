@@ -22,11 +22,12 @@ from runtime.settings import Settings
 
 @dataclass(slots=True)
 class _Found:
-    """A chain, its alerts by id, and other alerts of its time."""
+    """A chain, its alerts by id, other alerts of its time, and where to ask which chains hold them."""
 
     chain: Chain
     alerts: dict[str, Alert]
     others: list[Alert]
+    place: Chains
 
 
 def _place_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -106,7 +107,7 @@ for _word in (merge, split, undo):
 
 
 def _told(found: _Found, settings: Settings, form: str) -> str:
-    left = left_out(found.chain, found.alerts, found.others, settings.link)
+    left = left_out(found.chain, found.alerts, found.others, settings.link, found.place.holders)
     return render(found.chain, found.alerts, form, left)
 
 
@@ -130,4 +131,4 @@ def _find(place: Chains, id: str) -> _Found:
     alerts = {one.id: one for one in place.alerts(chain)}
     inside = set(chain.alerts)
     mine = {one: alerts[one] for one in chain.alerts if one in alerts}
-    return _Found(chain, mine, [one for one in alerts.values() if one.id not in inside])
+    return _Found(chain, mine, [one for one in alerts.values() if one.id not in inside], place)

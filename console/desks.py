@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, closing
 from datetime import timedelta
 from typing import Any, Final, Protocol
@@ -18,10 +18,10 @@ from runtime.store import Store
 from runtime.stored import (
     alerts_between,
     by_ids,
-    chain_of,
     decision_history,
     decisions,
     find,
+    holders,
     outcomes,
     worst_chains,
 )
@@ -48,16 +48,16 @@ class Chains(Protocol):
         """Return the newest revisions of a chain's alerts that are still kept, and of others of its time."""
         ...
 
+    def holders(self, alerts: Collection[str]) -> dict[str, str]:
+        """Return the ids of the chains that hold alerts of these ids, by alert."""
+        ...
+
 
 class Alerts(Protocol):
     """Alerts, one by one."""
 
     def alert(self, id: str) -> Alert | None:
         """Return the newest revision of the only alert whose id begins so; None when none or several do."""
-        ...
-
-    def holder(self, alert: str) -> Chain | None:
-        """Return the chain that holds the alert of this id, if any does."""
         ...
 
 
@@ -146,10 +146,10 @@ class StoreDesk:
             found = find(store, "alert", id)
         return found if isinstance(found, Alert) else None
 
-    def holder(self, alert: str) -> Chain | None:
-        """See `Alerts`."""
+    def holders(self, alerts: Collection[str]) -> dict[str, str]:
+        """See `Chains`."""
         with self._store() as store:
-            return chain_of(store, alert)
+            return holders(store, alerts)
 
     def decisions(self, *, state: str = "", chain: str = "", limit: int) -> list[Decision]:
         """See `Policy`."""

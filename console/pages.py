@@ -112,7 +112,9 @@ class Pages:
         alert = self._shelf.alert(id)
         if alert is None:
             return None
-        return self._page("alert.html", "../", alert=alert, chain=self._shelf.holder(alert.id))
+        holder = self._shelf.holders([alert.id]).get(alert.id)
+        chain = self._shelf.chain(holder) if holder else None
+        return self._page("alert.html", "../", alert=alert, chain=chain)
 
     def policy(self, state: str) -> str:
         """Return the list of decisions, newest first; only those of a state unless it is empty."""
@@ -146,7 +148,7 @@ class Pages:
         found = {one.id: one for one in self._shelf.alerts(chain)}
         inside = {one: found[one] for one in chain.alerts if one in found}
         others = [one for id, one in found.items() if id not in inside]
-        return inside, list(left_out(chain, inside, others, self._link))
+        return inside, left_out(chain, inside, others, self._link, self._shelf.holders)
 
 
 def names(chain: Chain) -> list[str]:

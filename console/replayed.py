@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 
 from contract.errors import SettingsError
 from contract.records import Alert, Chain
-from correlate.chain.why import worst
+from correlate.chain.why import holders, worst
 from runtime.input_files import open_input, read_records
 
 
@@ -48,6 +49,10 @@ class Replayed:
     def alerts(self, chain: Chain) -> list[Alert]:
         """See `console.desks.Chains`; all of the file, whatever their time."""
         return list(self._alerts.values())
+
+    def holders(self, alerts: Collection[str]) -> dict[str, str]:
+        """See `console.desks.Chains`."""
+        return holders(self._chains.values(), alerts)
 
     def _take(self, line: bytes) -> None:
         kind = msgspec.json.decode(line, type=dict[str, Any]).get("kind") if line else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from json import dumps
 
 from contract.records import Alert, Chain, DeadLetter, Decision, Outcome
 from runtime.store import Store, Stored
@@ -76,14 +77,14 @@ def worst_chains(store: Store, limit: int) -> tuple[list[Chain], int]:
     return [Chain.model_validate_json(json) for (json,) in rows], count
 
 
-def chain_of(store: Store, alert: str) -> Chain | None:
-    """Return the chain that holds the alert of this id, if any does. O(chains), in SQLite."""
-    row = store.db.execute(
-        "SELECT json FROM record WHERE kind = 'chain'"
-        " AND EXISTS (SELECT 1 FROM json_each(json, '$.alerts') WHERE value = ?) LIMIT 1",
-        (alert,),
-    ).fetchone()
-    return Chain.model_validate_json(row[0]) if row else None
+def holders(store: Store, alerts: Collection[str]) -> dict[str, str]:
+    """Return the ids of the chains that hold alerts of these ids, by alert. O(alerts of all chains), in SQLite."""
+    rows = store.db.execute(
+        "SELECT held.value, record.id FROM record, json_each(record.json, '$.alerts') AS held"
+        " WHERE kind = 'chain' AND held.value IN (SELECT value FROM json_each(?))",
+        (dumps(list(alerts)),),
+    )
+    return dict(rows.fetchall())
 
 
 def decisions(store: Store, state: str, chain: str, limit: int) -> list[Decision]:

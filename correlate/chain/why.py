@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from contract.records import Alert, Chain, ChainStage, EntityType, Link
@@ -45,6 +45,12 @@ def worst(chains: Iterable[Chain], limit: int) -> tuple[list[Chain], int]:
     """Return so many of the chains that hold alerts, the highest score first, and how many there are in all."""
     found = sorted((one for one in chains if one.alerts), key=lambda one: (-one.score, one.id))
     return found[:limit], len(found)
+
+
+def holders(chains: Iterable[Chain], alerts: Collection[str]) -> dict[str, str]:
+    """Return the ids of the chains that hold alerts of these ids, by alert."""
+    wanted = set(alerts)
+    return {alert: one.id for one in chains for alert in one.alerts if alert in wanted}
 
 
 def without(chain: Chain, link: Link) -> list[list[str]]:
@@ -112,10 +118,11 @@ def expected(chain: Chain) -> list[str]:
 
 @dataclass(slots=True, frozen=True)
 class LeftOut:
-    """An alert that shares something with a chain and is not in it, and why."""
+    """An alert that shares something with a chain and is not in it, why, and the id of the chain that holds it, if any."""
 
     alert: Alert
     reason: str
+    holder: str = ""
 
 
 def left_out(
@@ -123,6 +130,7 @@ def left_out(
     alerts: Mapping[str, Alert],
     others: Iterable[Alert],
     settings: LinkSettings | None = None,
+    holders_of: Callable[[Collection[str]], Mapping[str, str]] | None = None,
 ) -> list[LeftOut]:
     """Explain the alerts that share a thing with a chain and are not in it.
 
@@ -131,6 +139,7 @@ def left_out(
         alerts: its alerts by id; those that are absent are passed over.
         others: candidates, e.g. the alerts of its time that name one of its entities.
         settings: those that the chain was linked with.
+        holders_of: tells by which chains alerts are held, by alert; None: that is not known.
     """
     chosen = settings or LinkSettings()
     postings = Postings(chosen.crowd)
@@ -149,7 +158,11 @@ def left_out(
             found.append(LeftOut(alert, _reason(postings, joining, run, inside, shared, chosen)))
     middle = chain.first + (chain.last - chain.first) / 2
     found.sort(key=lambda one: (abs(one.alert.time - middle), one.alert.id))
-    return found[:MAX_LEFT_OUT]
+    told = found[:MAX_LEFT_OUT]
+    if holders_of is None or not told:
+        return told
+    held = holders_of([one.alert.id for one in told])
+    return [replace(one, holder=held.get(one.alert.id, "")) for one in told]
 
 
 def _run(alert: Alert, settings: LinkSettings) -> Run:

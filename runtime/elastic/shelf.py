@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeAlias, TypeVar
@@ -12,6 +12,7 @@ from elasticsearch import ApiError, Elasticsearch
 
 from contract.records import Alert, Chain, Decision, Outcome
 from contract.timestamps import from_datetime, iso
+from correlate.chain.why import holders
 from runtime.elastic.client import explained
 from runtime.elastic.fields import KEPT
 from runtime.elastic.templates import index_name
@@ -65,10 +66,10 @@ class IndexShelf:
         """Return the only alert whose id begins so."""
         return self._one(Alert, id)
 
-    def holder(self, alert: str) -> Chain | None:
-        """Return the chain that holds an alert."""
-        found = self._records(Chain, {"term": {"opsonin.chain.alerts": alert}}, 1)
-        return found[0] if found else None
+    def holders(self, alerts: Collection[str]) -> dict[str, str]:
+        """Return the ids of the chains that hold alerts, by alert."""
+        holding = {"terms": {"opsonin.chain.alerts": list(alerts)}}
+        return holders(self._records(Chain, holding, MOST), alerts)
 
     def alerts(self, chain: Chain) -> list[Alert]:
         """Return the chain's alerts, and others of its time."""

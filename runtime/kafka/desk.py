@@ -8,7 +8,7 @@ others forget after `kafka.keep_records`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
@@ -20,7 +20,7 @@ from contract.errors import BrokerError, OpsoninError, ParseError
 from contract.records import Alert, Chain, Command, Correction, Decision, Outcome
 from contract.timestamps import from_datetime
 from contract.topics import ALERTS, CHAINS, COMMANDS, OUTCOMES, POLICY, Topic
-from correlate.chain.why import worst
+from correlate.chain.why import holders, worst
 from ingest.streams.kafka_batches import Record
 from runtime import words
 from runtime.kafka import client
@@ -101,6 +101,10 @@ class TopicDesk:
                 if len(others) > self._most_near:
                     del others[next(iter(others))]
         return [*mine.values(), *others.values()]
+
+    def holders(self, alerts: Collection[str]) -> dict[str, str]:
+        """Return the ids of the chains that hold alerts, by alert."""
+        return holders(self._chains(), alerts)
 
     def command(self, verb: str, decision: str, said: Mapping[str, str]) -> list[Decision]:
         """Say a word on a decision; return what became of it.

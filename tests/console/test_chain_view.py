@@ -6,6 +6,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from console.chain_graph import MAX_MERMAID
 from console.chain_view import FORMATS, render
 from contract.records import Alert, Chain, Level, Link, Rule
 from correlate.chain.entities import entities_of, entity
-from correlate.chain.why import exceptions, expected, left_out, without
+from correlate.chain.why import exceptions, expected, holders, left_out, without
 from correlate.link import link
 from tests.correlate.at_once import at_once
 
@@ -328,6 +329,20 @@ def test_alert_on_the_same_target_from_elsewhere_is_left_out_with_a_reason() -> 
     assert one.alert.id == "z"
     assert "10.0.0.5" in one.reason
     assert "Other" in render(CHAIN, BY_ID, "text", [one])
+
+
+def test_a_left_out_alert_names_the_chain_that_holds_it() -> None:
+    said = [
+        alert(id, "Blind", at, {"host.name": "web"})
+        for id, at in (("z1", 30), ("z2", 40), ("z3", 50))
+    ]
+    other = CHAIN.model_copy(update={"id": "0ther", "alerts": ("z2", "z9")})
+    left = left_out(CHAIN, BY_ID, said, None, partial(holders, [CHAIN, other]))
+    assert {one.alert.id: one.holder for one in left} == {"z1": "", "z2": "0ther", "z3": ""}
+    for form in ("text", "markdown"):
+        lines = [one for one in render(CHAIN, BY_ID, form, left).splitlines() if "Blind" in one]
+        assert [one.endswith("; held by chain 0ther") for one in lines].count(True) == 1
+        assert len(lines) == 3, "each is of another rule"
 
 
 def test_left_out_alerts_say_what_kept_each_out_and_are_told_once_with_their_number() -> None:

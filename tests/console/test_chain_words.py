@@ -122,7 +122,9 @@ def test_a_split_takes_steps_out_and_what_does_not_fit_is_refused(tmp_path: Path
         assert told.returncode == 0, told.stderr
         assert "to take it back: opsonin chains undo" in told.stdout
         assert engine.sizes() == [1, 2]
+        other = next(one for one in engine.chains() if one != id)
         assert engine.chains()[id]["alerts"] == chain["alerts"][:2]
+        assert f"held by chain {other}" in engine.ask("show", id).stdout
         wrong = engine.ask("split", id, *chain["alerts"][:2])
         assert wrong.returncode == 1
         assert "not none and not all" in wrong.stderr

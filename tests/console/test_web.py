@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,6 +24,7 @@ from contract.errors import StoreError
 from contract.meter import MemoryMeter
 from contract.records import Alert, Chain, Decision, Outcome, Target
 from correlate.chain.settings import LinkSettings
+from correlate.chain.why import holders
 from runtime.metrics import PrometheusMeter
 from runtime.web import Faces, told_app
 from runtime.web_access import WebSettings
@@ -62,8 +63,8 @@ class Shelf:
     def alert(self, id: str) -> Alert | None:
         return next((one for one in (*ALERTS, ODD) if one.id == id), None)
 
-    def holder(self, alert: str) -> Chain | None:
-        return next((one for one in self.known if alert in one.alerts), None)
+    def holders(self, alerts: Collection[str]) -> dict[str, str]:
+        return holders(self.known, alerts)
 
     def decisions(self, *, state: str = "", chain: str = "", limit: int) -> list[Decision]:
         return [DECISION] if state in ("", DECISION.state) else []

@@ -31,8 +31,7 @@ def test_records_are_found_by_id_and_by_what_they_belong_to(index: Index) -> Non
     write(index, *mine, near, far, chain(2), decision(), outcome())
     shelf = shelf_of(index)
     assert shelf.worst(10) == ([chain(2)], 1)
-    assert shelf.holder("a2") == chain(2)
-    assert shelf.holder("near") is None
+    assert shelf.holders(["a2", "near"]) == {"a2": chain(2).id}
     assert shelf.chain("c") == chain(2)
     assert shelf.alert("a1") == alert(revision=2)
     assert shelf.alert("a") is None, "several begin so"
