@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from typing import Final
 
-from contract.records import Alert, Entity, Rule
+from contract.records import Alert, Entity
 from contract.timestamps import microseconds
 from correlate.chain.baseline import Baseline
 from correlate.chain.habits import SLOT_US, slot_of
 from correlate.chain.postings import Place, Postings
 from correlate.chain.rests import Group, Kind, Rest, Rests
-from correlate.chain.runs import Member, Reach, Run
+from correlate.chain.runs import Member, Reach, Run, rule_of
 from correlate.chain.settings import LinkSettings
 from correlate.chain.signature import facts_of
 from correlate.chain.stages import ATTESTATION_RESULT
@@ -112,8 +112,11 @@ class Resting:
             return None
         key = self._around.key_of(target, time_us)
         column = self._postings.column(key, "v", rule)
-        if column is None or column.size(self._postings.slot_at(time_us)) <= self._crowd:
+        slot = self._postings.slot_at(time_us)
+        if column is None or column.size(slot) <= self._crowd:
             return None
+        if self._crowd in (column.size(slot - 1), column.size(slot + 1)):
+            return None  # it makes a crowd of those beside it, too: they must be told
         return target, (key, "v", rule)
 
     def _keys(self, target: str, named: tuple[Entity, ...], time_us: int) -> tuple[str, ...]:
@@ -176,10 +179,9 @@ class Resting:
         """Return the run that a member has been all the while; it counts towards nothing here any more."""
         group, member = rest.group, rest.member
         kind = group.kind
-        id, name, level = kind.rule
         run = Run(
-            number, rest.signature, Rule(id=id, name=name, level=level), kind.tactics, kind.techniques,
-            rest.signing, rest.facts,
+            number, rest.signature, rule_of(*kind.rule), kind.tactics, kind.techniques, rest.signing,
+            rest.facts,
         )  # fmt: skip
         run.put(member, 1)
         run.rarity, run.noted_us = group.rarity, member.time_us

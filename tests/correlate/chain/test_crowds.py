@@ -191,3 +191,21 @@ def test_a_crowd_is_one_on_both_sides_of_a_slot_s_end() -> None:
         for number in range(20)
     ]  # fmt: skip
     assert agree(items, 1) == {}
+
+
+def test_a_late_member_makes_a_crowd_of_those_of_the_next_half_day() -> None:
+    """Many at noon make a crowd of one shortly before midnight, and that one of another shortly after it."""
+    minutes = (*range(600, 614), *range(720, 724), *(1430 + number for number in range(8)), 1439)
+    guesses: list[Item] = [
+        alert(number, minute, "guess", "high", source__ip=f"198.51.100.{number}", destination__ip="10.0.0.5")
+        for number, minute in enumerate(minutes)
+    ]  # fmt: skip
+    after: list[Item] = [
+        alert(90 + number, DAY + 1 + number / 9, "guess", "high", source__ip=f"203.0.113.{number}", destination__ip="10.0.0.5")
+        for number in range(4)
+    ]  # fmt: skip
+    late = guesses[-1]
+    in_time = told(in_order([*guesses, *after]))
+    early = [*in_order(guesses[:-1]), *in_order(after), (START_US + (DAY + 2) * MINUTE_US, late)]
+    assert told(early) == in_time
+    assert not in_time, "all are of a crowd"
