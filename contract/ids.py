@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 _DIGEST_BYTES = 12  # 96 bits: one collision expected after 2**48 records of a kind
@@ -13,12 +14,17 @@ def derive_id(kind: str, *causes: str | bytes) -> str:
     24 lower-case hex digits. Causes are length-prefixed, so ("ab", "c") and ("a", "bc") differ.
     O(total length).
     """
-    digest = blake2b(digest_size=_DIGEST_BYTES, person=kind.encode()[:16])
+    digest = _state_of(kind).copy()
     for cause in causes:
         data = cause.encode("utf-8", "surrogatepass") if isinstance(cause, str) else cause
         digest.update(len(data).to_bytes(4, "big"))
         digest.update(data)
     return digest.hexdigest()
+
+
+@lru_cache
+def _state_of(kind: str) -> blake2b:
+    return blake2b(digest_size=_DIGEST_BYTES, person=kind.encode()[:16])
 
 
 def event_id(adapter: str, raw: bytes, part: int = 0) -> str:

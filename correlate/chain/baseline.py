@@ -78,7 +78,8 @@ class Baseline:
             general.add(slot_us)
         if not rarity.is_common and not habits.note(slot_us, _level(rarity.per_day)):
             self.lost += 1
-        self.changed |= {f"host/{host}", f"rule/{rule}"}
+        self.changed.add(f"host/{host}")
+        self.changed.add(f"rule/{rule}")
         return rarity
 
     def count(self, host: str, rule: str, slot_us: int, rarity: Rarity) -> None:
@@ -158,12 +159,10 @@ class Baseline:
     def _absorb(self, until_us: int) -> None:
         self._absorbed_us = until_us
         for host, habits in self.hosts.items():
-            if habits.open or habits.recent or any(one.recent for one in habits.kinds.values()):
-                habits.absorb(until_us)
+            if habits.absorb(until_us):
                 self.changed.add(f"host/{host}")
         for rule, times in self.rules.items():
-            if times.recent:
-                times.absorb(until_us)
+            if times.absorb(until_us):
                 self.changed.add(f"rule/{rule}")
 
     def _halve(self) -> None:

@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from correlate.chain.edges import Edge
 from correlate.chain.runs import Reach, Run
 
 NEAREST: Final = 16
@@ -34,11 +35,20 @@ class Row(NamedTuple):
 
 
 class Column:
-    """Runs of one rule through one thing, on one side."""
+    """Runs of one rule through one thing, on one side.
 
-    __slots__ = ("counts", "over", "rows")
+    Args:
+        pairs: the edges that it may have: (other side, edge, whether this side comes first).
+        can_crowd: whether many of them are a flood.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("can_crowd", "counts", "over", "pairs", "rows")
+
+    def __init__(
+        self, pairs: tuple[tuple[str, Edge, bool], ...] = (), *, can_crowd: bool = True
+    ) -> None:
+        self.pairs = pairs
+        self.can_crowd = can_crowd
         self.rows: list[Row] = []
         self.counts: dict[int, int] = {}
         """By slot; empty where many are no crowd."""

@@ -16,7 +16,7 @@ from correlate.chain.entities import entities_of
 from correlate.chain.holding import Holding
 from correlate.chain.knots import Change
 from correlate.chain.regain import Regain, concerned, result_of
-from correlate.chain.runs import Knot, Member, Run
+from correlate.chain.runs import Knot, Member, Run, rule_of
 from correlate.chain.settings import LinkSettings
 from correlate.chain.signature import facts_of, member_of, sign
 from correlate.chain.stages import ATTESTATION_RESULT
@@ -118,9 +118,10 @@ class Graph:
         self, alert: Alert, signature: str, signing: tuple[Entity, ...], member: Member, change: Change
     ) -> None:  # fmt: skip
         """Make a run of an alert that repeats nothing."""
+        said = alert.rule
         run = Run(
-            self.held.number(), signature, alert.rule, alert.tactics, alert.techniques, signing,
-            facts_of(alert),
+            self.held.number(), signature, rule_of(said.id, said.name, said.level), alert.tactics,
+            alert.techniques, signing, facts_of(alert),
         )  # fmt: skip
         run.put(member, self._max_run_alerts)
         self.held.hold(run)
@@ -139,7 +140,8 @@ class Graph:
             self.ties.wake(
                 [self.resting.rests.of_key(f"ip|{ip}"), *self.resting.against(ip)], change
             )
-        return self.around.asking(ips)
+        unclaimed = {run for ip in ips for run in self.postings.at(f"ip|{ip}")}
+        return unclaimed | self.around.asking(ips)
 
     def hold(self, run: Run) -> None:
         """Put back a run that was held: indexed, in no knot yet."""
@@ -219,7 +221,7 @@ class Graph:
     def wake_at(self) -> int | None:
         """Return when the next run ripens or may expire."""
         times = (self.weighing.wake_at(), self.held.wake_at(), self.resting.wake_at())
-        return min((one for one in times if one is not None), default=None)
+        return min([one for one in times if one is not None], default=None)
 
     def ripen(self, now_us: int, change: Change) -> None:
         """Weigh again the runs whose lateness is over, and look again for their coincidences."""

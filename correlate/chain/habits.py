@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from correlate.chain.edges import MINUTE_US
 
@@ -19,9 +19,8 @@ MAX_RECENT: Final = 512
 """Slots kept one by one of one kind; in a flood the older half becomes part of the count early."""
 
 
-@dataclass(slots=True, frozen=True)
-class Rarity:
-    """How unusual a run was when it came.
+class Rarity(NamedTuple):
+    """How unusual a run was when it came; stored as a list in this order.
 
     Attributes:
         seen: how often this kind (rule on host) came before: in how many slots a run of it began.
@@ -94,14 +93,18 @@ class Times:
         del self.recent[place]
         return True
 
-    def absorb(self, until_us: int) -> None:
-        """Make slots before `until_us` part of the count."""
-        old = bisect_left(self.recent, until_us)
-        if old:
-            self.count += old
-            for slot_us in self.recent[:old]:
+    def absorb(self, until_us: int) -> bool:
+        """Make slots before `until_us` part of the count; tell whether there were any."""
+        recent = self.recent
+        if not recent or recent[0] >= until_us:
+            return False
+        old = bisect_left(recent, until_us)
+        self.count += old
+        if self.more:
+            for slot_us in recent[:old]:
                 self.more.pop(slot_us, None)
-            del self.recent[:old]
+        del recent[:old]
+        return True
 
 
 @dataclass(slots=True)
@@ -160,9 +163,11 @@ class Habits:
             current = (time_us, known)
         return found + (current is not None and current[1] <= level)
 
-    def absorb(self, until_us: int) -> None:
-        """Close episodes that ended before a time."""
+    def absorb(self, until_us: int) -> bool:
+        """Close episodes that ended before a time; tell whether anything changed."""
+        changed = False
         while self.recent and self.recent[0][0] < until_us:
+            changed = True
             time_us, known = self.recent.pop(0)
             self.more.pop((time_us, known), None)
             if self.open is not None and time_us - self.open[0] <= EPISODE_US:
@@ -174,5 +179,8 @@ class Habits:
         if self.open is not None and until_us - self.open[0] > EPISODE_US:
             self.levels[self.open[1]] += 1
             self.open = None
+            changed = True
         for times in self.kinds.values():
-            times.absorb(until_us)
+            if times.recent and times.absorb(until_us):
+                changed = True
+        return changed

@@ -47,13 +47,10 @@ class Weave:
         self.retied: set[Run] = set()
         """Runs whose edges changed since the snapshot took them."""
 
-    def knot(self, *runs: Run) -> Knot:
-        """Make a knot of these runs."""
-        knot = Knot(self.next_number, set(runs))
+    def knot(self, run: Run) -> Knot:
+        """Make a knot of one run."""
+        knot = run.knot = Knot(self.next_number, {run}, self._sides(run))
         self.next_number += 1
-        for run in runs:
-            run.knot = knot
-        self.ban(knot)
         return knot
 
     def ban(self, knot: Knot) -> None:
@@ -213,9 +210,9 @@ class Weave:
             for run in small.runs:
                 run.knot = big
             big.runs |= small.runs
-            big.names |= small.names
+            big.names += small.names
             big.bans |= small.bans
-            small.runs, small.names = set(), set()
+            small.runs, small.names = set(), ()
             change.touched |= {big, small}
             big.half.pop(small, None)
             small.half.pop(big, None)

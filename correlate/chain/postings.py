@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
-from contract.records import EntityType
 from correlate.chain.columns import NEAREST, Column, Row
 from correlate.chain.edges import DAY_US, EDGES, MEDIUM, THIEF, Edge
 from correlate.chain.runs import Reach, Run
@@ -84,18 +83,17 @@ class Postings:
         """
         disturbed: set[Run] = set()
         lost: list[Lost] = []
-        run.posted = run.order
+        first_us, head = run.posted = run.order
+        rule = run.rule.id
         for reach in run.reach:
-            column = self.column(reach.key, reach.side, run.rule.id)
-            if column is None:
-                column = self.open((reach.key, reach.side, run.rule.id))
-            place = column.add(Row(*run.posted, run, reach))
+            column = self.open((reach.key, reach.side, rule))
+            place = column.add(Row(first_us, head, run, reach))
             if (reach.key, reach.side) in stays:
                 continue
-            if _crowds(reach):
+            if column.can_crowd:
                 disturbed.update(self._recount(column, run, 1))
             if len(column.rows) > NEAREST:
-                for one, other in self._seeing(reach, column, place):
+                for one, other in self._seeing(reach.key, column, place):
                     if other is not None and one is not other:
                         lost.append((one, other, reach.key))
         disturbed.discard(run)
@@ -120,10 +118,10 @@ class Postings:
             if place is None or (reach.key, reach.side) in stays:
                 continue
             if not is_over:
-                if _crowds(reach):
+                if column.can_crowd:
                     disturbed.update(self._recount(column, run, -1))
-                disturbed.update(one for one, _ in self._seeing(reach, column, place))
-            elif _crowds(reach):
+                disturbed.update(one for one, _ in self._seeing(reach.key, column, place))
+            elif column.can_crowd:
                 self.end((reach.key, reach.side, run.rule.id), self.slot_of(run))
             if not column.rows and not column.counts:
                 self._drop(reach.key, reach.side, run.rule.id)
@@ -170,7 +168,17 @@ class Postings:
     def open(self, place: Place) -> Column:
         """Return the column of a place, a new one where there is none."""
         key, side, rule = place
-        return self._by_key.setdefault(key, {}).setdefault(side, {}).setdefault(rule, Column())
+        posting = self._by_key.get(key)
+        if posting is None:
+            posting = self._by_key[key] = {}
+        columns = posting.get(side)
+        if columns is None:
+            columns = posting[side] = {}
+        column = columns.get(rule)
+        if column is None:
+            kind = key.partition("|")[0], side
+            column = columns[rule] = Column(_PAIRS.get(kind, ()), can_crowd=kind in _CROWDED)
+        return column
 
     def _drop(self, key: str, side: str, rule: str) -> None:
         posting = self._by_key[key]
@@ -180,26 +188,26 @@ class Postings:
             if not posting:
                 del self._by_key[key]
 
-    def _recount(self, column: Column, run: Run, more: int) -> Iterator[Run]:
-        """Count a run towards crowds; yield those whom that brings into one, or out of it."""
+    def _recount(self, column: Column, run: Run, more: int) -> list[Run]:
+        """Count a run towards crowds; return those whom that brings into one, or out of it."""
         turned = column.count(self.slot_of(run), more, self._crowd)
-        if turned:
-            yield from (row.run for row in column.rows if self.slot_of(row.run) in turned)
+        if not turned:
+            return []
+        return [row.run for row in column.rows if self.slot_of(row.run) in turned]
 
-    def _seeing(self, reach: Reach, column: Column, place: int) -> Iterator[tuple[Run, Run | None]]:
-        kind: EntityType = reach.key.partition("|")[0]  # type: ignore[assignment]
-        posting = self._by_key[reach.key]
-        for side, _, _ in _PAIRS.get((kind, reach.side), ()):
+    def _seeing(self, key: str, column: Column, place: int) -> Iterator[tuple[Run, Run | None]]:
+        posting = self._by_key[key]
+        for side, _, _ in column.pairs:
             for other in posting.get(side, {}).values():
                 yield from column.seeing(place, other.rows)
 
     def in_crowd(self, run: Run) -> bool:
         """Tell whether some crowd holds the run."""
+        slot, rule = self.slot_of(run), run.rule.id
         for reach in run.reach:
-            if _crowds(reach):
-                column = self.column(reach.key, reach.side, run.rule.id)
-                if column is not None and column.size(self.slot_of(run)) > self._crowd:
-                    return True
+            column = self.column(reach.key, reach.side, rule)
+            if column is not None and column.counts and column.size(slot) > self._crowd:
+                return True
         return False
 
     def at(self, key: str) -> Iterator[Run]:
@@ -211,24 +219,21 @@ class Postings:
 
     def beside(self, run: Run) -> Iterator[tuple[Reach, Row, Edge, bool]]:
         """Yield (reach, row of another run, edge, whether the run comes first in it) of what a run shares, crowds left out."""
-        crowd, slot = self._crowd, self.slot_of(run)
+        crowd, slot, rule = self._crowd, self.slot_of(run), run.rule.id
         for reach in run.reach:
             posting = self._by_key.get(reach.key)
             if posting is None:
                 continue
-            own = posting[reach.side][run.rule.id]
+            own = posting[reach.side][rule]
             if own.counts and own.size(slot) > crowd:
                 continue
-            kind: EntityType = reach.key.partition("|")[0]  # type: ignore[assignment]
-            for side, edge, is_first in _PAIRS.get((kind, reach.side), ()):
+            for side, edge, is_first in own.pairs:
                 for column in posting.get(side, {}).values():
+                    if column is own and len(own.rows) == 1:
+                        continue  # it is alone there
                     for row in column.near(run.posted, own.rows):
                         if row.run is run:
                             continue
                         if column.counts and column.size(self.slot_of(row.run)) > crowd:
                             continue
                         yield reach, row, edge, is_first
-
-
-def _crowds(reach: Reach) -> bool:
-    return (reach.key.partition("|")[0], reach.side) in _CROWDED

@@ -22,7 +22,7 @@ from correlate.chain.telling import Telling, digest
 Output: TypeAlias = Chain | Notice
 
 _AT_ONCE: Final = 32
-"""Runs of a chain up to which each new one is published at once; a longer one when it grew by a sixteenth."""
+"""Runs of a chain up to which each new one is published at once; a longer one when a sixteenth of it is new or gone."""
 
 
 class Publication:
@@ -59,7 +59,7 @@ class Publication:
         for knot in self._graph.crowded_out():
             self.forget(knot)
             touched.discard(knot)
-        for knot in list(touched):
+        for knot in [one for one in touched if one.names]:
             touched |= self._return_names(knot)
         empty: list[str] = []
         for knot in touched:
@@ -67,9 +67,9 @@ class Publication:
             if not knot.runs:
                 self._knots.pop(knot.number, None)
                 empty.extend(knot.names)
-                knot.names = set()
+                knot.names = ()
         out: list[Output] = [self.names.withdraw(one) for one in sorted(empty)]
-        for knot in sorted((one for one in touched if one.runs), key=lambda one: one.first):
+        for knot in _by_first([one for one in touched if one.runs]):
             self._knots[knot.number] = knot
             out.extend(self._publish(knot, now_us, at_due=at_due))
         return out
@@ -79,10 +79,14 @@ class Publication:
         out: list[Output] = []
         while self._due and self._due[0][0] <= now_us:
             due_us = self._due[0][0]
-            for knot in sorted(self._fall_due(due_us), key=lambda one: one.first):
+            for knot in _by_first(self._fall_due(due_us)):
                 if knot.due_us != due_us or not knot.runs:
                     continue  # told or taken in as an earlier one was
                 knot.due_us = None
+                is_final = now_us >= knot.last_us + self._lateness_us
+                if is_final and self._is_told(knot) and not any(run.grown for run in knot.runs):
+                    self._changed.add(knot.number)
+                    continue
                 if not knot.names and knot.last_us + self._gap_us > now_us:
                     self.later(knot)
                     continue
@@ -95,12 +99,14 @@ class Publication:
                     out.extend(self._publish(knot, now_us, at_due=True))
         return out
 
-    def _fall_due(self, due_us: int) -> Iterator[Knot]:
+    def _fall_due(self, due_us: int) -> list[Knot]:
+        found: list[Knot] = []
         while self._due and self._due[0][0] == due_us:
             _, number = heappop(self._due)
             knot = self._knots.get(number)
             if knot is not None and knot.runs and knot.due_us == due_us:
-                yield knot
+                found.append(knot)
+        return found
 
     def wake_at(self) -> int | None:
         """Return when something is due."""
@@ -126,7 +132,7 @@ class Publication:
     def _publish(self, knot: Knot, now_us: int, *, at_due: bool) -> Iterator[Output]:
         if not self._is_worth(knot):
             yield from map(self.names.withdraw, sorted(knot.names))
-            knot.names = set()
+            knot.names = ()
             if len(knot.runs) == 1:
                 self._graph.held.loosen(knot.first)
             if any(run.grown for run in knot.runs):
@@ -135,11 +141,9 @@ class Publication:
         if not at_due and not self._is_material(knot):
             self.later(knot)
             return
-        own = chain_id(knot.runs)
-        told_of = self.telling.of(knot)
-        if told_of is None or told_of != knot.told_of or knot.names != {own}:
-            yield from self._tell(knot, own)
-            knot.told_of = told_of
+        if not self._is_told(knot):
+            yield from self._tell(knot, chain_id(knot.runs))
+            knot.told_of = self.telling.of(knot)
         if not (at_due and now_us >= knot.last_us + self._lateness_us):
             self._plan(knot, knot.last_us + self._lateness_us)
 
@@ -154,26 +158,35 @@ class Publication:
             self.names.put(own, Name(knot.first.head, chain.revision, knot.last_us, shown=shown))
             knot.shown_runs = len(knot.runs)
             knot.shown_alerts = len(chain.alerts)
-        for one in sorted(knot.names - {own}):
+        for one in sorted(name for name in knot.names if name != own):
             yield self.names.merge(one, own, chain)
-        knot.names = {own}
+        knot.names = (own,)
+
+    def _is_told(self, knot: Knot) -> bool:
+        """Tell whether a knot of a single run was told as it is; of others that shows in what would be told only."""
+        told_of = knot.told_of
+        return (
+            told_of is not None
+            and told_of == self.telling.of(knot)
+            and knot.names == (chain_id(knot.runs),)
+        )
 
     def _is_worth(self, knot: Knot) -> bool:
         """Tell whether a knot is a chain: two rules joined, or one alert that is grave enough by itself."""
-        if len({run.rule.id for run in knot.runs}) > 1 or self.telling.said(knot):
+        runs = knot.runs
+        if len({run.rule.id for run in runs}) > 1 or self.telling.said(knot):
             return True
-        run = knot.first
         # What names no peer and no process gives nothing to act on: alone it must be graver.
-        if max(one.level - one.is_blind for one in knot.runs) < self._single:
+        if max([one.level - one.is_blind for one in runs]) < self._single:
             return False
-        if len(knot.runs) == 1 and self._graph.postings.in_crowd(run):
+        if len(runs) == 1 and self._graph.postings.in_crowd(*runs):
             self._graph.lost["crowd"] += 1
             return False
         return True
 
     def _is_material(self, knot: Knot) -> bool:
         size = len(knot.runs)
-        if size <= _AT_ONCE or knot.names != {chain_id(knot.runs)}:
+        if size <= _AT_ONCE or knot.names != (chain_id(knot.runs),):
             return True
         return abs(size - knot.shown_runs) * 16 >= size
 
@@ -185,8 +198,8 @@ class Publication:
         for one in sorted(knot.names):
             run = self._graph.held.by_alert.get(self.names[one].anchor)
             if run is not None and run.knot is not knot:
-                knot.names.discard(one)
-                run.knot.names.add(one)
+                knot.names = tuple(name for name in knot.names if name != one)
+                run.knot.names += (one,)
                 moved.add(run.knot)
         return moved
 
@@ -247,3 +260,8 @@ class Publication:
             knot = self._knots[number]
             if len(knot.runs) == 1 and not knot.names:
                 self._graph.held.loosen(knot.first)
+
+
+def _by_first(knots: list[Knot]) -> list[Knot]:
+    """Sort knots by their first alert."""
+    return sorted(knots, key=lambda one: one.first) if len(knots) > 1 else knots

@@ -42,22 +42,23 @@ def reach_of(
         identity: who addresses were.
         hubs: what makes no join.
         span_us: how far from the run's beginning relations count.
-        asked: takes the addresses whose host was asked for: a binding learnt later may change the answer.
+        asked: takes the addresses that somebody ever claimed: another binding may change whose they were.
     """
     found: dict[tuple[str, str], Reach] = {}
     asked = set() if asked is None else asked
     for reach in _own(run, identity, hubs, asked):
         _put(found, reach)
     for base in list(found.values()):
-        if base.side == "v" or base.key.partition("|")[0] not in _CLIMBS or base.weight < 1:
+        if not relations.leads(base.key) or base.side == "v" or base.weight < 1:
+            continue
+        if base.key.partition("|")[0] not in _CLIMBS:
             continue
         for cause, side, weight, via, told_us in relations.reach(base.key, run.first_us, span_us):
             if len(found) >= MAX_KEYS:
                 break
             kind, _, value = cause.partition("|")
             if kind == "ip" and not hubs.is_address(value):
-                asked.add(value)
-                who, known, bound_us = _who(value, run.first_us, identity)
+                who, known, bound_us = _who(value, run.first_us, identity, asked)
                 path = f"{via}, {known}" if known else via
                 _put(found, Reach(who, side, weight, path, max(told_us, bound_us)))
             else:
@@ -77,8 +78,7 @@ def _own(run: Run, identity: Identity, hubs: Hubs, asked: set[str]) -> Iterator[
             continue
         key, weight, via, told_us = f"{one.type}|{one.value}", 1.0, "", 0
         if one.type == "ip" and not hubs.is_address(one.value):
-            asked.add(one.value)
-            key, via, told_us = _who(one.value, run.first_us, identity)
+            key, via, told_us = _who(one.value, run.first_us, identity, asked)
         elif one.type == "process" and one.role in roots:
             weight = ROOT_WEIGHT
         if many is not None and many[one.type, one.role] > MANY and one.type in _SINGLE:
@@ -95,8 +95,11 @@ def _put(found: dict[tuple[str, str], Reach], reach: Reach) -> None:
         found[place] = reach
 
 
-def _who(ip: str, time_us: int, identity: Identity) -> tuple[str, str, int]:
+def _who(ip: str, time_us: int, identity: Identity, asked: set[str]) -> tuple[str, str, int]:
     """Return the key that an address stands for at a time, how that is known, and when it was told."""
+    if not identity.knows(ip):
+        return f"ip|{ip}", "", 0
+    asked.add(ip)
     bound = identity.host_at(ip, time_us)
     if bound is None:
         return f"ip|{ip}", "", 0

@@ -39,7 +39,7 @@ class Regain:
         for run in runs:
             if is_failure(run) and self._is_regained(_keys(run.signing)):
                 found.update(dict.fromkeys(one for one in run.signing if _is_appraised(one)))
-        return tuple(sorted(found, key=lambda one: (one.type, one.value)))
+        return tuple(sorted(found, key=lambda one: (one.type, one.value))) if found else ()
 
     def _is_regained(self, keys: Iterable[str]) -> bool:
         return self._trust.regained(keys, self._lasting_us)

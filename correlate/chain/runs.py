@@ -7,9 +7,10 @@ function of the set of its alerts, never of their order of arrival.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from contract.records import LEVELS, Entity, Rule
+from contract.records import LEVELS, Entity, EntityType, Level, Role, Rule
 from correlate.chain.edges import Tie
 from correlate.chain.habits import Rarity
 
@@ -17,6 +18,20 @@ MAX_FLOATING: Final = 32
 """Entities outside `_SIGNING` that one run keeps; they join, so they are bounded. The first by alert order stay."""
 
 LEVEL_OF: Final = {level: number for number, level in enumerate(LEVELS)}
+
+_ABOUT: Final[dict[tuple[Role, EntityType], int]] = {
+    ("subject", "host"): 0, ("subject", "ip"): 1, ("target", "host"): 2,
+    ("target", "ip"): 3, ("source", "host"): 4, ("source", "ip"): 5,
+}  # fmt: skip
+"""What says which host a run is about: the least of these that it names."""
+_BLIND: Final = frozenset({"host", "ip", "user", "key"})
+"""Types of subjects that name no process, nor anything else by which a run could be joined."""
+
+
+@lru_cache(16_384)
+def rule_of(id: str, name: str, level: Level) -> Rule:
+    """Return a rule's record; records are frozen, so the same one serves all runs."""
+    return Rule(id=id, name=name, level=level)
 
 
 @dataclass(slots=True)
@@ -59,7 +74,7 @@ class Run:
         members: kept alerts by id.
         folded: alerts beyond the bound, counted only.
         reach: through what it can be joined; set by the graph.
-        asked: addresses whose host its reach depends on; set by the graph.
+        asked: addresses with bindings on which its reach depends; set by the graph.
         ties: to other runs: what holds the chain together.
         rarity: how unusual it was when it came; set by the graph.
         noted_us: its first time when it came; never changes, so that timelines can find it again.
@@ -108,15 +123,14 @@ class Run:
     knot: Knot = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        self.host = _host(self.signing)
-        acted = [one.value for one in self.signing if one.role == "source"]
+        named = [(one.role, one.type, one.value) for one in self.signing]
+        self.host = _host(named)
+        acted = [value for role, _, value in named if role == "source"]
         self.place = "" if self.host in acted else self.host
-        if self.place and not any(one.role != "subject" for one in self.signing):
-            self.addresses = frozenset(one.value for one in self.signing if one.type == "ip")
-        self.is_blind = bool(self.signing) and all(
-            one.role == "subject" and one.type in ("host", "ip", "user", "key")
-            for one in self.signing
-        )
+        if not acted and all(role == "subject" for role, _, _ in named):
+            self.is_blind = bool(named) and all(kind in _BLIND for _, kind, _ in named)
+            if self.place:
+                self.addresses = frozenset(value for _, kind, value in named if kind == "ip")
 
     def __lt__(self, other: Run) -> bool:
         return (self.first_us, self.head) < (other.first_us, other.head)
@@ -204,7 +218,7 @@ class Knot:
         runs: its nodes.
         bans: sides on which its runs stand in splits that a person made, by the split.
         half: knots it would join if one more independent edge came, with the groups of those it has.
-        names: ids under which it, or a knot it took in, was published.
+        names: ids under which it, or a knot it took in, was published; in no order.
         due_us: event time at which it must be published again; None when what is published is current.
         shown_runs, shown_alerts: sizes when it was last published.
         told_of: what was told of when it was last published, where that is a single run (`telling`).
@@ -214,7 +228,7 @@ class Knot:
     runs: set[Run] = field(default_factory=set)
     bans: dict[str, int] = field(default_factory=dict)
     half: dict[Knot, set[str]] = field(default_factory=dict)
-    names: set[str] = field(default_factory=set)
+    names: tuple[str, ...] = ()
     due_us: int | None = None
     shown_runs: int = 0
     shown_alerts: int = 0
@@ -223,7 +237,7 @@ class Knot:
     @property
     def last_us(self) -> int:
         """Time of its last alert."""
-        return max(run.last_us for run in self.runs)
+        return max([run.last_us for run in self.runs])
 
     @property
     def first(self) -> Run:
@@ -231,13 +245,13 @@ class Knot:
         return min(self.runs)
 
 
-def _host(signing: tuple[Entity, ...]) -> str:
-    for side in ("subject", "target", "source"):
-        for kind in ("host", "ip"):
-            for one in signing:
-                if one.role == side and one.type == kind:
-                    return one.value
-    return ""
+def _host(named: list[tuple[Role, EntityType, str]]) -> str:
+    found, best = "", len(_ABOUT)
+    for role, kind, value in named:
+        rank = _ABOUT.get((role, kind), best)
+        if rank < best:
+            found, best = value, rank
+    return found
 
 
 def _by_time(member: Member) -> tuple[int, str]:

@@ -76,8 +76,10 @@ def _plain(tactic: str) -> str:
 def steals(run: Run) -> bool:
     """Tell whether a run is a theft of credentials; guessing them is none, for it names whom it is aimed at."""
     shown = steps_of(run)
-    return any(tactic == "credential-access" for tactic, _ in shown) and not any(
-        technique.startswith("T1110") for _, technique in shown
+    return (
+        bool(shown)
+        and any(tactic == "credential-access" for tactic, _ in shown)
+        and not any(technique.startswith("T1110") for _, technique in shown)
     )
 
 

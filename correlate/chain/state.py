@@ -11,23 +11,25 @@ from typing import Any, Final
 import msgspec
 
 from contract.errors import StoreError
-from contract.records import Entity, Rule
+from contract.records import Entity
 from correlate.chain.edges import CODE_OF, EDGE_OF, Tie
 from correlate.chain.entities import entity
 from correlate.chain.graph import Graph
 from correlate.chain.habits import Rarity
 from correlate.chain.rests import Group, Kind, Rest
-from correlate.chain.runs import Knot, Member, Reach, Run
+from correlate.chain.runs import Knot, Member, Reach, Run, rule_of
 
 VERSION: Final = 1
+
+_HEAD: Final = b'{"version":%d,' % VERSION
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
 def encode(value: Any) -> bytes:
-    """Return a part's bytes; `version` is added."""
-    return _encode({"version": VERSION, **value})
+    """Return the bytes of a part, which is not empty; `version` is added."""
+    return _HEAD + _encode(value)[1:]
 
 
 def decode(name: str, data: bytes) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def _rest(group: Group | None) -> dict[str, Any] | None:
         return None
     return {
         "kind": group.kind,
-        "rarity": _rarity(group.rarity),
+        "rarity": group.rarity,
         "ripe": group.is_ripe,
         "rests": [
             [
@@ -108,17 +110,6 @@ def _rest(group: Group | None) -> dict[str, Any] | None:
             for rest in group.rests.values()
         ],
     }
-
-
-def _rarity(rarity: Rarity) -> list[float]:
-    return [
-        rarity.seen,
-        rarity.per_day,
-        rarity.host_per_day,
-        rarity.hosts,
-        rarity.days,
-        rarity.factor,
-    ]
 
 
 def _entity(one: Entity) -> tuple[str, str, str]:
@@ -148,7 +139,7 @@ def _run(run: Run) -> bytes:
             "folded": run.folded,
             "grown": run.grown,
             "last": run.last_us,
-            "rarity": _rarity(run.rarity),
+            "rarity": run.rarity,
             "noted": run.noted_us,
             "partner": run.partner.number if run.partner else None,
             "ripe": run.ripe_us,
@@ -163,11 +154,9 @@ def _run(run: Run) -> bytes:
     )  # fmt: skip
 
 
-def _led(run: Run) -> list[tuple[str, str, float, str, int]] | None:
+def _led(run: Run) -> list[Reach] | None:
     """Return a run's reach where relations or bindings led to some of it: they may be forgotten before the run is."""
-    if not any(one.via for one in run.reach):
-        return None
-    return [(one.key, one.side, one.weight, one.via, one.told_us) for one in run.reach]
+    return list(run.reach) if any(one.via for one in run.reach) else None
 
 
 def knot_part(knot: Knot) -> bytes:
@@ -243,7 +232,7 @@ def _of_kind(kind: str, parts: Mapping[str, bytes]) -> Iterator[tuple[str, dict[
 
 
 def _tie_up(graph: Graph, number: int, part: dict[str, Any]) -> None:
-    knot = Knot(number, {graph.held.runs[one] for one in part["runs"]}, names=set(part["names"]))
+    knot = Knot(number, {graph.held.runs[one] for one in part["runs"]}, names=tuple(part["names"]))
     knot.due_us = part["due"]
     _, knot.shown_runs, knot.shown_alerts = part["shown"]
     for run in knot.runs:
@@ -273,11 +262,10 @@ def _read_member(row: list[Any]) -> Member:
 
 
 def _read(number: int, part: dict[str, Any]) -> Run:
-    rule, name, level = part["rule"]
     run = Run(
         number,
         part["signature"],
-        Rule(id=rule, name=name, level=level),
+        rule_of(*part["rule"]),
         tuple(part["tactics"]),
         tuple(part["techniques"]),
         tuple(entity(*one) for one in part["signing"]),

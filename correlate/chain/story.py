@@ -19,6 +19,7 @@ from correlate.chain.edges import (
     Tie,
     gap_us,
 )
+from correlate.chain.entities import Named
 from correlate.chain.relations import program
 from correlate.chain.runs import Member, Run
 from correlate.chain.score import score
@@ -50,14 +51,16 @@ def tell(
 ) -> Chain:
     """Return the record of a chain. O(runs squared) at worst, bounded by the chain's own bound."""
     ordered = sorted(runs)
-    members = sorted((one.time_us, one.id) for run in ordered for one in run.members.values())
+    members = sorted([(one.time_us, one.id) for run in ordered for one in run.members.values()])
+    last_us = max([run.last_us for run in ordered])
+    first = to_datetime(ordered[0].first_us)
     return Chain(
         id=chain_id(ordered[:1]),
         revision=revision,
         score=score(ordered, rarity, trust),
-        first=to_datetime(ordered[0].first_us),
-        last=to_datetime(max(run.last_us for run in ordered)),
-        alerts=tuple(dict.fromkeys(one for _, one in members)),
+        first=first,
+        last=first if last_us == ordered[0].first_us else to_datetime(last_us),
+        alerts=tuple(dict.fromkeys([one for _, one in members])),
         links=tuple(links_of(ordered)),
         entities=_entities(ordered),
         stages=stages_of(ordered),
@@ -69,14 +72,16 @@ def tell(
 
 def _entities(runs: Sequence[Run]) -> tuple[Entity, ...]:
     """Return whom the runs name, actors before things, so that many flows never crowd out a host."""
-    actors: dict[Entity, None] = {}
-    things: dict[Entity, None] = {}
+    actors: dict[Named, Entity] = {}
+    things: dict[Named, Entity] = {}
     for run in runs:
         for entity in run.entities():
-            (actors if entity.type in ACTORS else things)[entity] = None
+            kind = entity.type
+            place = kind, entity.value, entity.role
+            (actors if kind in ACTORS else things).setdefault(place, entity)
         if len(actors) >= MAX_ENTITIES:
             break
-    return (*actors, *things)[:MAX_ENTITIES]
+    return (*actors.values(), *things.values())[:MAX_ENTITIES]
 
 
 def links_of(runs: Sequence[Run]) -> list[Link]:
@@ -87,6 +92,8 @@ def links_of(runs: Sequence[Run]) -> list[Link]:
     """
     links = [_link(early, late, tie) for early, late, tie in spanning(runs)]
     for run in runs:
+        if len(run.members) == 1:
+            continue
         members = run.ordered()
         links.extend(
             Link(

@@ -41,7 +41,7 @@ class Surroundings:
         return self.identity.learn(fields, time_us)
 
     def asking(self, ips: Iterable[str]) -> set[Run]:
-        """Return the runs that hang on whom addresses are."""
+        """Return the runs that hang on whom addresses were that somebody claimed before; others reach the address itself."""
         return {run for ip in ips for run in self._by_ip.get(ip, ())}
 
     def reach(self, run: Run) -> tuple[Reach, ...]:

@@ -459,6 +459,36 @@ def test_run_lists_its_first_alerts_and_counts_the_others() -> None:
     assert sum(one.amount for one in out if isinstance(one, Notice)) == 6
 
 
+def test_a_long_chain_is_told_when_a_sixteenth_of_it_is_new_or_gone() -> None:
+    def step(number: int, *, revision: int = 1, retracted: bool = False) -> Alert:
+        named = peers(ATTACKER, f"10.0.1.{number}")
+        return alert(f"a{number:02}", f"r{number}", number / 10, named, revision=revision, retracted=retracted)  # fmt: skip
+
+    logic = open_()
+    told: list[int] = []
+    for number in range(44):
+        list(logic.on_item(step(number)))  # all of one moment, with the next
+    items = [step(number) for number in range(44, 52)]
+    items += [step(number, revision=2, retracted=True) for number in range(51, 46, -1)]
+    for item in items:
+        told += [len(one.alerts) for one in at_once(logic, item) if isinstance(one, Chain)]
+    assert told == [45, 48, 52, 48]
+    last = list(logic.on_time(END_US))
+    assert [len(one.alerts) for one in last if isinstance(one, Chain)] == [47], (
+        "soon, at the latest"
+    )
+
+
+def test_a_long_chain_is_told_at_once_when_an_earlier_alert_gives_it_another_id() -> None:
+    logic = open_()
+    for number in range(40):
+        list(logic.on_item(alert(f"a{number}", f"r{number}", number, peers(ATTACKER, TARGET))))
+    (known,) = list(at_once(logic, alert("b", "r-b", 40, peers(ATTACKER, TARGET))))
+    told = at_once(logic, alert("c", "r-c", -1, peers(ATTACKER, TARGET)))
+    assert [(len(one.alerts), one.merged_into or "") for one in told] == [(42, ""), (0, told[0].id)]
+    assert told[1].id == known.id
+
+
 def test_full_chain_takes_no_more_and_says_so() -> None:
     items = [alert(f"a{n}", f"r{n}", n, peers(ATTACKER, TARGET)) for n in range(9)]
     out = play(items, LinkSettings(max_chain_runs=4))
