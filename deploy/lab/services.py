@@ -17,7 +17,7 @@ USER = "deploy"
 # Of the weak password that `attack.GUESSES` ends with.
 _HASH = "$6$opsoninlab$pmLs1brVZMAmTB.UOgCDGNoqdeiFwncWp1e7p8fb0z4CHsIBYShzeKVNm0kdMNTfRIkftFQqk6kRNjfMp7nm11"
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TZ": "UTC", "LC_ALL": "C"}
-_READY_S = 10.0
+_READY_S = 60.0
 _PLUGINS = ("inppkt_NFLOG", "raw2packet_BASE", "filter_IFINDEX", "filter_IP2STR")
 _SSHD = """\
 ListenAddress {address}

@@ -83,20 +83,27 @@ def ask_website(lab: Lab, host: str, source: str) -> str:
     return lab.topology.run(host, *line).strip()
 
 
+def await_answer(lab: Lab, host: str, source: str, engine: LabEngine) -> None:
+    """Wait until the website answers; a busy machine may not do so within the two seconds of one question."""
+    await_true(f"an answer to {source}", lambda: ask_website(lab, host, source) == "200", engine)
+
+
 # Longer: an attack that is stopped on its way waits some seconds for answers that do not come.
 @pytest.mark.parametrize("duration", ["20s"])
 def test_an_attack_ends_as_a_drop_and_the_drop_ends_by_itself(lab: Lab, engine: LabEngine) -> None:
-    assert ask_website(lab, "attacker", ATTACKER) == "200"
+    await_answer(lab, "attacker", ATTACKER, engine)
     lab.attack("scan")
     lab.attack("exploit")
     await_true("the attacker in a set", lambda: ATTACKER in denied(lab), engine)
 
-    assert ask_website(lab, "attacker", ATTACKER) == "0"
-    assert ask_website(lab, "attacker", CUSTOMER) == "200"
-    assert ask_website(lab, "admin", ADMIN) == "200"
+    is_dropped = ask_website(lab, "attacker", ATTACKER) == "0"
+    # A slow machine may be too late to see it.
+    assert is_dropped or ATTACKER not in denied(lab)
+    await_answer(lab, "attacker", CUSTOMER, engine)
+    await_answer(lab, "admin", ADMIN, engine)
 
     await_true("the end of the denial", lambda: ATTACKER not in denied(lab), engine)
-    assert ask_website(lab, "attacker", ATTACKER) == "200"
+    await_answer(lab, "attacker", ATTACKER, engine)
 
     chains = engine.ask("chains", "list")
     tactics = {stage["tactic"] for chain in chains for stage in chain["stages"]}
@@ -119,7 +126,7 @@ def test_the_administrator_survives_being_spoofed(lab: Lab, engine: LabEngine) -
     decisions = await_true("a refusal", refused, engine)
     assert "admin network" in decisions[0]["reason"]
     assert ADMIN not in denied(lab)
-    assert ask_website(lab, "admin", ADMIN) == "200"
+    await_answer(lab, "admin", ADMIN, engine)
 
 
 def test_a_drop_ends_by_itself_also_when_the_engine_is_dead(lab: Lab, engine: LabEngine) -> None:
@@ -130,7 +137,7 @@ def test_a_drop_ends_by_itself_also_when_the_engine_is_dead(lab: Lab, engine: La
     # A slow machine may be too late to see it.
     assert is_dropped or CUSTOMER not in denied(lab)
     await_true("the end of the denial", lambda: CUSTOMER not in denied(lab), engine)
-    assert ask_website(lab, "attacker", CUSTOMER) == "200"
+    await_answer(lab, "attacker", CUSTOMER, engine)
 
 
 def test_one_capability_and_sealed_memory_are_enough_as_the_systemd_unit_says(
@@ -154,7 +161,7 @@ def test_an_engine_that_starts_again_puts_back_what_was_removed_meanwhile(
     await_true("the decision in the store", lambda: engine.ask("policy", "list"), engine)
     engine.kill()
     lab.topology.run("router", "nft", "delete", "table", "inet", "opsonin")
-    assert ask_website(lab, "attacker", source) == "200"
+    await_answer(lab, "attacker", source, engine)
     engine.start()
     await_true("the source in a set again", lambda: source in denied(lab), engine)
     assert ask_website(lab, "attacker", source) == "0"

@@ -62,6 +62,13 @@ def await_line(path: Path, *words: str) -> str:
     raise AssertionError(f"{path} has no line with {words}")
 
 
+def await_answer(lab: Lab, host: str, source: str) -> None:
+    """Wait until the website answers; a busy machine may not do so within the two seconds of one question."""
+    deadline = time.monotonic() + PATIENCE_S
+    while ask_website(lab, host, source) != "200":
+        assert time.monotonic() < deadline
+
+
 def ask_website(lab: Lab, host: str, source: str) -> str:
     script = f"import attack; print(attack.get({source!r}, {TARGET!r}, '/', {{}}))"
     line = ("env", f"PYTHONPATH={HERE}", sys.executable, "-c", script)
@@ -137,8 +144,8 @@ def test_two_labs_stand_side_by_side(bare: Lab) -> None:
     try:
         bare.up(sensor=False)
         other.up(sensor=False)
-        assert ask_website(bare, "admin", ADMIN) == "200"
-        assert ask_website(other, "admin", ADMIN) == "200"
+        await_answer(bare, "admin", ADMIN)
+        await_answer(other, "admin", ADMIN)
     finally:
         other.down()
         subprocess.run(["rm", "-r", str(other.state.folder)], check=True)
@@ -202,7 +209,7 @@ def test_a_spoofed_address_is_seen_as_the_address_that_it_names(lab: Lab) -> Non
     lab.attack("spoof", ADMIN)
     assert await_alert(lab, 9000010, ADMIN)["in_iface"] == "wan0"
     assert await_alert(lab, 9000003, ADMIN)["proto"] == "UDP"
-    assert ask_website(lab, "admin", ADMIN) == "200"
+    await_answer(lab, "admin", ADMIN)
 
 
 @marked(*sensing)
