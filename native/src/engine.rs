@@ -154,7 +154,7 @@ impl Engine {
 
     /// Remember a template for lines like this one; an empty one: they are not served for a while, `!`: never.
     pub fn learn(&mut self, raw: &[u8], plan: &[u8]) -> bool {
-        if !self.scan.read(raw, &self.spec) {
+        if raw.len() > MAX_LINE || !self.scan.read(raw, &self.spec) {
             return false;
         }
         let answer = match plan {

@@ -192,17 +192,27 @@ pub(crate) fn new_integer(value: i64) -> Answer {
     made(unsafe { PyLong_FromLongLong(value) })
 }
 
-/// A tuple that owns its items.
+/// A tuple that owns its items; where one is missing, the others are let go of.
 fn tuple<const N: usize>(items: [Answer; N]) -> Answer {
-    let whole = made(unsafe { PyTuple_New(N as isize) })?;
+    let whole = unsafe { PyTuple_New(N as isize) };
+    let mut is_whole = !whole.is_null();
     for (at, item) in items.into_iter().enumerate() {
-        let set = item.map(|item| unsafe { PyTuple_SetItem(whole, at as isize, item) });
-        if !matches!(set, Ok(0)) {
-            unsafe { Py_DecRef(whole) };
-            return Err(Fault::Raised);
+        match item {
+            // The reference is the tuple's from here on, also where it could not be set.
+            Ok(item) if is_whole => {
+                is_whole = unsafe { PyTuple_SetItem(whole, at as isize, item) } == 0;
+            }
+            Ok(item) => unsafe { Py_DecRef(item) },
+            Err(_) => is_whole = false,
         }
     }
-    Ok(whole)
+    if is_whole {
+        return Ok(whole);
+    }
+    if !whole.is_null() {
+        unsafe { Py_DecRef(whole) };
+    }
+    Err(Fault::Raised)
 }
 
 unsafe extern "C" fn make(

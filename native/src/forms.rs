@@ -275,9 +275,11 @@ impl Scan {
         // A leap day needs a year of its own; the slow path knows.
         let is_day = month > 0 && day > 0 && day <= clock::days_in(2001, month);
         // A year may follow, which makes it another form.
-        let has_year = raw.get(end + 1..end + 6).is_some_and(|rest| {
-            raw[end] == b' ' && rest[..4].iter().all(u8::is_ascii_digit) && !is_word(rest, 4)
-        });
+        let digits = raw.get(end + 1..end + 5).unwrap_or(&[]);
+        let has_year = raw[end] == b' '
+            && digits.len() == 4
+            && digits.iter().all(u8::is_ascii_digit)
+            && ends(raw, end + 5);
         if has_year {
             return self.named(raw, at, [4, 0, 16, 7]);
         }

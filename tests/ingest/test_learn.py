@@ -626,6 +626,18 @@ def test_texts_of_cef_with_a_meaning_are_read_as_ever(text: str) -> None:
             assert one.take(raw, context()) == other.take(raw, context()), raw
 
 
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [("Mon Jun 15 10:00:00 2026", "Y"), ("Jun  5 10:00:00 2026. more", "Y"), ("Jun 15 10:00:00 2026] x", "Y"),
+     ("Jun 15 10:00:00 20261 x", "B"), ("Feb 30 10:00:00 2026 x", ""), ("Feb 29 10:00:00 2028 x", "Y"), ("Jun 15 10:00:00 host", "BW")],
+)  # fmt: skip
+def test_a_year_behind_the_clock_belongs_to_the_time(line: str, kinds: str) -> None:
+    engine = native().make(b"", b"x")
+    scanned = native().scan(engine, line.encode())
+    assert scanned is not None
+    assert "".join(hole.kind for hole in unpack(scanned[1])) == kinds
+
+
 def test_a_time_as_the_c_library_writes_it_is_a_time() -> None:
     one, other = normalizer("generic.cef"), plain("generic.cef")
     for stamp in (
