@@ -18,6 +18,7 @@ from contract.timestamps import iso
 from ingest.formats import syslog
 from ingest.formats.address import canonical_ip
 from ingest.formats.keyvalue import spaced
+from ingest.formats.number import whole
 from ingest.formats.text import decode
 from ingest.tables.linux_auth import FIELDS, OTHERS, PROGRAMS, SSH, SSH_PROGRAMS, Line
 
@@ -182,7 +183,10 @@ def _place(fields: Fields, found: re.Match[str]) -> None:
         elif name == "pam":
             _place_pam(fields, value)
         else:
-            fields["source.port" if name == "port" else "destination.port"] = int(value)
+            number = whole(value)
+            fields["source.port" if name == "port" else "destination.port"] = (
+                value if number is None else number
+            )
     _settle_user(fields)
     if found_domain := _DOMAIN(fields.get("user.name", "")):
         # A directory's user logs on by principal name; its domain has a field of its own.

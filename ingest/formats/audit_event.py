@@ -10,6 +10,7 @@ from ingest.formats.address import canonical_ip
 from ingest.formats.audit import arguments, decode_hex, meant, socket_address
 from ingest.formats.audit_users import UNSET, add_users
 from ingest.formats.file_path import path_fields
+from ingest.formats.number import port_of
 from ingest.tables.audit import CALLS, COMPANIONS, TYPES
 from ingest.tables.audit_numbers import ARCHITECTURES, SYSCALLS
 
@@ -221,9 +222,8 @@ def _addresses(fields: Fields, merged: dict[str, str], side: str) -> None:
         ip = canonical_ip(address.get("ip", ""))
         if ip is not None:
             fields[place + ".ip"] = ip
-            port = address.get("port", "")
-            if port.isdecimal() and 0 < int(port[:9]) < 65_536:  # noqa: PLR2004 - ports
-                fields[place + ".port"] = int(port)
+            if (port := port_of(address.get("port", ""))) is not None:
+                fields[place + ".port"] = port
             fields["network.type"] = "ipv6" if ":" in ip else "ipv4"
             fields["network.direction"] = "ingress" if place == "source" else "egress"
             if place == "server":
@@ -247,9 +247,8 @@ def _peer(fields: Fields, merged: dict[str, str]) -> None:
         elif name == "hostname" and "source.ip" in fields:
             fields["source.domain"] = value
     for name, field in (("rport", "source.port"), ("lport", "destination.port")):
-        value = merged.get(name, "")
-        if value.isdecimal() and 0 < int(value) < 65_536 and "saddr" not in merged:  # noqa: PLR2004 - ports
-            fields[field] = int(value)
+        if name in merged and "saddr" not in merged and (port := port_of(merged[name])) is not None:
+            fields[field] = port
     if "laddr" in merged and (local := canonical_ip(merged["laddr"])) is not None:
         fields["destination.ip"] = local
 

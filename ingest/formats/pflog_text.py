@@ -66,7 +66,7 @@ def read(text: str, header: re.Match[str]) -> tuple[Fields, tuple[int, int] | No
     if found := _SOCKET(text, at):
         at = found.end()
         if found["process"] not in _NO_PROCESS and found["user"] not in _NO_USER:
-            fields["process.pid"], fields["user.id"] = int(found["process"]), found["user"]
+            fields["process.pid"], fields["user.id"] = whole(found["process"]), found["user"]
     rewritten = _REWRITTEN(text, at)
     if rewritten is not None:
         at = rewritten.end()
@@ -112,7 +112,7 @@ def _packet(
     fields["network.type"] = "ipv6" if ":" in ends["source"] else "ipv4"
     icmp = _protocol(fields, rest, said or ends["protocol"] or "", with_ports=all(ports))
     if length := _LENGTH(rest):
-        fields["network.bytes"] = int(length[1])
+        fields["network.bytes"] = whole(length[1])
     if rest:
         fields[OWN + "packet"] = rest
     if rewritten is not None:

@@ -10,6 +10,7 @@ from contract.ports import Context
 from contract.timestamps import iso
 from ingest.formats.address import canonical_ip
 from ingest.formats.flow import add_flow
+from ingest.formats.number import port_of
 from ingest.formats.snort_stamp import stamp_us
 from ingest.tables.protocols import transport_fields
 
@@ -103,6 +104,6 @@ def add_ends(fields: Fields, source: str, destination: str) -> None:
             fields[side + ".ip"] = address
         elif text:
             fields[f"snort.{side}"] = text
-        if port and 0 < int(port[:9]) < 65_536:  # noqa: PLR2004 - ports
-            fields[side + ".port"] = int(port)
+        if (number := port_of(port)) is not None:
+            fields[side + ".port"] = number
     add_flow(fields)

@@ -12,6 +12,7 @@ from ingest.formats.address import canonical_ip, canonical_mac
 from ingest.formats.csv_line import split
 from ingest.formats.flow import add_flow
 from ingest.formats.json import flatten
+from ingest.formats.number import port_of
 from ingest.formats.snort import add_name, add_protocol, add_rule, add_verdict, begin, part, time_of
 
 _PFSENSE: Final = (
@@ -123,8 +124,8 @@ def _side(fields: Fields, side: str, item: dict[str, Any], short: str) -> None:
         address, port = part(str(item[short + "_ap"]), with_port=True)
     if address is not None:
         fields[side + ".ip"] = address
-    if port.isdecimal() and 0 < int(port[:9]) < 65_536:  # noqa: PLR2004 - ports
-        fields[side + ".port"] = int(port)
+    if (number := port_of(port)) is not None:
+        fields[side + ".port"] = number
     mac = canonical_mac(str(item.get("eth_" + short, "")))
     if mac is not None:
         fields[side + ".mac"] = mac

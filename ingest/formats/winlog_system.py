@@ -33,6 +33,7 @@ _AS_THEY_ARE: Final = frozenset(_REPEATING) - {
 _SUCCESS_BIT, _FAILURE_BIT = 0x20000000000000, 0x10000000000000
 _UTC = re.compile(r"(\d{4}-[01]\d-[0-3]\d)[T ]([0-2]\d:[0-5]\d:[0-5]\d)(?:\.(\d{1,9}))?Z?$")
 _SYSTEM_SID: Final = "S-1-5-18"
+_PLAIN: Final = frozenset((str, int, type(None)))
 _SYSTEM_NAMES: Final = frozenset(
     ("SYSTEM", "SYSTÈME", "SISTEMA", "SYSTEEM", "LOCALSYSTEM", "LOCAL SYSTEM")
 )
@@ -41,10 +42,10 @@ _SYSTEM_NAMES: Final = frozenset(
 def system_fields(system: dict[str, Any]) -> Fields:
     """Return the fields that do not change from event to event of one kind; the caller's to change."""
     key = tuple(map(system.get, _REPEATING))
-    try:
-        fields = _remembered(key).copy()
-    except TypeError:  # a shipper made a list of one of them
-        fields = _remembered(tuple(None if v is None else str(v) for v in key)).copy()
+    if not _PLAIN.issuperset(map(type, key)):
+        # Lists are no keys, and `false` would be taken for the 0 of another event.
+        key = tuple(None if value is None else str(value) for value in key)
+    fields = _remembered(key).copy()
     for name, field in _USER:  # there are too many users to remember them
         value = system.get(name)
         if value is not None and value != "":

@@ -239,3 +239,10 @@ def test_rarer_logons_name_their_user(
 ) -> None:
     fields = read(xml(data, event_id))
     assert (fields["user.name"], fields["event.action"]) == (user, action)
+
+
+@pytest.mark.parametrize("pair", [(False, 0), (True, 1), (1.0, 1)])
+def test_an_event_says_nothing_of_what_another_one_said(pair: tuple[object, object]) -> None:
+    log = {"provider_name": "PowerShell", "channel": "Windows PowerShell", "event_id": 401}
+    for one in (*pair, *reversed(pair)):
+        assert read({"winlog": log | {"qualifiers": one}})["winlog.qualifiers"] == str(one)
