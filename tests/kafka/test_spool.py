@@ -13,6 +13,7 @@ import runtime.kafka.spool
 from contract.meter import MemoryMeter
 from contract.ports import Batch
 from runtime.kafka.spool import Segments, Spooled
+from tests.conftest import PATIENCE_S
 
 
 class Datagrams:
@@ -40,7 +41,7 @@ def spooled(
 
 
 async def take(batches: AsyncIterator[Batch], count: int) -> list[Batch]:
-    return [await asyncio.wait_for(anext(batches), 5) for _ in range(count)]
+    return [await asyncio.wait_for(anext(batches), PATIENCE_S) for _ in range(count)]
 
 
 def numbers(batches: list[Batch]) -> list[int]:

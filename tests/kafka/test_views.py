@@ -22,9 +22,9 @@ from runtime.kafka.view import FEED, MAX_NAMES, OTHER, View
 from runtime.kafka.views import ROLE, Views
 from runtime.kafka.wire import encode
 from runtime.settings import Settings, resolve
+from tests.conftest import PATIENCE_S
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-LIMIT_S = 60
 
 
 def alert(number: int, revision: int = 1, name: str = "Port scan") -> Alert:
@@ -89,7 +89,7 @@ async def look(settings: Settings, alerts: int) -> Views:
     """Run the role until it has counted so many alerts; return it at rest."""
     views = Views(settings, MemoryMeter(), clock.now_us)
     running = asyncio.create_task(views.run())
-    async with asyncio.timeout(LIMIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while views.view.counts["rules"].total() < alerts:
             await asyncio.sleep(0.1)
             if running.done():
@@ -135,16 +135,16 @@ def settings_of(tmp_path: Path, bootstrap: str, prefix: str) -> Settings:
 
 
 async def counted(views: Views, running: asyncio.Task[None], alerts: int) -> None:
-    async with asyncio.timeout(LIMIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while views.view.counts["rules"].total() < alerts:
             assert not running.done()
             await asyncio.sleep(0.1)
 
 
 def test_brokers_that_come_late_or_an_end_of_faust_end_nothing(
-    tmp_path: Path, own_broker: Broker, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, own_broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = settings_of(tmp_path, own_broker.bootstrap, "t.")
+    settings = settings_of(tmp_path, own_broker.bootstrap, prefix)
     made: list[Any] = []
     make = Views._app
     monkeypatch.setattr("runtime.kafka.views.RETRY_LAST_S", 1.0)
@@ -160,11 +160,12 @@ def test_brokers_that_come_late_or_an_end_of_faust_end_nothing(
         views = Views(settings, meter, clock.now_us)
         own_broker.kill()
         running = asyncio.create_task(views.run())
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not views.last_error:  # noqa: ASYNC110  as above: nothing else is told
                 await asyncio.sleep(0.1)
         assert not views.ready.is_set()
-        await asyncio.to_thread(own_broker.start)
+        own_broker.start(wait=False)
+        await asyncio.to_thread(own_broker.wait)
         await asyncio.to_thread(write, settings, [alert(number) for number in range(10)])
         await counted(views, running, 10)
         assert not views.last_error

@@ -237,5 +237,5 @@ def test_why_a_peer_was_turned_away_is_counted(
         await source.close()
         await pulled
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
     assert [labels for (_, labels) in meter.values] == [(("reason", reason), ("source", "gw"))]

@@ -127,7 +127,7 @@ class SuricataBench(Bench):
         self.plant = lambda value: server.call("add-hostbit", value, expire=9) and None
 
     def reopen(self) -> None:
-        settings = suricata.SuricataSettings(socket=self.server.socket, guard=GUARD)
+        settings = suricata.SuricataSettings(socket=self.server.socket, patience_s=60, guard=GUARD)
         self.enforcer = suricata.ENFORCER.open("point", settings, self.meter, self.clock)
 
     def held(self) -> set[str]:

@@ -29,7 +29,7 @@ def clock() -> int:
 
 
 def enforcer(path: Path, **settings: Any) -> Any:
-    given = SuricataSettings.model_validate({"socket": path, "patience_s": 2, **settings})
+    given = SuricataSettings.model_validate({"socket": path, "patience_s": 60, **settings})
     return ENFORCER.open("ids", given, MemoryMeter(), clock)
 
 
