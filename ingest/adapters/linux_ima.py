@@ -6,8 +6,9 @@ Source: Linux 6.10 Documentation/security/IMA-templates.rst and `Documentation/A
 
 Each entry is an event of the file that was measured. A whole list gives one event more: its appraisal, with
 the PCRs as the list says they must be. It fails on an entry whose template hash is not that of its data (the
-list was altered) and on a file that the policy forbids. A violation (a file open for writing while it was
-measured, as logs are) proves nothing either way: it lowers a pass to a warning.
+list was altered) and on a file that the policy forbids. A pass is a warning (`unquoted`): a list that no TPM signed is
+the word of who sent it, and proves no state (RFC 9334, 7.4); signed lists are `tpm.quote`'s. A violation (a file open for
+writing while it was measured, as logs are) is told.
 
 Options beside those of `ingest.formats.evidence`: `allow`, table of path to digest (`sha256:…`) or list of
 digests; a path that has none is not judged unless `strict` is true.
@@ -20,7 +21,7 @@ from typing import Final
 from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
-from ingest.formats.attestation import ATTESTER, Result, attestation_fields, pcr_text
+from ingest.formats.attestation import ATTESTER, UNQUOTED, Result, attestation_fields, pcr_text
 from ingest.formats.evidence import (
     Evidence,
     add_host,
@@ -202,6 +203,8 @@ def _appraisal(
         result = "pass"
     if result == "unknown":
         reasons.append("no_reference")
+    if result == "pass":
+        reasons.append(UNQUOTED)
     if violations:
         reasons.append("violation")
     fields = attestation_fields(
@@ -209,7 +212,7 @@ def _appraisal(
         evidence="ima",
         result=result,
         reasons=reasons[:_MAX_REASONS],
-        level="warning" if violations and result == "pass" else None,
+        level="warning" if result == "pass" else None,
         pcrs=[
             pcr_text(bank, pcr, value)
             for bank, values in banks.items()

@@ -5,7 +5,8 @@ JSON (`ingest.formats.evidence`; members `eventlog`, `mb_measurement_list`, `uef
 
 The last event is the appraisal: `fail` where PCRs differ from the source's reference values, or an event's
 digest is not that of its data; `pass` where they are as they must be; `unknown` where there is no
-reference. Secure Boot that is off is named, and lowers a pass to a warning.
+reference. A pass is a warning (`unquoted`): a log that no TPM signed is the word of who sent it, and proves no
+state (RFC 9334, 7.4). Secure Boot that is off is named.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Final
 from contract.errors import ParseError
 from contract.event import Fields
 from contract.ports import Adapter, Context
-from ingest.formats.attestation import ATTESTER, Result, TrustTier, attestation_fields, pcr_text
+from ingest.formats.attestation import ATTESTER, UNQUOTED, Result, attestation_fields, pcr_text
 from ingest.formats.evidence import (
     add_host,
     attester_of,
@@ -100,10 +101,10 @@ def _appraisal(log: EventLog, attester: str, context: Context) -> Fields:
     reasons += wrong or []
     result: Result = "fail" if reasons else "unknown" if wrong is None else "pass"
     is_secure = secure_boot(log)
-    level: TrustTier | None = None
     if is_secure is False:
         reasons.append("secure_boot.off")
-        level = "warning" if result == "pass" else None
+    if result == "pass":
+        reasons.append(UNQUOTED)
     if result == "unknown":
         reasons.append("no_reference")
     fields = attestation_fields(
@@ -111,7 +112,7 @@ def _appraisal(log: EventLog, attester: str, context: Context) -> Fields:
         evidence="tcg_eventlog",
         result=result,
         reasons=reasons[:_MAX_REASONS],
-        level=level,
+        level="warning" if result == "pass" else None,
         pcrs=[
             pcr_text(bank, pcr, value)
             for bank, values in banks.items()

@@ -39,6 +39,9 @@ SUBMODULE = "opsonin.attestation.submodule"
 BOOT = "opsonin.attestation.boot"
 LAST_PASS = "opsonin.attestation.last_pass"  # noqa: S105 - no password
 
+UNQUOTED = "unquoted"
+"""Why a log's pass is a warning: no TPM signed the values that it leads to."""
+
 _OUTCOME = {"pass": "success", "fail": "failure", "unknown": "unknown"}
 _DEFAULT_LEVEL: dict[str, TrustTier] = {
     "pass": "affirming",

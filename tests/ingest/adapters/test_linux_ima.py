@@ -185,6 +185,9 @@ def test_a_policy_names_the_file_whose_digest_is_not_allowed() -> None:
 def test_a_list_that_a_policy_allows_passes() -> None:
     found = ADAPTER.parse((DATA / "list.raw").read_bytes(), context(pcrs={}, allow={"/none": "x"}))
     assert found[-1]["opsonin.attestation.result"] == "pass"
+    # Nobody signed the list: it proves no state.
+    assert found[-1]["opsonin.attestation.level"] == "warning"
+    assert found[-1]["opsonin.attestation.reason"] == ["unquoted"]
 
 
 @pytest.mark.shared
