@@ -18,13 +18,15 @@ from contract.ports import Adapter, Context
 from contract.records import DeadLetter
 from contract.timestamps import from_iso
 from ingest.normalize import Normalizer, NormalizeSettings
-from ingest.recognize import SAMPLE, recognize
+from ingest.recognize import CLEAR_LEAD, CONFIDENCE, SAMPLE, Fit, recognize
 from runtime import clock
 from runtime.input_files import open_input, read_records, read_whole
 
 
 @click.command(epilog="Example: opsonin parse --adapter linux.netfilter kern.log | head -1")
-@click.option("--adapter", help="e.g. suricata.eve")
+@click.option(
+    "--adapter", help="e.g. suricata.eve; an unknown name is answered with all that there are"
+)
 @click.option(
     "--detect", is_flag=True, help="say which adapters fit the first records, and how well, instead"
 )
@@ -74,10 +76,27 @@ def _detect(files: tuple[Path, ...], separator: bytes, received_us: int) -> None
     for path in files or (None,):
         with open_input(path) as file:
             sample = list(islice(read_records(file, separator), SAMPLE))
-        for fit in recognize(sample, adapters, received_us):
+        fits = recognize(sample, adapters, received_us)
+        for fit in fits:
             told = {"file": str(path or "-"), "adapter": fit.adapter, "confidence": fit.confidence}
             write(msgspec.json.encode(told | {"parsed": fit.parsed}))
-    sys.stdout.flush()
+        sys.stdout.flush()
+        if doubt := _doubt(fits) if sample else "no record to look at":
+            click.echo(f"{path or 'standard input'}: {doubt}", err=True)
+
+
+def _doubt(fits: list[Fit]) -> str:
+    """Return what a person should know before the first adapter named is believed; empty: nothing."""
+    if not fits:
+        return "no adapter reads it (those whose events take several records, such as linux.auditd, were tried too)"
+    if fits[0].confidence < CONFIDENCE:
+        return (
+            f"no adapter reaches a confidence of {CONFIDENCE}. Where several products write into one file, parse each one's lines alone, "
+            'or name adapters by [[source.route]]; adapter = "detect" finds one for each sender'
+        )
+    if len(fits) > 1 and fits[0].confidence - fits[1].confidence < CLEAR_LEAD:
+        return f"{fits[0].adapter} and {fits[1].adapter} are close: look at what both make of it"
+    return ""
 
 
 def _print(number: int, items: list[Event | DeadLetter]) -> None:

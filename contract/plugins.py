@@ -45,9 +45,10 @@ def load_named(package: str, name: str, attribute: str, expected: type[T]) -> T:
         with contextlib.suppress(PluginError):  # what is broken is not what was asked for
             names.append(_load_one(package, other, attribute, expected).name)  # type: ignore[attr-defined]
     near = get_close_matches(name, names, 1)
-    guess = f"; did you mean {near[0]!r}? There are " if near else "; there are "
+    guess = f"; did you mean {near[0]!r}?" if near else ""
     raise PluginError(
-        f"no {attribute.lower()} is named {name!r}{guess}{', '.join(names)}", file=package
+        f"no {attribute.lower()} is named {name!r}; there are {', '.join(names)}{guess}",
+        file=package,
     )
 
 

@@ -11,8 +11,10 @@ import os
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
+import structlog
 from pydantic import BaseModel, ConfigDict
 
 from contract.errors import SettingsError
@@ -22,8 +24,10 @@ from ingest.formats.address import canonical_ip
 from ingest.formats.mmdb import Database
 from ingest.inventory import Asset, Inventory, read_inventory
 
-CHECK_EVERY: Final = 512
-"""Events between two looks at the inventory file's time of change."""
+log = structlog.get_logger()
+
+CHECK_EVERY_S: Final = 2.0
+"""Between two looks at the files' times of change, as rules are looked at; an event is what makes us look."""
 
 _DIRECTIONS: Final = {
     (True, True): "internal",
@@ -42,7 +46,7 @@ class EnrichSettings(BaseModel):
         own_networks: networks inside the perimeter; none: `network.direction` is not set.
         zones: networks by zone.
         inventory: CSV or JSON file of assets; read anew when it changes.
-        geoip: files in MaxMind's format (City, Country, ASN, in any number), read at the start.
+        geoip: files in MaxMind's format (City, Country, ASN, in any number); read anew when they change.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,20 +61,20 @@ class Enrichment:
     """An `Enricher` made of settings.
 
     Raises:
-        SettingsError: the inventory cannot be read.
+        SettingsError: a file cannot be read.
     """
 
     def __init__(self, settings: EnrichSettings, meter: Meter) -> None:
         self._settings = settings
         self._meter = meter
         self._inventory = Inventory()
-        self._stamp = (0, 0)
-        self._until_check = CHECK_EVERY
+        self._databases: dict[Path, Database] = {}
         self._side = lru_cache(65_536)(self._look_up)
-        self._databases = [Database(path) for path in settings.geoip]
-        if settings.inventory is not None:
-            self._stamp = _stamp(settings.inventory)
-            self._inventory = read_inventory(settings.inventory)
+        paths = [*settings.geoip, *filter(None, [settings.inventory])]
+        self._stamps = {path: _stamp(path) for path in paths}
+        for path in paths:
+            self._read(path)
+        self._next_look = monotonic() + CHECK_EVERY_S
 
     @property
     def is_idle(self) -> bool:
@@ -99,12 +103,14 @@ class Enrichment:
         return {} if asset is None else _of_asset(asset, "opsonin.host.")
 
     def is_renewed(self) -> bool:
-        """Count one event, and tell whether what is known has changed by now."""
-        self._until_check -= 1
-        if self._until_check:
+        """Tell whether what is known has changed by now; asked for each event."""
+        now = monotonic()
+        if now < self._next_look:
             return False
-        self._until_check = CHECK_EVERY
-        return self._reload()
+        self._next_look = now + CHECK_EVERY_S
+        changed = [path for path, stamp in self._stamps.items() if _stamp(path) != stamp]
+        renewed = [self._reload(path) for path in changed]
+        return any(renewed)
 
     def __call__(self, fields: Fields) -> None:
         """Add what is known to one event's fields."""
@@ -126,7 +132,7 @@ class Enrichment:
         """Return whether an address is inside, and what is known of it there."""
         address = ip_address(ip)
         added: Fields = {}
-        for database in self._databases:
+        for database in self._databases.values():
             added |= _of_place(database.look_up(ip), prefix)
         prefix = "opsonin." + prefix
         for zone, networks in self._settings.zones.items():
@@ -138,19 +144,31 @@ class Enrichment:
             added |= _of_asset(asset, prefix)
         return any(address in network for network in self._settings.own_networks), added
 
-    def _reload(self) -> bool:
-        """Read the inventory again if it changed; one that became unreadable is counted, and the last good one stays."""
-        path = self._settings.inventory
-        if path is None or (stamp := _stamp(path)) == self._stamp:
-            return False
-        self._stamp = stamp
-        try:
+    def _read(self, path: Path) -> None:
+        if path == self._settings.inventory:
             self._inventory = read_inventory(path)
-        except SettingsError:
-            self._meter.add("inventory_errors")
+        else:
+            self._databases[path] = Database(path)
+
+    def _reload(self, path: Path) -> bool:
+        """Read a file again; of one that became unreadable the last good state stays, which is told and counted."""
+        self._stamps[path] = _stamp(path)
+        is_inventory = path == self._settings.inventory
+        try:
+            self._read(path)
+        except SettingsError as error:
+            if is_inventory:
+                self._meter.add("inventory_errors")
+            else:
+                self._meter.add("geoip_errors")
+            log.warning("enrichment.kept", reason=str(error))
             return False
         self._side.cache_clear()
-        self._meter.add("inventory_reloads")
+        if is_inventory:
+            self._meter.add("inventory_reloads")
+        else:
+            self._meter.add("geoip_reloads")
+        log.info("enrichment.reloaded", path=str(path))
         return True
 
 

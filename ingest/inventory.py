@@ -19,7 +19,9 @@ from contract.errors import SettingsError
 Network: TypeAlias = IPv4Network | IPv6Network
 
 MAX_ASSETS: Final = 1_000_000
-_LEVELS: Final = range(1, 6)
+_LEVELS: Final = frozenset(("", "1", "2", "3", "4", "5"))
+_COLUMNS: Final = ("ip", "host", "zone", "level", "owner", "role")
+_EXPECTED: Final = f"ip or host or both, of {', '.join(_COLUMNS)}"
 
 
 @dataclass(slots=True, frozen=True)
@@ -33,10 +35,13 @@ class Asset:
     role: str = ""
 
 
+_Row: TypeAlias = tuple[Network | None, Asset]
+
+
 class Inventory:
     """Assets by address and by host name."""
 
-    def __init__(self, rows: Iterable[tuple[Network | None, Asset]] = ()) -> None:
+    def __init__(self, rows: Iterable[_Row] = ()) -> None:
         self._by_host: dict[str, Asset] = {}
         self._by_network: dict[tuple[int, int], dict[int, Asset]] = {}
         for network, asset in rows:
@@ -75,35 +80,52 @@ def read_inventory(path: Path) -> Inventory:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the inventory cannot be read: {error}", file=str(path)) from error
-    rows: Iterable[Mapping[str, Any]]
-    if path.suffix == ".json":
-        try:
-            rows = json.loads(text)
-        except ValueError as error:
-            raise SettingsError(f"not JSON: {error}", file=str(path)) from error
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise SettingsError("expected a list of objects", file=str(path))
-    else:
-        rows = list(csv.DictReader(text.splitlines()))
+    rows = _of_json(text, path) if path.suffix == ".json" else _of_csv(text, path)
     if len(rows) > MAX_ASSETS:
         raise SettingsError(f"{len(rows)} assets; expected at most {MAX_ASSETS}", file=str(path))
-    first = 1 if path.suffix == ".json" else 2
-    return Inventory(_row(row, str(path), number) for number, row in enumerate(rows, first))
+    return Inventory(rows)
 
 
-def _row(row: Mapping[str, Any], file: str, line: int) -> tuple[Network | None, Asset]:
-    known = {str(name).strip().lower(): str(value or "").strip() for name, value in row.items()}
-    strange = known.keys() - {"ip", "host", "zone", "level", "owner", "role"}
-    if strange:
-        raise SettingsError(f"unknown columns {', '.join(sorted(strange))}", file=file, line=line)
+def _of_json(text: str, path: Path) -> list[_Row]:
+    try:
+        rows = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"not JSON: {error}", file=str(path)) from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise SettingsError("expected a list of objects", file=str(path))
+    return [_row(row, str(path), 0, f"entry {number}: ") for number, row in enumerate(rows, 1)]
+
+
+def _of_csv(text: str, path: Path) -> list[_Row]:
+    reader = csv.DictReader(text.splitlines(), restkey="behind the last one")
+    header = {name.strip().lower() for name in reader.fieldnames or ()}
+    if not header & {"ip", "host"}:
+        came = text.partition("\n")[0][:80]
+        raise SettingsError(
+            f"expected a header with {_EXPECTED}; came {came!r}", file=str(path), line=1
+        )
+    return [_row(row, str(path), reader.line_num) for row in reader]
+
+
+def _row(row: Mapping[str, Any], file: str, line: int, place: str = "") -> _Row:
+    known = {
+        str(name).strip().lower(): "" if value is None else str(value).strip()
+        for name, value in row.items()
+    }
+
+    def fault(text: str) -> SettingsError:
+        return SettingsError(place + text, file=file, line=line)
+
+    if strange := known.keys() - set(_COLUMNS):
+        raise fault(f"unknown columns {', '.join(sorted(strange))}; expected {_EXPECTED}")
     if not known.get("ip") and not known.get("host"):
-        raise SettingsError("expected ip or host", file=file, line=line)
+        raise fault("expected ip or host")
     try:
         network = ip_network(known["ip"], strict=False) if known.get("ip") else None
-        level = int(known["level"]) if known.get("level") else None
     except ValueError as error:
-        raise SettingsError(str(error), file=file, line=line) from error
-    if level is not None and level not in _LEVELS:
-        raise SettingsError(f"level is {level}; expected 1 to 5", file=file, line=line)
+        raise fault(f"ip: expected an address or a network; came {known['ip']!r}") from error
+    level = known.get("level", "")
+    if level not in _LEVELS:
+        raise fault(f"level: expected 1 to 5; came {level!r}")
     names = {name: known.get(name, "") for name in ("host", "zone", "owner", "role")}
-    return network, Asset(level=level, **names)
+    return network, Asset(level=int(level) if level else None, **names)

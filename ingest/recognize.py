@@ -20,6 +20,8 @@ from ingest.normalize import Normalizer
 SAMPLE: Final = 200
 """Records looked at; a log says the same things over and over."""
 CLEAR_LEAD: Final = 0.15
+CONFIDENCE: Final = 0.55
+"""Wanted of an adapter before it is believed, where nobody says otherwise."""
 
 _READ: Final = 0.2
 _CATEGORIZED: Final = 0.3

@@ -44,6 +44,8 @@ HELP: Final[dict[str, str]] = {
     "template_faults": "Templates found to differ from the adapter's own answer, and given up; please report.",
     "streams_forgotten_total": "Streams whose memory was given up because a source has too many.",
     "inventory_reloads": "Times the inventory was read anew.",
+    "geoip_reloads": "Times a GeoIP file was read anew.",
+    "geoip_errors": "Times a GeoIP file could not be read; what the last good one said stays.",
     "inventory_errors": "Times the inventory could not be read; the last good one stays.",
     "adapter_refused": "Times a sender named an adapter that the source's settings do not allow.",
     "detected_confidence": "Confidence in an adapter that was found for a sender; the least of its senders.",

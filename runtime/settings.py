@@ -10,8 +10,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
@@ -25,6 +27,7 @@ from correlate.window.settings import WindowSettings
 from ingest.detection import DETECT
 from ingest.lanes import LaneSettings
 from ingest.normalize import NormalizeSettings
+from ingest.recognize import CONFIDENCE
 from ingest.routes import Route
 from respond.guard import GuardSettings
 from respond.target import network
@@ -62,7 +65,7 @@ class Reading:
     options: Mapping[str, Any]
     routes: tuple[Route, ...] = field(default=(), kw_only=True)
     adapters: Mapping[str, Adapter] = field(default_factory=dict, kw_only=True)
-    confidence: float = field(default=0.55, kw_only=True)
+    confidence: float = field(default=CONFIDENCE, kw_only=True)
 
 
 @dataclass(slots=True, frozen=True)
@@ -297,12 +300,30 @@ def _validate(model: type[Any], data: Mapping[str, Any], at: toml_file.Path, whe
         faults = error.errors(include_url=False)
         # A misspelt key is usually why another is missing.
         first = next((one for one in faults if one["type"] == "extra_forbidden"), faults[0])
-        message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            message = f"unknown key; expected one of {', '.join(_keys_near(model, first['loc']))}"
-        elif first["type"] != "missing":
-            message += _came(first)
-        raise _fault(message, (*at, *first["loc"]), where) from error
+            message = _unknown(str(first["loc"][-1]), _keys_near(model, first["loc"]))
+        else:
+            message = _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
+            if first["type"] != "missing" and "came " not in message:
+                message += _came(first)
+        place = takewhile(lambda part: not (isinstance(part, str) and "[" in part), first["loc"])
+        raise _fault(message, (*at, *place), where) from error
+
+
+# Pydantic's own words speak of Python. Of a choice between types it adds to the place which it tried, in brackets.
+_WORDS: Final = {
+    "ip_v4_network": "expected a network such as 192.0.2.0/24 or 2001:db8::/32, or an address",
+    "ip_v6_network": "expected a network such as 192.0.2.0/24 or 2001:db8::/32, or an address",
+    "list_type": "expected a list",
+    "missing": "missing, and required",
+    "tuple_type": "expected a list, or a table in [[double brackets]]",
+}
+
+
+def _unknown(name: str, keys: list[str]) -> str:
+    near = get_close_matches(name, keys, 1)
+    guess = f"; did you mean {near[0]}?" if near else ""
+    return f"unknown key; expected one of {', '.join(keys)}{guess}"
 
 
 def _keys_near(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:

@@ -17,6 +17,7 @@ from contract.timespan import Timespan
 from correlate.chain.settings import LinkSettings
 from correlate.window.settings import WindowSettings
 from ingest.normalize import NormalizeSettings
+from ingest.recognize import CONFIDENCE
 from respond.guard import GuardSettings
 from respond.verdict import DecideSettings
 from runtime.elastic.settings import ElasticSettings
@@ -151,7 +152,7 @@ class SourceEntry(BaseModel):
     type: str
     adapter: str
     adapters: tuple[str, ...] = ()
-    confidence: Annotated[float, Field(ge=0, le=1)] = 0.55
+    confidence: Annotated[float, Field(ge=0, le=1)] = CONFIDENCE
     route: tuple[RouteEntry, ...] = ()
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     options: dict[str, Any] = {}

@@ -69,7 +69,7 @@ def test_an_unknown_name_lists_those_there_are(package: Path) -> None:
 
 def test_a_name_mistyped_is_guessed(package: Path) -> None:
     with pytest.raises(
-        PluginError, match=r"named 'god\.one'; did you mean 'good\.one'\? There are good\.one"
+        PluginError, match=r"named 'god\.one'; there are good\.one; did you mean 'good\.one'\?$"
     ):
         load_named("plugged", "god.one", "THING", object)
 

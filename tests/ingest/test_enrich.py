@@ -11,7 +11,7 @@ from contract.event import Event
 from contract.meter import MemoryMeter
 from contract.ports import Adapter, Context
 from contract.timestamps import from_iso
-from ingest.enrich import CHECK_EVERY, Enrichment, EnrichSettings
+from ingest.enrich import Enrichment, EnrichSettings
 from ingest.inventory import read_inventory
 from ingest.normalize import Normalizer, NormalizeSettings
 
@@ -64,35 +64,52 @@ def test_zones_and_assets_are_told_for_each_side_and_the_host(tmp_path: Path) ->
     assert (fields["opsonin.host.zone"], fields["opsonin.host.level"]) == ("dmz", 3)
 
 
-def test_a_changed_inventory_is_read_anew_and_a_broken_one_is_not(tmp_path: Path) -> None:
+def test_a_changed_inventory_is_read_anew_and_a_broken_one_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.enrich.CHECK_EVERY_S", 0.0)
     inventory = tmp_path / "assets.json"
     inventory.write_text('[{"ip": "192.0.2.1", "level": 1}]')
     meter = MemoryMeter()
     enrich = Enrichment(EnrichSettings(inventory=inventory), meter)
 
     def level() -> Any:
-        for _ in range(CHECK_EVERY):
-            fields: dict[str, Any] = {"source.ip": "192.0.2.1"}
-            enrich(fields)
+        fields: dict[str, Any] = {"source.ip": "192.0.2.1"}
+        enrich(fields)
         return fields["opsonin.source.level"]
 
     assert level() == 1
     inventory.write_text('[{"ip": "192.0.2.1", "level": 5}]')
     os.utime(inventory, ns=(1, 1))
-    level()
     assert level() == 5
     inventory.write_text("broken")
     assert level() == 5
     assert (meter.total("inventory_reloads"), meter.total("inventory_errors")) == (1, 1)
+    told = capsys.readouterr()
+    assert f"{inventory}: not JSON" in told.out + told.err
+    inventory.unlink()
+    assert level() == 5
+    inventory.write_text('[{"ip": "192.0.2.1", "level": 2}]')
+    assert level() == 2
+    assert (meter.total("inventory_reloads"), meter.total("inventory_errors")) == (2, 2)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("a.csv", "ip,level\n192.0.2.1,6\n", ":2: level is 6"),
-        ("a.csv", "ip,level\n192.0.2.1,1\n192.0.2.999,1\n", ":3: "),
+        ("a.csv", "ip,level\n192.0.2.1,6\n", ":2: level: expected 1 to 5; came '6'"),
+        ("a.csv", "ip,level\n\n192.0.2.1,1\n192.0.2.999,1\n", ":4: ip: expected an address"),
+        ("a.csv", "ip,host\n192.0.2.1,a,b\n", ":2: unknown columns behind the last one"),
+        ("a.csv", "ip;host\n192.0.2.1;a\n", ":1: expected a header with ip or host .*'ip;host'"),
+        ("a.csv", "", ":1: expected a header"),
+        (
+            "a.json",
+            '[{"ip": "192.0.2.1"}, {"ip": "192.0.2.2", "level": 0}]',
+            "json: entry 2: level",
+        ),
         ("a.csv", "ip,colour\n192.0.2.1,red\n", "unknown columns colour"),
-        ("a.csv", "owner\nalice\n", "expected ip or host"),
+        ("a.csv", "owner\nalice\n", "expected a header with ip or host"),
+        ("a.csv", "ip,owner\n,alice\n", ":2: expected ip or host"),
         ("a.json", "{}", "expected a list"),
         ("a.json", "[", "not JSON"),
     ],

@@ -248,7 +248,10 @@ def test_what_the_site_knows_is_added_to_learnt_lines(name: str) -> None:
     assert served > 10
 
 
-def test_an_inventory_that_changes_is_read_anew_for_learnt_lines(tmp_path: Path) -> None:
+def test_an_inventory_that_changes_is_read_anew_for_learnt_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.enrich.CHECK_EVERY_S", 0.0)
     assets = tmp_path / "assets.csv"
     assets.write_text("ip,host,zone\n192.0.2.7,web,dmz\n", encoding="utf-8")
     one = taught(enrich={"inventory": str(assets)})

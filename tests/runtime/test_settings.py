@@ -73,6 +73,11 @@ def test_a_variable_wins_over_the_file(tmp_path: Path) -> None:
     ("old", "new", "says"),
     [
         ("epoch = ", "epoc = ", "o.toml:3: engine.epoc: unknown key; expected one of"),
+        ("path =", "sort = 1\npath =", "o.toml:13: source[0].sort: unknown key; expected one of"),
+        ("[policy]", "[normalize.enrich]\nown_networks = ['10.0.0.1/8']\n[policy]", "o.toml:6: normalize.enrich.own_networks[0]: expected a network such as 192.0.2.0/24 or 2001:db8::/32, or an address; came '10.0.0.1/8'"),
+        ("[policy]", "[normalize.enrich]\nzones = {a = '10.0.0.0/8'}\n[policy]", "o.toml:6: normalize.enrich.zones.a: expected a list"),
+        ("[[source]]", "[source]", "o.toml:8: source: expected a list, or a table in [[double brackets]]"),
+        ("path =", "# path =", "o.toml:8: source[0].path: missing, and required"),
         ('"50ms"', '"5x"', "o.toml:3: engine.epoch: expected a number and ms, s, m, h, d or w"),
         ('"enforce"', '"on"', "o.toml:6: policy.mode: Input should be 'observe', 'approve' or 'enforce'; came 'on'"),
         ('"file"', '"fil"', "o.toml:10: source[0].type: no source is named 'fil'; there are"),
@@ -88,6 +93,11 @@ def test_a_fault_names_line_key_and_what_was_expected(
     tmp_path: Path, old: str, new: str, says: str
 ) -> None:
     assert fault(tmp_path, GOOD.replace(old, new, 1)).startswith(says)
+
+
+def test_a_fault_is_told_once_and_a_key_mistyped_is_guessed(tmp_path: Path) -> None:
+    assert fault(tmp_path, GOOD.replace('"50ms"', '"5x"', 1)).count("came") == 1
+    assert fault(tmp_path, GOOD.replace("epoch =", "epoc =", 1)).endswith("; did you mean epoch?")
 
 
 def test_two_sources_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -102,3 +102,30 @@ def test_a_damaged_database_never_raises_later(tmp_path: Path) -> None:
         database = Database(path)
         for number in range(0, 256, 5):
             assert isinstance(database.look_up(f"81.{number}.69.160"), dict)
+
+
+def test_a_replaced_geoip_file_is_read_anew_and_a_damaged_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.enrich.CHECK_EVERY_S", 0.0)
+
+    def place(country: str) -> Path:
+        made = tmp_path / f"{country}.new"
+        made.write_bytes(small(b"\xe1\x47country\xe1\x48iso_code\x42" + country.encode()))
+        return made
+
+    path, meter = tmp_path / "places.mmdb", MemoryMeter()
+    place("AT").rename(path)
+    enrich = Enrichment(EnrichSettings(geoip=(path,)), meter)
+
+    def country() -> Any:
+        fields: dict[str, Any] = {"source.ip": "192.0.2.1"}
+        enrich(fields)
+        return fields["source.geo.country_iso_code"]
+
+    assert country() == "AT"
+    place("NL").rename(path)
+    assert country() == "NL"
+    path.write_bytes(b"half of it")
+    assert country() == "NL"
+    assert (meter.total("geoip_reloads"), meter.total("geoip_errors")) == (1, 1)
