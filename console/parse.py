@@ -11,12 +11,12 @@ import click
 import msgspec
 
 from console.output import write
+from console.time_options import Arrival, Zone
 from contract.event import Event
 from contract.meter import MemoryMeter
 from contract.plugins import load, load_named
 from contract.ports import Adapter, Context
 from contract.records import DeadLetter
-from contract.timestamps import from_iso
 from ingest.normalize import Normalizer, NormalizeSettings
 from ingest.recognize import CLEAR_LEAD, CONFIDENCE, SAMPLE, Fit, recognize
 from runtime import clock
@@ -34,21 +34,23 @@ from runtime.input_files import open_input, read_records, read_whole
 @click.option(
     "--whole", is_flag=True, help="each file is one record: boot event logs, binary lists"
 )
-@click.option("--zone", default="UTC", show_default=True, help="of time stamps that name none")
-@click.option("--received", help="ISO time of arrival (default: now)")
+@click.option(
+    "--zone", type=Zone(), default="UTC", show_default=True, help="of time stamps that name none"
+)
+@click.option("--received", type=Arrival(), help="ISO time of arrival (default: now)")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE…]")
 def parse(
     adapter: str | None,
     detect: bool,
     by_nul: bool,
     whole: bool,
-    zone: str,
-    received: str | None,
+    zone: ZoneInfo,
+    received: int | None,
     files: tuple[Path, ...],
 ) -> None:
     """Print what an adapter makes of each record: `{"record": N, "event": {…}}` or a dead letter with its reason."""
     separator = b"\0" if by_nul else b"\n"
-    received_us = from_iso(received) if received else clock.now_us()
+    received_us = clock.now_us() if received is None else received
     if detect:
         _detect(files, separator, received_us)
         return
@@ -56,7 +58,7 @@ def parse(
         raise click.UsageError("say --adapter NAME, or --detect")
     found = load_named("ingest.adapters", adapter, "ADAPTER", Adapter)
     normalizer = Normalizer(found, "parse", settings=NormalizeSettings(), meter=MemoryMeter())
-    context = Context(received_us, ZoneInfo(zone))
+    context = Context(received_us, zone)
     number = -1
     for path in files or (None,):
         with open_input(path) as file:

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 import click
 
 from console.output import kind_of, line_of, write
+from console.time_options import Arrival, Zone
 from contract.meter import MemoryMeter
 from contract.plugins import load_named
 from contract.ports import Adapter
 from contract.records import Alert, Chain
-from contract.timestamps import from_iso
 from runtime import clock, log
 from runtime.compose import compose
 from runtime.flow import Seen
@@ -44,9 +44,13 @@ _KINDS = ("event", "match", "alert", "chain", "decision", "outcome", "dead_lette
 @click.option(
     "--adapter", default="generic.ecs", show_default=True, help="for files without ADAPTER="
 )
-@click.option("--zone", default="UTC", show_default=True, help="of time stamps that name none")
 @click.option(
-    "--received", help="ISO time at which the logs count as received (default: the file's own time)"
+    "--zone", type=Zone(), default="UTC", show_default=True, help="of time stamps that name none"
+)
+@click.option(
+    "--received",
+    type=Arrival(),
+    help="ISO time at which the logs count as received (default: the file's own time)",
 )
 @click.option(
     "--emit",
@@ -64,8 +68,8 @@ def replay(
     config: Path | None,
     rules: tuple[Path, ...],
     adapter: str,
-    zone: str,
-    received: str | None,
+    zone: ZoneInfo,
+    received: int | None,
     emit: str,
     final: bool,
 ) -> None:
@@ -84,7 +88,7 @@ def replay(
     roots = tuple(one.absolute() for one in rules)
     pipeline = compose(settings, roots, cache_folder=default_cache_folder()).pipeline
     recordings = [
-        _recording(one, adapter, ZoneInfo(zone), received, number)
+        _recording(one, adapter, zone, received, number)
         for number, one in enumerate(files or ("-",))
     ]
     last: dict[tuple[str, str], Seen] = {}
@@ -121,7 +125,7 @@ def replay(
 
 
 def _recording(
-    argument: str, adapter: str, zone: tzinfo, received: str | None, number: int
+    argument: str, adapter: str, zone: tzinfo, received: int | None, number: int
 ) -> Recording:
     name, _, path_text = argument.partition("=")
     if not path_text or "/" in name:
@@ -133,8 +137,8 @@ def _recording(
         zone=zone,
         options={},
     )
-    if received:
-        received_us = from_iso(received)
+    if received is not None:
+        received_us = received
     elif path is not None and path.exists():
         received_us = path.stat().st_mtime_ns // 1_000
     else:
