@@ -11,6 +11,7 @@ presented a result that no enrolled verifier made, or a failure of he does not p
 
 from __future__ import annotations
 
+import codecs
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,7 +24,6 @@ from ingest.formats.ear_belief import doubt_of, host_doubt, moment_us, subject_o
 from ingest.formats.ear_token import Token, read_cwt, read_jwt
 from ingest.formats.evidence import Evidence, add_host, decode_bytes, open_evidence
 from ingest.formats.json import flatten_into
-from ingest.formats.text import decode
 from ingest.tables.ear import CLAIMS, ORDER, STATUSES, VECTOR, VERIFIER, tier_of
 
 NAME: Final = "rats.ear"
@@ -34,6 +34,7 @@ _FORGEABLE: Final = frozenset(("signature", "signature.absent", "key.unknown"))
 """Doubts under which the token's own time is worth nothing."""
 _NUMBERED: Final = {"ear.verifier-id": VERIFIER, "ear.trustworthiness-vector": VECTOR}
 _NO_NAMES: Final[dict[int, str]] = {}
+_AROUND: Final = b'" \t\r\n\0'
 _JSON_KINDS: Final = frozenset((str, int, float, bool, type(None)))
 _ARRAY_KINDS: Final = frozenset((list, tuple, set, frozenset))
 _RANKS: Final = {tier: rank for rank, tier in enumerate(ORDER)}
@@ -80,22 +81,22 @@ def _token(raw: bytes, evidence: Evidence, context: Context) -> Token:
     if raw[:1] and raw[0] in _COSE_STARTS:
         return read_cwt(raw, keys)
     if not evidence.members:
-        return _text_token(decode(raw), keys)
+        return _bare_token(raw, keys)
     for name in _TOKENS:
         text = evidence.members.get(name)
         if type(text) is str and text:
-            return _text_token(text, keys)
+            return _bare_token(text.encode("utf-8", "replace"), keys)
     if "submods" not in evidence.members:
         raise ParseError(f"no EAR: expected a token, submods, or one of {', '.join(_TOKENS)}")
     accepted = True if context.options.get("accept_unsigned") is True else None
     return Token(evidence.members, accepted, "", is_signed=False)
 
 
-def _text_token(text: str, keys: Any) -> Token:
-    text = text.strip().strip('"')
-    if "." in text and text.isascii():
-        return read_jwt(text.encode(), keys)
-    return read_cwt(decode_bytes(text), keys)
+def _bare_token(raw: bytes, keys: Any) -> Token:
+    token = raw.removeprefix(codecs.BOM_UTF8).strip(_AROUND)
+    if b"." in token:
+        return read_jwt(token, keys)
+    return read_cwt(decode_bytes(token.decode("utf-8", "replace")), keys)
 
 
 def _named(claims: dict[Any, Any]) -> dict[str, Any]:

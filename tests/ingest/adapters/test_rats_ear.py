@@ -261,3 +261,8 @@ def test_the_public_claims_signed_with_their_key_are_verified(name: str, expecte
     event = read(jwt(said, private), where)
     assert event["opsonin.attestation.result"] == expected
     assert outcome(read(jwt(said), where)) == ("unknown", ["signature"])
+
+
+def test_a_token_may_stand_in_quotes_and_behind_a_byte_order_mark() -> None:
+    for raw in (b'"%b"\r\n', b"\xef\xbb\xbf%b\0", b"%b "):
+        assert outcome(read(raw % jwt(claims()))) == ("pass", [])
