@@ -16,11 +16,11 @@ from console.replay import replay
     ],
 )
 def test_detection_says_where_no_adapter_fits(text: bytes, says: str) -> None:
-    assert says in CliRunner().invoke(parse, ["--detect"], input=text).stderr
+    assert says in CliRunner().invoke(parse, ["--detect"], input=text).output
 
 
 def test_wrong_options_of_time_are_wrong_use() -> None:
     done = CliRunner().invoke(parse, ["--adapter", "linux.auth", "--zone", "Wien"])
-    assert (done.exit_code, "no time zone is named 'Wien'" in done.stderr) == (2, True)
+    assert (done.exit_code, "no time zone is named 'Wien'" in done.output) == (2, True)
     done = CliRunner().invoke(replay, ["--received", "soon"])
-    assert (done.exit_code, "expected a time such as 2026" in done.stderr) == (2, True)
+    assert (done.exit_code, "expected a time such as 2026" in done.output) == (2, True)
