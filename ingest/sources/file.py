@@ -2,7 +2,8 @@
 
 The position names every file by device, inode and the hash of its first bytes, at the start of a line
 after the last record handed over, so that kill -9 neither skips nor repeats. A file renamed while
-nobody looked (logrotate's default), packed or copied away, is found again beside its old name and read to its end first. Rotation
+nobody looked (logrotate's default), packed or copied away, is found again beside its old name and read to its end first; one
+that came and went unseen by its time of change, where its log has turned since the last look. Rotation
 by copy and truncate can lose what is written between the copy and the truncation; that is a property of it.
 
 What stood in the files when a source began is read file by file, oldest first. From then on each log has its turn, so
@@ -12,8 +13,7 @@ that one that is written faster than it is read keeps no other waiting; a new fi
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import re
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import timedelta
 from glob import escape
@@ -26,15 +26,23 @@ from contract.errors import SettingsError
 from contract.ports import Batch, Meter, SourceType
 from contract.timespan import Timespan
 from ingest.streams.folder_watch import FolderWatch
-from ingest.streams.path_matches import by_age, matches
-from ingest.streams.place import Place, copies, from_position, place_of, to_position
+from ingest.streams.path_matches import by_age, matches, rotated_of
+from ingest.streams.place import (
+    Place,
+    copies,
+    from_position,
+    key_of,
+    looked_at,
+    place_of,
+    to_position,
+)
 from ingest.streams.tail import Tail
 from ingest.streams.tail_forms import PcapTail, WholeTail
 
 _TURN_BATCHES = 4
 """A followed file's turn, while others wait."""
-_ROTATED = re.compile(r".*[.\-_]\d[\d.\-_T]*(\.gz)?").fullmatch
-"""Names that rotation gives: a number or a date behind."""
+_SLACK_NS = 20_000_000
+"""How far the kernel's clock for times of change may lie behind the wall clock: a tick, generously."""
 
 
 class FileSettings(BaseModel):
@@ -48,7 +56,7 @@ class FileSettings(BaseModel):
         check: how often folders are looked through where the kernel's word does not come.
         records: what a record is: a line; a packet of a capture (`pcap`: pf's log); or the `whole` file, once it stays as it is
             for `settle` (boot event logs, measurement lists, quotes dropped into a folder).
-        settle: how long a file that was rotated away is still read.
+        settle: how long a file that was rotated away is still read, and how long a packed one must rest before it is.
         max_record_bytes: longer lines are cut to one byte more, and refused by the normalizer.
         batch_records: about how many lines are handed over at once.
         max_files: open at once; more matching files wait and are counted in `files_waiting`.
@@ -80,6 +88,8 @@ class FileSource:
         self._tails: dict[tuple[int, int], Tail] = {}
         self._done: dict[tuple[int, int], Place] = {}
         self._leaving: dict[tuple[int, int], float] = {}
+        self._turned: set[Path] = set()
+        self._looked_ns = time.time_ns()
         self._is_closed = False
         self._has_more = True
         self._has_caught_up = False
@@ -95,7 +105,7 @@ class FileSource:
             StoreError: `position` cannot be read.
             SettingsError: without `follow`, a file cannot be opened.
         """
-        self._begin(from_position(position), is_first=position is None)
+        self._begin(from_position(position), looked_at(position), is_first=position is None)
         if self._settings.follow:
             self._watch.open()
         try:
@@ -137,8 +147,8 @@ class FileSource:
         self._is_closed = True
         self._watch.wake()
 
-    def _begin(self, places: list[Place], *, is_first: bool) -> None:
-        """Open what the places speak of, under whatever name it has now, and what else matches."""
+    def _begin(self, places: list[Place], looked_ns: int | None, *, is_first: bool) -> None:
+        """Open what the places speak of, under whatever name it has now, what was rotated since, and what else matches."""
         beside = [
             path
             for place in places
@@ -146,14 +156,20 @@ class FileSource:
         ]
         matching = matches(self._settings.path)
         at_end = is_first and self._settings.follow and self._settings.start == "end"
-        rotated_ns: int | None = None
+        rotated_ns = None if looked_ns is None else looked_ns - _SLACK_NS
         copied = copies(places, beside)
+        gone = (
+            Path(one.path)
+            for one in places
+            if not one.offset or not place_of(Path(one.path), [one])
+        )
+        parts = set(rotated_of(gone))
         for changed_ns, path in by_age([*beside, *matching]):
             place = place_of(path, places) or copied.get(path)
             if place is not None and str(path) != place.path and rotated_ns is None:
                 rotated_ns = changed_ns
             # Behind a file that was rotated away while nobody looked may stand others, rotated after it.
-            follows = rotated_ns is not None and changed_ns >= rotated_ns and _ROTATED(path.name)
+            follows = rotated_ns is not None and changed_ns >= rotated_ns and path in parts
             if place is None and path not in matching and not follows:
                 continue
             offset = place.offset if place else 0
@@ -222,6 +238,7 @@ class FileSource:
     def _begin_anew(self, tail: Tail) -> Iterable[Batch]:
         """Yield what was not read of a file before it was truncated: of its copy, if there is one."""
         self._meter.add("files_truncated", source=self._name)
+        self._turned.add(tail.path)
         beside = list(tail.path.parent.glob(f"{escape(tail.path.name)}*"))
         copy, place = next(iter(copies([tail.place], beside).items()), (None, tail.place))
         rest = tail.rest() if copy is None else []
@@ -250,7 +267,10 @@ class FileSource:
         for key, tail in list(self._tails.items()):
             if tail.path in matching and not tail.is_moved():
                 self._leaving.pop(key, None)
+                if not tail.is_packed and tail.was_truncated():
+                    self._turned.add(tail.path)
                 continue
+            self._turned.add(tail.path)
             until = self._leaving.setdefault(key, now + self._settings.settle.total_seconds())
             if now < until or tail.is_behind:
                 continue
@@ -261,18 +281,51 @@ class FileSource:
             self._finish(tail)
             if rest:
                 yield self._batch(tail, rest)
-        present = set()
-        for path in matching:
-            with contextlib.suppress(OSError):
-                status = path.stat()
-                key = (status.st_dev, status.st_ino)
-                present.add(key)
-                known = key in self._done and place_of(path, [self._done[key]]) is not None
-                if key not in self._tails and not known:
-                    self._done.pop(key, None)
-                    made_of = next((one for one in self._places() if one.is_copied_to(path)), None)
-                    self._open(path, made_of.offset if made_of else 0)
-        self._done = {key: place for key, place in self._done.items() if key in present}
+        yield from self._take_up(matching)
+
+    def _take_up(self, matching: list[Path]) -> Iterable[Batch]:
+        """Open what is new among what matches, and what came and was rotated away since the last look."""
+        now_ns, settle_ns = time.time_ns(), int(self._settings.settle.total_seconds() * 1e9)
+        self._turned |= {path for path in matching if not self._is_known(path)}
+        beside = set(rotated_of(self._turned)) - set(matching)
+        present, is_waiting = set(), False
+        for changed_ns, path in by_age([*matching, *beside]):
+            if (key := key_of(path)) is None:
+                continue
+            present.add(key)
+            is_old = path in beside and changed_ns < self._looked_ns - _SLACK_NS
+            if is_old or self._is_known(path):
+                continue
+            if (path in beside or path.suffix == ".gz") and 0 <= now_ns - changed_ns < settle_ns:
+                is_waiting = True  # it may still be written
+                continue
+            self._done.pop(key, None)
+            yield from self._open_new(path, is_beside=path in beside)
+        if not is_waiting:  # else what it was made of, and since when, must not be forgotten
+            self._looked_ns = now_ns
+            self._turned.clear()
+            self._done = {key: place for key, place in self._done.items() if key in present}
+
+    def _is_known(self, path: Path) -> bool:
+        """Tell whether a file is being read, or was read to its end."""
+        key = key_of(path)
+        if key is None or key in self._tails:
+            return key in self._tails
+        place = self._done.get(key)
+        # Of an empty file there is nothing to know it by, and another may bear its inode's number by now.
+        return place is not None and place.head_bytes > 0 and place_of(path, [place]) is not None
+
+    def _open_new(self, path: Path, *, is_beside: bool) -> Iterable[Batch]:
+        """Open a file; of a copy of one that is being read, what stands behind the place reached there."""
+        for tail in [one for one in self._tails.values() if one.place.is_copied_to(path)]:
+            if not tail.is_moved():
+                if is_beside:
+                    return  # taken up when the file is truncated
+                continue
+            while lines := tail.lines(self._settings.batch_records):
+                yield self._batch(tail, lines)
+        made_of = next((one for one in self._places() if one.is_copied_to(path)), None)
+        self._open(path, made_of.offset if made_of else 0)
 
     def _batch(self, tail: Tail, lines: list[bytes]) -> Batch:
         self._meter.add("records_read", len(lines), source=self._name)
@@ -294,7 +347,7 @@ class FileSource:
             yield Batch(self._name, [], self._now_us(), self._position())
 
     def _position(self) -> Any:
-        return to_position(self._places())
+        return to_position(self._places(), self._looked_ns)
 
     def _places(self) -> list[Place]:
         return [*self._done.values(), *(one.place for one in self._tails.values())]

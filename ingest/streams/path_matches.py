@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 _GLOB: Final = "*?["
+is_rotated: Final = re.compile(r".*[.\-_]\d[\d.\-_T]*(\.gz)?").fullmatch
+"""Names that rotation gives: a number or a date behind."""
+_PART: Final = re.compile(r"[.\-_]").finditer
 
 
 def matches(path: Path) -> list[Path]:
@@ -34,3 +38,18 @@ def by_age(paths: Iterable[Path]) -> list[tuple[int, Path]]:
             if path.is_file():
                 dated.append((path.stat().st_mtime_ns, path))
     return sorted(dated)
+
+
+def rotated_of(logs: Iterable[Path]) -> list[Path]:
+    """Return the files that stand beside logs under their names, with a number or a date behind."""
+    names: dict[Path, set[str]] = {}
+    for log in logs:
+        names.setdefault(log.parent, set()).add(log.name)
+    found: list[Path] = []
+    for folder, known in names.items():
+        with contextlib.suppress(OSError):
+            found += [
+                path for path in folder.iterdir()
+                if is_rotated(path.name) and any(path.name[: part.start()] in known for part in _PART(path.name))
+            ]  # fmt: skip
+    return found

@@ -80,9 +80,15 @@ def head_of(file: BinaryIO, size: int = HEAD_BYTES) -> tuple[str, int]:
     return hash_of(head), len(head)
 
 
-def to_position(places: Iterable[Place]) -> dict[str, Any]:
-    """Return the JSON form of the places of a source."""
-    return {"version": POSITION_VERSION, "files": [asdict(place) for place in places]}
+def to_position(places: Iterable[Place], looked_ns: int = 0) -> dict[str, Any]:
+    """Return the JSON form of the places of a source, and of when files were last looked for."""
+    files = [asdict(place) for place in places]
+    return {"version": POSITION_VERSION, "files": files, "looked_ns": looked_ns}
+
+
+def looked_at(position: Any) -> int | None:
+    """Return when files were last looked for, in nanoseconds since 1970; None: it is not known."""
+    return (position or {}).get("looked_ns") or None
 
 
 def from_position(position: Any) -> list[Place]:
@@ -102,13 +108,22 @@ def from_position(position: Any) -> list[Place]:
         raise StoreError(f"a file position that cannot be read: {error}") from error
 
 
-def place_of(path: Path, places: Iterable[Place]) -> Place | None:
-    """Return the place that speaks of this very file, whatever its name is now."""
+def key_of(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of a file; None: it is gone."""
     try:
         status = path.stat()
-        same = [one for one in places if (one.dev, one.inode) == (status.st_dev, status.st_ino)]
-        if not same:
-            return None
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def place_of(path: Path, places: Iterable[Place]) -> Place | None:
+    """Return the place that speaks of this very file, whatever its name is now."""
+    key = key_of(path)
+    same = [one for one in places if (one.dev, one.inode) == key]
+    if not same:
+        return None
+    try:
         with path.open("rb") as file:
             return next((one for one in same if one.fits(file)), None)
     except OSError:

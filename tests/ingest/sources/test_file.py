@@ -318,6 +318,96 @@ def test_packing_what_a_pattern_matches_gives_nothing_twice(tmp_path: Path) -> N
     asyncio.run(run())
 
 
+def rotate(path: Path, way: str) -> None:
+    """Rotate as logrotate does: what was rotated before is numbered anew."""
+    for number in (2, 1):
+        for end in ("", ".gz"):
+            if (old := Path(f"{path}.{number}{end}")).exists():
+                old.rename(f"{path}.{number + 1}{end}")
+    first = Path(f"{path}.1")
+    if way == "copied":
+        shutil.copy(path, first)
+        os.truncate(path, 0)
+        return
+    path.rename(first)
+    path.touch()
+    if way == "packed":
+        status = first.stat()
+        packed = Path(f"{first}.gz")
+        packed.write_bytes(gzip.compress(first.read_bytes()))
+        os.utime(packed, ns=(status.st_atime_ns, status.st_mtime_ns))
+        first.unlink()
+
+
+@pytest.mark.parametrize("way", ["renamed", "copied", "packed"])
+@pytest.mark.parametrize(
+    ("pattern", "when"),
+    [("a.log", "empty and down"), ("a.log", "twice at once"), ("a.log", "new and at once"), ("a.log*", "twice at once")],
+)  # fmt: skip
+def test_a_log_that_was_rotated_before_it_was_looked_at_is_read_once(
+    tmp_path: Path, way: str, pattern: str, when: str
+) -> None:
+    """And history that was there before stays unread, where the path does not name it."""
+    path, history = tmp_path / "a.log", tmp_path / "a.log.9"
+    history.write_bytes(b"history\n")
+    os.utime(history, (1, 1))
+    expected = [b"history"] if pattern == "a.log*" else []
+
+    async def run() -> None:
+        if when != "new and at once":
+            path.write_bytes(b"1\n" if when == "twice at once" else b"")
+        following = Following(tmp_path / pattern)
+        stood = [*expected, *([b"1"] if when == "twice at once" else [])]
+        while not stood and not following.position:
+            following.position = (await anext(following._batches)).position
+        assert sorted(await following.take(len(stood))) == sorted(stood)
+        if when == "empty and down":
+            await following.end()
+        add(path, b"2\n")
+        rotate(path, way)
+        add(path, b"3\n")
+        if when != "new and at once":
+            rotate(path, way)
+            add(path, b"4\n")
+        if when == "empty and down":
+            following = Following(tmp_path / pattern, following.position)
+        new = [b"2", b"3"] if when == "new and at once" else [b"2", b"3", b"4"]
+        assert sorted(await following.take(len(new))) == new
+        await following.nothing(0.1)
+
+    asyncio.run(run())
+
+
+def test_a_packed_file_is_read_when_it_is_no_longer_written(tmp_path: Path) -> None:
+    packed, path = gzip.compress(b"line\n" * 1000), tmp_path / "a.log.1.gz"
+
+    async def run() -> None:
+        following = Following(tmp_path / "a.log*", settle=timedelta(hours=1))
+        await anext(following._batches)
+        path.write_bytes(packed[:20])
+        await asyncio.sleep(0.1)
+        path.write_bytes(packed)
+        os.utime(path, (1, 1))  # as gzip does at its end
+        assert len(await following.take(1000)) == 1000
+        assert following.meter.total("file_errors") == 0
+        await following.nothing()
+
+    asyncio.run(run())
+
+
+def test_another_log_under_a_like_name_is_not_taken_for_a_rotated_one(tmp_path: Path) -> None:
+    path, other = tmp_path / "app", tmp_path / "app-1"
+    path.write_bytes(b"1\n")
+
+    async def run() -> None:
+        following = Following(path)
+        assert await following.take(1) == [b"1"]
+        add(other, b"of another\n")
+        await following.nothing(0.3)
+
+    asyncio.run(run())
+
+
 def test_a_used_again_inode_is_told_by_the_first_bytes(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"old 1\nold 2\n")
