@@ -21,7 +21,8 @@ from ingest.formats.finish import finish
 from ingest.formats.json import kind_of, load_object
 from ingest.formats.keytable import KeyTable, Plan
 from ingest.formats.number import whole
-from ingest.formats.panos import STEPS, is_alert, read_message, read_time
+from ingest.formats.panos import STEPS, read_message, read_time
+from ingest.formats.panos_classes import classes
 from ingest.formats.panos_json import fitted
 from ingest.formats.shapes import TRAILING, Shapes
 from ingest.formats.sides import add_totals
@@ -233,7 +234,7 @@ def _complete(fields: Fields, steps: tuple[Any, ...], context: Context) -> Field
     if kind == "SYSTEM" and said in ("", "general") and message and (logon := _LOGON(message)):
         said = "auth-fail" if logon[1] else "logout" if logon[2] else "auth-login"
     fields.update(
-        _classes(
+        classes(
             kind,
             str(subtype),
             str(fields.get("event.action", "")),
@@ -245,60 +246,6 @@ def _complete(fields: Fields, steps: tuple[Any, ...], context: Context) -> Field
     if status in ("success", "failure"):
         fields["event.outcome"] = status
     finish(fields)
-    return fields
-
-
-@lru_cache(4096)
-def _classes(kind: str, subtype: str, action: str, category: str, event: str) -> Fields:
-    fields: Fields = {"event.kind": "event", "event.category": ["network"], "event.type": ["info"]}
-    if kind in ("TRAFFIC", "TUNNEL", "GTP", "SCTP"):
-        types = ["connection"]
-        if subtype in ("start", "end"):
-            types.append(subtype)
-        types.append(
-            "denied" if action in table.DENIED or subtype in ("drop", "deny") else "allowed"
-        )
-        fields |= {"event.type": types, "event.outcome": "success"}
-    elif kind in ("THREAT", "DECRYPTION"):
-        fields |= _threat_classes(subtype, action, category)
-    elif kind in ("USERID", "AUTH", "AUTHENTICATION", "GLOBALPROTECT", "SYSTEM"):
-        fields |= _logon_classes(kind, subtype, event.lower())
-    elif kind == "CONFIG":
-        fields |= {"event.category": ["configuration"], "event.type": ["change"]}
-    elif kind == "CORRELATION":
-        fields |= {"event.kind": "alert", "event.category": ["intrusion_detection"]}
-    elif kind == "HIPMATCH":
-        fields["event.category"] = ["host"]
-    return fields
-
-
-def _threat_classes(subtype: str, action: str, category: str) -> Fields:
-    fields: Fields = {
-        "event.type": ["info", "denied" if action in table.DENIED else "allowed"],
-        "event.outcome": "success",
-    }
-    if is_alert(subtype, category):
-        fields |= {"event.kind": "alert", "event.category": table.ALERTS[subtype]}
-    elif subtype == "url":
-        fields["event.category"] = ["network", "web"]
-    elif subtype in ("file", "data"):
-        fields["event.category"] = ["file", "network"]
-    return fields
-
-
-def _logon_classes(kind: str, subtype: str, event: str) -> Fields:
-    if kind == "SYSTEM" and subtype not in ("auth", "globalprotect") and "auth" not in event:
-        return {"event.category": ["host"] if subtype == "general" else ["network"]}
-    words = f"{subtype} {event}".lower()
-    fields: Fields = {"event.category": ["authentication"], "event.action": event}
-    if kind == "GLOBALPROTECT" and not any(word in words for word in ("auth", "login", "logout")):
-        fields["event.category"] = ["network", "session"]
-    ended = "logout" in words
-    fields["event.type"] = (
-        ["end"] if ended else ["start"] if "log" in words or "auth" in words else ["info"]
-    )
-    failed = any(word in words for word in ("fail", "timeout", "invalid", "error"))
-    fields["event.outcome"] = "failure" if failed else "success"
     return fields
 
 
