@@ -226,11 +226,11 @@ def test_each_event_once_over_kill_9(tmp_path: Path, kafka: str, prefix: str) ->
     total = 0
     for life in range(6):
         process = subprocess.Popen([sys.executable, "-c", RUNNER, str(file)], cwd=ROOT)
-        reach = total + 2_000
-        while sum(events(settings).values()) < reach - 1_000:
+        reach = total + 1_000
+        while sum(events(settings).values()) < reach - 500:
             if total < reach:
                 with log.open("a") as more:
-                    more.write(lines(2_000, total))
+                    more.write(lines(1_000, total))
                 total = reach
             assert process.poll() is None
         time.sleep(0.01 * life)

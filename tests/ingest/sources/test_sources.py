@@ -295,6 +295,7 @@ def test_tcp_lets_a_sender_in_again_when_it_has_left() -> None:
 
 def test_http_does_not_wait_for_a_body_that_trickles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "READ_S", 0.1)
+    monkeypatch.setattr(http, "FAREWELL_S", 0.1)
 
     async def run() -> bytes:
         source = HttpSource("web", HttpSettings(port=0), MemoryMeter(), now_us)
@@ -622,7 +623,11 @@ def test_http_holds_no_more_bytes_of_all_posts_than_its_bound() -> None:
     asyncio.run(run())
 
 
-def test_http_reads_nothing_of_a_body_that_says_it_is_too_large() -> None:
+def test_http_reads_nothing_of_a_body_that_says_it_is_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "FAREWELL_S", 0.1)
+
     async def run() -> bytes:
         settings = HttpSettings(port=0, max_body_bytes=10_000)
         source = HttpSource("web", settings, MemoryMeter(), now_us)
