@@ -17,6 +17,7 @@ _WORDS: Final = {
     "addresses": "more addresses than are remembered; the one longest unbound went",
     "habits": "more hosts, or rules on one host, than habits are learnt of; they count as never seen",
     "resting": "more members of crowds than are kept in mind; the oldest went",
+    "ended": "more things that ended runs were aimed at than are remembered; crowds of their time count as smaller",
     "crowd": "one rule against one target from many sources; these alerts make no chain of their own",
 }
 
@@ -28,6 +29,7 @@ def notices(graph: Graph) -> list[Notice]:
         ("addresses", graph.around.identity),
         ("habits", graph.weighing.baseline),
         ("resting", graph.resting),
+        ("ended", graph.postings),
     )
     if not graph.lost and not any(part.lost for _, part in parts):
         return []

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from typing import Final
 
 from contract.timestamps import microseconds
 from correlate.chain.runs import LEVEL_OF, Member, Run
 from correlate.chain.settings import LinkSettings
+
+_SPARE: Final = 1_000
+"""Ends of runs that are gone, which are not worth looking through all for."""
 
 
 class Holding:
@@ -46,6 +50,10 @@ class Holding:
         insort(self._by_signature.setdefault(run.signature, []), run, key=_began)
         self.changed[run.number] = run
         heappush(self._expiry, (run.last_us + self._over_us, run.number))
+        if len(self._expiry) > 2 * (len(self.runs) + _SPARE):
+            # Those that a bound put out would wait here for their time.
+            self._expiry = [row for row in self._expiry if row[1] in self.runs]
+            heapify(self._expiry)
 
     def let_go(self, run: Run) -> None:
         """Take a run out, with its alerts."""

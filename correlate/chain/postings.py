@@ -20,6 +20,9 @@ _CROWDED: Final = frozenset(
 )  # fmt: skip
 """Where many runs of one rule mean a flood. Many from one actor are its doing, and join."""
 
+MAX_ENDED: Final = 50_000
+"""Columns, by slot, in which runs that are over count on; beyond, those that were over first count no more."""
+
 Place: TypeAlias = tuple[str, str, str]
 """Of a column: key, side, rule id."""
 Lost: TypeAlias = tuple[Run, Run, str]
@@ -44,15 +47,22 @@ class Postings:
     Args:
         crowd: runs of one rule through one thing from which on they are a crowd.
         lifetime_us: between two runs, beyond which no edge holds.
+        max_ended: columns, by slot, in which what is over counts on.
+
+    Attributes:
+        changed: columns of which something is over, since the snapshot took them.
+        lost: how many runs that are over were put out by the bound.
     """
 
-    def __init__(self, crowd: int, lifetime_us: int = DAY_US) -> None:
+    def __init__(self, crowd: int, lifetime_us: int = DAY_US, max_ended: int = MAX_ENDED) -> None:
         self._crowd = crowd
+        self._max_ended = max_ended
         self._slot_us = max(1, lifetime_us // 2)
         self._by_key: dict[str, _Posting] = {}
-        self._over: dict[int, set[Place]] = {}
+        self._over: dict[int, dict[Place, None]] = {}
+        self._ended = 0
         self.changed: set[Place] = set()
-        """Columns of which something is over, since the snapshot took them."""
+        self.lost = 0
 
     def slot_of(self, run: Run) -> int:
         """Return the slot in which a run counts towards crowds."""
@@ -131,24 +141,36 @@ class Postings:
     def end(self, place: Place, slot: int) -> None:
         """Note that a run that counts in a slot is over; it counts on."""
         self.open(place).end(slot)
-        self._over.setdefault(slot, set()).add(place)
+        places = self._over.setdefault(slot, {})
+        if place not in places:
+            places[place] = None
+            self._ended += 1
         self.changed.add(place)
+        while self._ended > self._max_ended:
+            oldest = min(self._over)
+            first = next(iter(self._over[oldest]))
+            self.lost += self.open(first).over[oldest]
+            self._count_out(first, oldest)
+
+    def _count_out(self, place: Place, slot: int) -> None:
+        """Count no more what is over in a slot of a column."""
+        column = self.open(place)
+        column.forget(slot)
+        self.changed.add(place)
+        self._ended -= 1
+        del self._over[slot][place]
+        if not self._over[slot]:
+            del self._over[slot]
+        if not column.rows and not column.counts:
+            self._drop(*place)
 
     def forget(self, before_us: int) -> None:
         """Count no more what is over, where no run that is open, or as late as a time, can ask for it. O(over)."""
         limit = before_us // self._slot_us - 1
         for slot in [one for one in self._over if one < limit]:
             for place in list(self._over[slot]):
-                column = self.column(*place)
-                if column is None or column.is_asked(slot):
-                    continue
-                column.forget(slot)
-                self.changed.add(place)
-                self._over[slot].discard(place)
-                if not column.rows and not column.counts:
-                    self._drop(*place)
-            if not self._over[slot]:
-                del self._over[slot]
+                if not self.open(place).is_asked(slot):
+                    self._count_out(place, slot)
 
     def part(self, place: Place) -> list[Any] | None:
         """Return what is over in a column as a row of the state; None where nothing is."""

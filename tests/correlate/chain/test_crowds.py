@@ -13,8 +13,11 @@ from contract.event import Observation
 from contract.records import Alert, Level, Rule
 from contract.timestamps import from_datetime, microseconds, to_datetime
 from correlate.chain.entities import entities_of
+from correlate.chain.postings import Postings
 from correlate.chain.resting import Resting
+from correlate.chain.runs import Reach, Run
 from correlate.chain.settings import LinkSettings
+from correlate.chain.signature import member_of, sign
 from correlate.link import Linker
 from tests.correlate.chain.site import START_US, Item, in_order, sequence, shuffled, told
 
@@ -209,3 +212,53 @@ def test_a_late_member_makes_a_crowd_of_those_of_the_next_half_day() -> None:
     early = [*in_order(guesses[:-1]), *in_order(after), (START_US + (DAY + 2) * MINUTE_US, late)]
     assert told(early) == in_time
     assert not in_time, "all are of a crowd"
+
+
+def test_what_is_over_is_remembered_up_to_a_bound_and_the_oldest_goes_first() -> None:
+    """A scan of ever new targets must not fill memory with those whose time is over."""
+    lifetime_us = microseconds(LinkSettings().lifetime)
+    postings = Postings(1, lifetime_us, max_ended=3)
+    runs = []
+    for number in range(5):
+        said = alert(
+            number, number, "scan", source__ip="203.0.113.7", destination__ip=f"10.0.0.{number}"
+        )
+        signature, signing, _ = sign(said)
+        run = Run(number, signature, said.rule, (), (), signing, {})
+        run.put(member_of(said), 8)
+        run.reach = (Reach(f"ip|10.0.0.{number}", "v"),)
+        postings.add(run)
+        runs.append(run)
+    for run in runs:
+        postings.remove(run, is_over=True)
+    assert [postings.at_any(f"ip|10.0.0.{number}") for number in range(5)] == [
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert postings.lost == 2
+    parts = [postings.part(place) for place in sorted(postings.changed)]
+    assert [part is None for part in parts] == [True, True, False, False, False]
+    again = Postings(1, lifetime_us, max_ended=3)
+    for part in parts:
+        if part is not None:
+            again.restore(part)
+    assert again.lost == 0
+    assert all(again.at_any(f"ip|10.0.0.{number}") for number in (2, 3, 4))
+    for place in (postings, again):
+        place.forget(START_US + 10 * lifetime_us)
+        assert not any(place.at_any(f"ip|10.0.0.{number}") for number in range(5))
+        assert not place._ended
+        assert not place._over
+
+
+def test_nothing_is_kept_of_a_thing_whose_runs_are_all_gone() -> None:
+    postings = Postings(1)
+    run = Run(1, "s", alert(1, 1, "scan").rule, (), (), (), {})
+    run.reach = (Reach("ip|203.0.113.7", "a"), Reach("ip|10.0.0.1", "v"))
+    postings.add(run)
+    assert postings.at_any("ip|203.0.113.7")
+    postings.remove(run)
+    assert not any(postings.at_any(reach.key) for reach in run.reach)

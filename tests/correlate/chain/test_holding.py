@@ -8,7 +8,7 @@ import pytest
 
 from contract.records import Rule
 from correlate.chain.holding import Holding
-from correlate.chain.runs import Member, Run
+from correlate.chain.runs import Knot, Member, Run
 from correlate.chain.settings import LinkSettings
 
 MINUTE_US = 60_000_000
@@ -65,3 +65,16 @@ def test_a_run_whose_beginning_moved_past_another_is_found_where_it_is() -> None
     assert held.find("s", member(0, 0)) is None
     held.let_go(moved)
     assert held.find("s", member(121, 121)) is None
+
+
+def test_ends_of_runs_that_a_bound_put_out_are_not_kept_until_their_time() -> None:
+    held = Holding(LinkSettings())
+    stays = [run(held, 100 * number, 100 * number) for number in range(3)]
+    for number in range(5_000):
+        held.let_go(run(held, 1_000_000 + number, 1_000_000 + number))
+    assert len(held._expiry) < 2_100
+    over_us = LinkSettings().lifetime.total_seconds() * 1_000_000 + 5 * MINUTE_US
+    assert held.wake_at() == stays[0].last_us + over_us
+    for one in stays:
+        one.knot = Knot(one.number, {one})
+    assert list(held.ended(2**62)) == stays
