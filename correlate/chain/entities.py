@@ -45,7 +45,7 @@ Named = tuple[EntityType, str, Role]
 Found = Iterator[Named]
 
 
-@lru_cache(131_072)
+@lru_cache(65_536)
 def entity(type: EntityType, value: str, role: Role) -> Entity:
     """Return an entity record; records are frozen, so the same one serves again."""
     return Entity(type=type, value=value, role=role)

@@ -144,8 +144,9 @@ class Publication:
         if not self._is_told(knot):
             yield from self._tell(knot, chain_id(knot.runs))
             knot.told_of = self.telling.of(knot)
-        if not (at_due and now_us >= knot.last_us + self._lateness_us):
-            self._plan(knot, knot.last_us + self._lateness_us)
+        final_us = knot.last_us + self._lateness_us
+        if not at_due or now_us < final_us:
+            self._plan(knot, final_us)
 
     def _tell(self, knot: Knot, own: str) -> Iterator[Output]:
         """Tell a chain if anything is new, and what goes on as it."""
@@ -158,7 +159,7 @@ class Publication:
             self.names.put(own, Name(knot.first.head, chain.revision, knot.last_us, shown=shown))
             knot.shown_runs = len(knot.runs)
             knot.shown_alerts = len(chain.alerts)
-        for one in sorted(name for name in knot.names if name != own):
+        for one in sorted([name for name in knot.names if name != own]):
             yield self.names.merge(one, own, chain)
         knot.names = (own,)
 

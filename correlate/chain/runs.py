@@ -170,13 +170,18 @@ class Run:
 
         O(1) in order; O(kept) where a bound or an older time is met.
         """
-        known = self.members.get(member.id)
-        if known is None and len(self.members) >= bound:
+        members = self.members
+        if not members:
+            members[member.id] = member
+            self.first_us, self.last_us, self.head = member.time_us, member.last_us, member.id
+            return None
+        known = members.get(member.id)
+        if known is None and len(members) >= bound:
             return self._fold(member)
-        self.members[member.id] = member
+        members[member.id] = member
         self.packed = None
         self.version += 1
-        if known is not None or len(self.members) == 1:
+        if known is not None:
             self.measure()
             return None
         if member.time_us <= self.first_us:

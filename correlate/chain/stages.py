@@ -111,6 +111,8 @@ def stages_of(runs: Iterable[Run]) -> tuple[ChainStage, ...]:
             names = named.setdefault(key, {})
             if len(names) < MAX_STAGE_ENTITIES:
                 names.update((one, None) for one in run.entities() if one.type in ACTORS)
+    if not found:
+        return ()
     rows = sorted(
         found.items(),
         key=lambda row: (RANK.get(row[0][0], len(RANK)), row[1].first_us, row[1].head),

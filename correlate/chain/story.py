@@ -34,7 +34,7 @@ def chain_id(runs: Iterable[Run]) -> str:
     return _id_of(min(runs).head)
 
 
-@lru_cache(65_536)
+@lru_cache(16_384)
 def _id_of(head: str) -> str:
     return derive_id("chain", head)
 

@@ -78,10 +78,9 @@ class Ties:
             self.weave.retie({run, *disturbed, *(one for one, _, _ in lost)}, change)
         else:
             self.weave.tie(run, change)
-            self.weave.retie(
-                {one for one, other, key in lost if not self.weave.spare(one, other, key, run)},
-                change,
-            )
+            apart = [row for row in lost if not self.weave.spare(*row, run)]
+            if apart:
+                self.weave.retie({one for one, _, _ in apart}, change)
         run.grown = False
 
     def again(self, run: Run, change: Change) -> None:
