@@ -286,15 +286,19 @@ class FileSource:
     def _take_up(self, matching: list[Path]) -> Iterable[Batch]:
         """Open what is new among what matches, and what came and was rotated away since the last look."""
         now_ns, settle_ns = time.time_ns(), int(self._settings.settle.total_seconds() * 1e9)
-        self._turned |= {path for path in matching if not self._is_known(path)}
+        new = {path for path in matching if not self._is_known(path)}
+        self._turned |= new
         beside = set(rotated_of(self._turned)) - set(matching)
         present, is_waiting = set(), False
         for changed_ns, path in by_age([*matching, *beside]):
             if (key := key_of(path)) is None:
                 continue
             present.add(key)
-            is_old = path in beside and changed_ns < self._looked_ns - _SLACK_NS
-            if is_old or self._is_known(path):
+            if path not in beside:
+                is_new = path in new
+            else:
+                is_new = changed_ns >= self._looked_ns - _SLACK_NS and not self._is_known(path)
+            if not is_new:
                 continue
             if (path in beside or path.suffix == ".gz") and 0 <= now_ns - changed_ns < settle_ns:
                 is_waiting = True  # it may still be written
