@@ -26,7 +26,7 @@ from contract.errors import SettingsError
 from contract.ports import Batch, Meter, SourceType
 from contract.timespan import Timespan
 from ingest.streams.folder_watch import FolderWatch
-from ingest.streams.path_matches import by_age, matches, rotated_of
+from ingest.streams.path_matches import by_age, is_rotated, matches, rotated_of
 from ingest.streams.place import (
     Place,
     copies,
@@ -105,7 +105,9 @@ class FileSource:
             StoreError: `position` cannot be read.
             SettingsError: without `follow`, a file cannot be opened.
         """
-        self._begin(from_position(position), looked_at(position), is_first=position is None)
+        places = from_position(position)
+        self._looked_ns, self._turned = looked_at(position, self._looked_ns)
+        self._begin(places, is_first=position is None)
         if self._settings.follow:
             self._watch.open()
         try:
@@ -147,7 +149,7 @@ class FileSource:
         self._is_closed = True
         self._watch.wake()
 
-    def _begin(self, places: list[Place], looked_ns: int | None, *, is_first: bool) -> None:
+    def _begin(self, places: list[Place], *, is_first: bool) -> None:
         """Open what the places speak of, under whatever name it has now, what was rotated since, and what else matches."""
         beside = [
             path
@@ -156,21 +158,22 @@ class FileSource:
         ]
         matching = matches(self._settings.path)
         at_end = is_first and self._settings.follow and self._settings.start == "end"
-        rotated_ns = None if looked_ns is None else looked_ns - _SLACK_NS
+        rotated_ns: int | None = None
         copied = copies(places, beside)
-        gone = (
+        self._turned |= {
             Path(one.path)
             for one in places
             if not one.offset or not place_of(Path(one.path), [one])
-        )
-        parts = set(rotated_of(gone))
+        }
+        parts = set(rotated_of(self._turned))
         for changed_ns, path in by_age([*beside, *matching]):
             place = place_of(path, places) or copied.get(path)
             if place is not None and str(path) != place.path and rotated_ns is None:
                 rotated_ns = changed_ns
             # Behind a file that was rotated away while nobody looked may stand others, rotated after it.
-            follows = rotated_ns is not None and changed_ns >= rotated_ns and path in parts
-            if place is None and path not in matching and not follows:
+            follows = rotated_ns is not None and changed_ns >= rotated_ns and is_rotated(path.name)
+            unseen = path in parts and changed_ns >= self._looked_ns - _SLACK_NS
+            if place is None and path not in matching and not (follows or unseen):
                 continue
             offset = place.offset if place else 0
             if self._settings.follow:
@@ -351,7 +354,7 @@ class FileSource:
             yield Batch(self._name, [], self._now_us(), self._position())
 
     def _position(self) -> Any:
-        return to_position(self._places(), self._looked_ns)
+        return to_position(self._places(), self._looked_ns, self._turned)
 
     def _places(self) -> list[Place]:
         return [*self._done.values(), *(one.place for one in self._tails.values())]

@@ -80,15 +80,19 @@ def head_of(file: BinaryIO, size: int = HEAD_BYTES) -> tuple[str, int]:
     return hash_of(head), len(head)
 
 
-def to_position(places: Iterable[Place], looked_ns: int = 0) -> dict[str, Any]:
-    """Return the JSON form of the places of a source, and of when files were last looked for."""
+def to_position(
+    places: Iterable[Place], looked_ns: int = 0, turned: Iterable[Path] = ()
+) -> dict[str, Any]:
+    """Return the JSON form of the places of a source, of when files were last looked for, and of logs turned since."""
     files = [asdict(place) for place in places]
-    return {"version": POSITION_VERSION, "files": files, "looked_ns": looked_ns}
+    logs = sorted(map(str, turned))
+    return {"version": POSITION_VERSION, "files": files, "looked_ns": looked_ns, "turned": logs}
 
 
-def looked_at(position: Any) -> int | None:
-    """Return when files were last looked for, in nanoseconds since 1970; None: it is not known."""
-    return (position or {}).get("looked_ns") or None
+def looked_at(position: Any, now_ns: int) -> tuple[int, set[Path]]:
+    """Return when files were last looked for, in nanoseconds since 1970, and the logs turned since; `now_ns`: never."""
+    said = position or {}
+    return said.get("looked_ns") or now_ns, {Path(one) for one in said.get("turned", ())}
 
 
 def from_position(position: Any) -> list[Place]:

@@ -378,6 +378,56 @@ def test_a_log_that_was_rotated_before_it_was_looked_at_is_read_once(
     asyncio.run(run())
 
 
+def test_what_was_rotated_after_a_copy_is_read_though_it_changed_before_the_last_look(
+    tmp_path: Path,
+) -> None:
+    """A copy may keep the time of change of what it was made of, which may have been long in reading."""
+    path, older, newer = (tmp_path / name for name in ("a.log", "a.log.2", "a.log.1"))
+    path.write_bytes(b"1\n")
+
+    async def run() -> None:
+        following = Following(path)
+        assert await following.take(1) == [b"1"]
+        await following.end()
+        older.write_bytes(b"1\n2\n")
+        os.utime(older, (1000, 1000))
+        newer.write_bytes(b"3\n")
+        os.utime(newer, (2000, 2000))
+        path.write_bytes(b"4\n")
+        again = Following(path, following.position)
+        assert sorted(await again.take(3)) == [b"2", b"3", b"4"]
+        await again.nothing()
+
+    asyncio.run(run())
+
+
+def test_what_waits_to_rest_is_still_read_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"1\n")
+
+    async def run() -> None:
+        following = Following(path, settle=timedelta(hours=1))
+        assert await following.take(1) == [b"1"]
+        for text in (b"2\n", b"3\n"):
+            path.write_bytes(text)
+            rotate(path, "renamed")
+        path.write_bytes(b"4\n")
+        found: list[bytes] = []
+        while b"4" not in found:
+            found += await following.take(1)
+        await asyncio.sleep(0.1)
+        add(path, b"5\n")
+        found += await following.take(1)
+        await following.end()
+        again = Following(path, following.position)
+        while len(found) < 4:
+            found += await again.take(1)
+        assert sorted(set(found)) == [b"2", b"3", b"4", b"5"]
+        await again.nothing()
+
+    asyncio.run(run())
+
+
 def test_a_packed_file_is_read_when_it_is_no_longer_written(tmp_path: Path) -> None:
     packed, path = gzip.compress(b"line\n" * 1000), tmp_path / "a.log.1.gz"
 
