@@ -413,8 +413,9 @@ def test_an_address_that_is_taken_is_said_also_while_kafka_is_away(tmp_path: Pat
 
 
 def test_broker_that_never_comes_back_is_given_up_when_told(
-    tmp_path: Path, own_broker: Broker, prefix: str
+    tmp_path: Path, own_broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("runtime.kafka.sink._BLOCK_MS", 3_000)
     settings = settings_of(tmp_path, own_broker.bootstrap, prefix, kafka={"connect_within": "1s"})
     make_topics(settings)
     (tmp_path / "auth.log").write_text(lines(10))
