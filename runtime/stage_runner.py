@@ -115,8 +115,8 @@ class StageRunner(Generic[In, Out]):
             self.woken = key
             yield from logic.on_time(now_us)
             wake = logic.wake_at()
-            # A logic that asks to be woken in the past again would spin: its next turn is the next watermark.
-            if wake is not None and wake <= now_us:
+            # A logic that asks again for no later time would spin: its next turn is the next watermark.
+            if wake is not None and wake <= at:
                 wake = now_us + 1
             self._set_timer(key, wake)
 

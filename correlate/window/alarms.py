@@ -43,6 +43,10 @@ class Alarms:
             heapq.heappop(times)
         return times[0] if times else None
 
+    def at(self, time: int) -> list[str]:
+        """Return who is to be woken at a time, in order of their texts."""
+        return sorted(self._at.get(time, ()))
+
     def due(self, now: int) -> Iterator[_Groups]:
         """Take and yield who is to be woken up to `now`, those of one time together, in order of time."""
         while (time := self.next()) is not None and time <= now:

@@ -7,7 +7,7 @@ when late evidence takes its ground away, it is retracted.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
 from contract.event import Notice
@@ -72,12 +72,23 @@ class Alerting(Group):
         return episode
 
     def reconcile(
-        self, place: Place, *, added: Place | None = None, told: Mapping[str, Alert] = NONE_TOLD
+        self,
+        place: Place,
+        *,
+        added: Collection[Place] = (),
+        told: Mapping[str, Alert] = NONE_TOLD,
     ) -> Outputs:
-        """Build the episodes anew that a change at `place` touches; tell the differences."""
+        """Build the episodes anew that a change at `place` touches; tell the differences.
+
+        Args:
+            place: from here on it differs.
+            added: places of entries that came since anything was told.
+            told: alerts as they were told, for those that are retracted.
+        """
         edge = self.touched_from(place)
         for episode in self.episodes:
-            episode.absorbed = None
+            if episode.absorbed is not None and episode.absorbed.last_us >= edge[0]:
+                episode.absorbed = None
         keep = len(self.episodes)
         while keep and self.episodes[keep - 1].fired >= edge:
             keep -= 1
@@ -109,12 +120,13 @@ class Alerting(Group):
             last, until = episode.past.last, episode.past.end_us
         else:
             last, until = episode.fired, self.until(episode.fired)
-        for place, _, end in self.firings(last):
-            if place >= edge:
-                break
-            last, until = place, end
+        found = self.last_firing(last, edge)
+        if found is not None:
+            last, _, until = found
         episode.last, episode.end_us = last, until
         episode.changed = True
+        if episode.absorbed is not None and episode.absorbed.last_us > until:
+            episode.absorbed = None
         self.head_dirty = True
         return last
 
@@ -154,7 +166,9 @@ class Alerting(Group):
         episode.seen = values
         return True
 
-    def _retract(self, episode: Episode, added: Place | None, told: Mapping[str, Alert]) -> Alert:
+    def _retract(
+        self, episode: Episode, added: Collection[Place], told: Mapping[str, Alert]
+    ) -> Alert:
         revision = episode.revision + 1
         if self.retracted is None:
             self.retracted = {}

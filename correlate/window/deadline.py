@@ -11,15 +11,18 @@ next event after it opens the next.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Collection, Iterator, Mapping
+from typing import ClassVar, TypeAlias
 
 from typing_extensions import override
 
-from correlate.window.alerting import NOTHING, Outputs
+from contract.records import Alert
+from correlate.window.alerting import NONE_TOLD, NOTHING, Outputs
 from correlate.window.entry import LAST_PART, Entry, Firing, Place, behind
 from correlate.window.episode import Episode
+from correlate.window.facts import Facts
 from correlate.window.plan import Plan, measure_of
+from correlate.window.settings import WindowSettings
 from correlate.window.window import Window
 
 
@@ -50,24 +53,41 @@ class Deadline(Window):
     @override
     def advance(self, at: int, since: int | None) -> Outputs:
         entry = self.entries[at]
-        self._wake_by(entry[0] + self.plan.span_us)
-        if self.decided is not None and entry[0] <= self.decided:
-            return self.reconcile(entry[:3], added=entry[:3])
-        return NOTHING
+        self.wake_by(entry[0] + self.plan.span_us)
+        return self.reconcile(entry[:3], added=(entry[:3],))
 
     @override
-    def _insert(self, entry: Entry) -> Outputs:
-        outputs = super()._insert(entry)
-        self.plan_wake()
+    def decide(self) -> Outputs:
+        undecided = self.undecided
+        outputs = super().decide()
+        if undecided is not None:
+            self.wake_by(min(undecided.places)[0] + self.plan.span_us)
         return outputs
 
-    def _wake_by(self, time: int) -> None:
-        if self.wake is None or time < self.wake:
-            self.wake = time
+    @override
+    def reconcile(
+        self,
+        place: Place,
+        *,
+        added: Collection[Place] = (),
+        told: Mapping[str, Alert] = NONE_TOLD,
+    ) -> Outputs:
+        if self.decided is None or place[0] > self.decided:
+            return NOTHING  # what it touches was told to nobody yet
+        return super().reconcile(place, added=added, told=told)
+
+    @override
+    def last_firing(self, after: Place, before: Place) -> Firing | None:
+        found = None
+        for firing in self.firings(after):
+            if firing[0] >= before:
+                break
+            found = firing
+        return found
 
     @override
     def on_time(self, now_us: int) -> Outputs:
-        outputs: Outputs = []
+        outputs = [*self.decide()]
         previous = self.decided
         if previous is None or now_us > previous:
             start = self._first_undecided(previous)
@@ -90,38 +110,61 @@ class Deadline(Window):
         super().plan_wake()
         for _, deadline in self.candidates(self._first_undecided(self.decided)):
             if self.decided is None or deadline > self.decided:
-                self._wake_by(deadline)
+                self.wake_by(deadline)
                 return
 
 
 class Absence(Deadline):
     """A and then no B."""
 
-    __slots__ = ()
+    __slots__ = ("_answers",)
+
+    def __init__(self, plan: Plan, text: str, settings: WindowSettings, facts: Facts) -> None:
+        super().__init__(plan, text, settings, facts)
+        self._answers: list[_Answer] | None = None
+
+    @override
+    def put(self, entry: Entry) -> Outputs:
+        if entry[1] in self.plan.absence:
+            self._answers = None
+        return super().put(entry)
+
+    @override
+    def remove(self, place: Place) -> Outputs:
+        self._answers = None
+        return super().remove(place)
+
+    @override
+    def drop(self, count: int) -> None:
+        self._answers = None
+        super().drop(count)
+
+    def _all_answers(self) -> list[_Answer]:
+        """Return (time, id) of what must not follow, in order of time; looked for once until one comes or goes."""
+        if self._answers is None:
+            absence = self.plan.absence
+            self._answers = [(entry[0], entry[2]) for entry in self.entries if entry[1] in absence]
+        return self._answers
 
     @override
     def candidates(self, after: int) -> Iterator[tuple[Firing, int]]:
-        span, absence, unwanted = self.plan.span_us, self.plan.absence, self.plan.unwanted
-        answers = [(e[0], e[2]) for e in self.entries[after:] if e[1] in absence]
-        # B at A's own time may stand before it in the order of entries.
-        low = (
-            bisect_left(self.entries, (self.entries[after][0],)) if after < len(self.entries) else 0
-        )
-        answers[:0] = [(e[0], e[2]) for e in self.entries[low:after] if e[1] in absence]
-        first = 0
+        span, unwanted = self.plan.span_us, self.plan.unwanted
+        answers = self._all_answers()
         for index in range(after, len(self.fires)):
             since = self.fires[index]
             entry = self.entries[index]
             if since is None or entry[1] in unwanted:
                 continue
-            while first < len(answers) and answers[first][0] < entry[0]:
-                first += 1
-            if not _answered(answers, first, entry, entry[0] + span):
+            if not _answered(answers, entry, entry[0] + span):
                 yield (entry[:3], since, entry[0]), entry[0] + span
 
 
-def _answered(answers: list[tuple[int, str]], first: int, entry: Entry, until: int) -> bool:
-    for index in range(first, len(answers)):
+_Answer: TypeAlias = tuple[int, str]
+
+
+def _answered(answers: list[_Answer], entry: Entry, until: int) -> bool:
+    # B at A's own time may stand before it in the order of entries.
+    for index in range(bisect_left(answers, (entry[0],)), len(answers)):
         time, id = answers[index]
         if time > until:
             return False

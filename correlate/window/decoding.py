@@ -97,6 +97,7 @@ def open_head(group: Group, head: Head) -> None:
     group.floor = head.floor
     group.episodes = tuple(_unpack(episode) for episode in head.episodes)
     group.retracted = head.retracted or None
+    group.undecided = head.undecided
     for place, data in head.inner:
         alert = Alert.model_validate(data)
         if group.inner is None:

@@ -73,6 +73,23 @@ class Episode:
 
 
 @dataclass(slots=True)
+class Undecided:
+    """Entries that came where deciding each at once would cost too much; see `correlate.window.revising`.
+
+    Attributes:
+        edge: from here on nothing is decided.
+        places: of those that came since.
+        due: decided at the latest when time is here; None: it never waited.
+        wake: when the group was to wake before.
+    """
+
+    edge: Place
+    places: list[Place]
+    due: int | None = None
+    wake: int | None = None
+
+
+@dataclass(slots=True)
 class Inner:
     """What an alert that is an entry of a nested correlation stands for."""
 

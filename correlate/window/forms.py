@@ -13,11 +13,11 @@ import msgspec
 from contract.records import Level
 from correlate.chain.entities import Named
 from correlate.window.entry import Entry, Place
-from correlate.window.episode import Episode
+from correlate.window.episode import Episode, Undecided
 from correlate.window.facts import Shape
 from correlate.window.group import Group
 
-VERSION = 3
+VERSION = 4
 
 _Value: TypeAlias = str | int | tuple[str, str] | None
 Row: TypeAlias = tuple[int, int, str, _Value, bytes, int]
@@ -76,6 +76,7 @@ class Head(msgspec.Struct, array_like=True):
     sketch: dict[int, bytes] | None
     inner: list[tuple[Place, dict[str, Any]]]
     rule: _Rule | None
+    undecided: Undecided | None = None
 
 
 class Part(msgspec.Struct, array_like=True):
@@ -176,6 +177,7 @@ def head_of(group: Group) -> bytes:
         ],
         # A sensor's own rule stands in no file.
         (rule.id, rule.name, rule.level, plan.tactics, plan.techniques) if plan.is_fold else None,
+        group.undecided,
     )
     return _encode_head(head)
 

@@ -6,10 +6,10 @@ Reporting, storing and deciding all work on this, and it knows none of them.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from correlate.window.entry import LAST_PART, Entry, Firing, Place, behind
-from correlate.window.episode import Episode, Inner
+from correlate.window.episode import Episode, Inner, Undecided
 from correlate.window.facts import Facts
 from correlate.window.grouping import SEPARATOR
 from correlate.window.plan import Plan
@@ -54,11 +54,13 @@ class Group(_Front):
         head_dirty: what is not entries is to be stored.
         head_at: number of the stored part that holds the newest head; None: there is none.
         saved_wake: `wake` as stored.
+        undecided: entries that wait to be decided; None: all are.
     """
 
     __slots__ = (
         "armed", "cut", "decided", "dropped", "episodes", "facts", "floor", "head_at", "head_dirty", "horizon", "inner",
-        "plan", "retracted", "saved_wake", "sealed", "settings", "since", "text", "wake",
+        "plan", "retracted", "saved_wake", "sealed", "settings", "since", "text", "undecided",
+        "wake",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, text: str, settings: WindowSettings, facts: Facts) -> None:
@@ -84,6 +86,7 @@ class Group(_Front):
         self.wake: int | None = None
         self.decided: int | None = None
         self.floor: int | None = None
+        self.undecided: Undecided | None = None
         self.head_dirty = False
         self.quick = False
 
@@ -107,6 +110,17 @@ class Group(_Front):
                 entry = self.entries[index]
                 yield entry[:3], since, entry[0]
 
+    def last_firing(self, after: Place, before: Place) -> Firing | None:
+        """Return the last firing between two places; None: there is none."""
+        entries, fires = self.entries, self.fires
+        at = min(bisect_left(entries, before), len(fires)) - 1
+        while at >= 0 and entries[at][:3] > after:
+            since = fires[at]
+            if since is not None:
+                return entries[at][:3], since, entries[at][0]
+            at -= 1
+        return None
+
     def touched_from(self, place: Place) -> Place:
         """Return the place from which firings can differ after a change at `place`."""
         return place
@@ -128,21 +142,21 @@ class Group(_Front):
         return high - low + (episode.past.count if episode.past is not None else 0)
 
     def members(
-        self, episode: Episode, *, below: int | None = None, without: Place | None = None
+        self, episode: Episode, *, below: int | None = None, without: Collection[Place] = ()
     ) -> list[Entry]:
         """Return the kept entries that are evidence of an episode, in order.
 
         Args:
             episode: of this group.
             below: only of the first so many entries.
-            without: the entry at this place is left out.
+            without: entries at these places are left out.
         """
         low = bisect_left(self.entries, (episode.start_us,))
         high = bisect_left(self.entries, self.end_of(episode))
         found = self.entries[low : high if below is None else min(high, below)]
         unwanted = self.plan.unwanted
-        if unwanted or without is not None:
-            return [e for e in found if e[1] not in unwanted and e[:3] != without]
+        if unwanted or without:
+            return [e for e in found if e[1] not in unwanted and e[:3] not in without]
         return found
 
     def last_sealed(self, edge: Place) -> Place:

@@ -141,6 +141,8 @@ class Keeping:
         wake = self.wake_at()
         if wake is None or wake > now_us:
             return outputs
+        if self._decide(wake, outputs):
+            return outputs
         for group in self._due(now_us):
             outputs += self._wake(group, now_us)
         if self.groups:
@@ -150,6 +152,22 @@ class Keeping:
         else:
             self._be_new()
         return outputs
+
+    def _decide(self, time: int, outputs: Outputs) -> bool:
+        """Decide what waited until a time; tell whether there was any, which wakes again for the rest, in its turn."""
+        waited = False
+        for group in self.alarms.at(time):
+            window = self.groups.get(group)
+            if (
+                isinstance(window, Window)
+                and window.undecided is not None
+                and window.undecided.due == time
+            ):
+                waited = True
+                self.journal.touched[group] = window
+                outputs += window.decide()
+                self.arm(group, window)
+        return waited
 
     def _due(self, now_us: int) -> list[str]:
         """Let plain entries go whose time has come, and return the windows that are due, in order."""

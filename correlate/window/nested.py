@@ -63,15 +63,16 @@ def place_of(window: Window, alert: Alert) -> Place:
 
 def _renew(window: Window, entry: Entry) -> list[Alert | Notice]:
     """An inner alert tells more: what was built on it tells it too, now."""
+    outputs = window.decide()
     entries = window.entries
     at = bisect_left(entries, entry[:3])
     if at >= len(entries) or entries[at][:3] != entry[:3]:
-        return []  # it has left the time frame
+        return outputs  # it has left the time frame
     if entries[at][3] != entry[3]:
-        return window.remove(entry[:3]) + window.put(entry)
+        return outputs + window.remove(entry[:3]) + window.put(entry)
     entries[at] = entry
     window.unsave(at, entry[:3])
-    return [
+    return outputs + [
         window.tell(episode, window.count(episode))
         for episode in window.episodes
         if episode.revision and episode.start_us <= entry[0] and entry[:3] < window.end_of(episode)

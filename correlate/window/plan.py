@@ -58,8 +58,6 @@ class Plan:
         later: parts that are evidence only behind another; see `trimming`.
         few: a group with fewer entries is kept as no more than them while the rule does not hold; 0: it may wait for something.
         judged: fewer may satisfy too, so each is to be judged.
-        is_orderless: in which order entries of one time are taken shows neither in what its evaluator keeps nor in what that says of
-            the last of them.
         whole: what holds may hold no longer as more comes at the same time: all of one time is judged together.
         alone: tells whether an entry of a value, alone in its group, fires; None: it may, or waits for its deadline.
         slot_us: how coarsely times are rounded at which entries are let go of.
@@ -91,7 +89,6 @@ class Plan:
     few: int = 0
     judged: bool = False
     whole: bool = False
-    is_orderless: bool = True
     alone: Callable[[Value], bool] | None = None
     slot_us: int = field(init=False)
 
@@ -251,13 +248,6 @@ def whole_of(correlation: Correlation, mode: str) -> bool:
         return False
     if correlation.type in ("event_count", "value_count"):
         return threshold.has_upper
-    return correlation.type != "value_percentile" or correlation.percentile is not None
-
-
-def is_orderless(correlation: Correlation) -> bool:
-    """Return whether the order of entries of one time says nothing; see `Plan.is_orderless`."""
-    if correlation.type == "temporal_ordered":
-        return False
     return correlation.type != "value_percentile" or correlation.percentile is not None
 
 

@@ -16,7 +16,6 @@ from correlate.window.plan import (
     alone_of,
     evaluator_of,
     few_of,
-    is_orderless,
     later_of,
     mode_of,
     reader_of,
@@ -122,7 +121,6 @@ def correlation_plan(
         few=few,
         judged=judged,
         whole=whole_of(correlation, mode),
-        is_orderless=is_orderless(correlation),
         alone=alone_of(correlation, mode),
         unwanted=frozenset(range(len(references))) - wanted if temporal else frozenset(),
     )

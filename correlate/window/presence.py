@@ -1,8 +1,10 @@
-"""Does a presence of rules hold at this event? In any order, or in the order listed; see `correlate.window.evaluate`."""
+"""Does a presence of rules hold at this event? In any order, or in the order listed; see `correlate.window.evaluate`.
+
+What each entry replaced is noted, so that winding back costs what is wound back, not the time frame before it.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import TypeAlias
 
 from correlate.window.condition import Presence
@@ -13,7 +15,7 @@ from correlate.window.sketch import SlidingSketch
 class AllPresent:
     """The rules asked for were all seen in the span, in any order; O(rules)."""
 
-    __slots__ = ("last", "oldest", "presence", "simple", "span_us")
+    __slots__ = ("last", "oldest", "presence", "replaced", "simple", "span_us")
     sketch: SlidingSketch | None = None
 
     def __init__(self, span_us: int, parts: int, presence: Presence) -> None:
@@ -22,6 +24,8 @@ class AllPresent:
         self.last: list[int] = [_NEVER] * parts
         self.oldest = _NEVER
         """The least of `last`; mostly another part's than the newest entry's."""
+        self.replaced: list[int] = []
+        """For each entry taken, the time of the one of its part before it."""
         wanted, refused = presence.clauses[0]
         self.simple = len(presence.clauses) == 1 and not refused and len(wanted) == parts
 
@@ -30,6 +34,7 @@ class AllPresent:
         time, part = entry[0], entry[1]
         last = self.last
         before, last[part] = last[part], time
+        self.replaced.append(before)
         since = time - self.span_us
         if self.simple:
             oldest = self.oldest
@@ -47,24 +52,31 @@ class AllPresent:
         return max(starts) if starts else None
 
     def rewind(self, entries: Entries, at: int) -> None:
-        self.last = [_NEVER] * len(self.last)
-        if at:
-            since = bisect_left(entries, (entries[at - 1][0] - self.span_us,))
-            for index in range(since, at):
-                self.last[entries[index][1]] = entries[index][0]
+        for index in range(len(self.replaced) - 1, at - 1, -1):
+            self.last[entries[index][1]] = self.replaced.pop()
         self.oldest = min(self.last)
 
-    reset = rewind
+    def reset(self, entries: Entries, at: int) -> None:
+        self.last = [_NEVER] * len(self.last)
+        self.oldest = _NEVER
+        self.replaced.clear()
+        for index in range(at):
+            self.step(entries, index)
 
     def trim(self, entries: Entries, count: int) -> None:
-        pass
+        del self.replaced[:count]
 
 
 _NEVER = -(2**62)
 _Step: TypeAlias = tuple[int, str]
 """Start of a sequence so far, and the id of the event that took its last step."""
 
+_Steps: TypeAlias = tuple[_Step, _Step]
+"""The two that started last, by different events, the later first."""
+
 _NO_STEP: _Step = (_NEVER, "")
+_Before: TypeAlias = tuple[list[tuple[int, int, _Steps]], list[tuple[int, int]], int]
+"""What an entry replaced: (alternative, place, steps) for each, what had ended, when its part was seen."""
 
 
 class InOrder:
@@ -76,7 +88,7 @@ class InOrder:
     must not be there is looked for up to that time, also behind the last step.
     """
 
-    __slots__ = ("best", "chains", "ended", "simple", "span_us", "unwanted")
+    __slots__ = ("best", "chains", "ended", "replaced", "simple", "span_us", "unwanted")
     sketch: SlidingSketch | None = None
 
     def __init__(self, span_us: int, parts: int, presence: Presence) -> None:
@@ -91,12 +103,14 @@ class InOrder:
         self._clear()
 
     def _clear(self) -> None:
-        self.best: list[list[list[_Step]]] = [
-            [[_NO_STEP, _NO_STEP] for _ in wanted] for wanted, _ in self.chains
+        self.best: list[list[_Steps]] = [
+            [(_NO_STEP, _NO_STEP)] * len(wanted) for wanted, _ in self.chains
         ]
         self.unwanted: dict[int, int] = {}
         self.ended: list[tuple[int, int]] = [(_NEVER, _NEVER)] * len(self.chains)
         """For each alternative, (time, start) of the last that was whole; of one time, the latest start."""
+        self.replaced: list[tuple[_Steps, tuple[int, int]] | _Before] = []
+        """For each entry taken, what it replaced."""
 
     def step(self, entries: Entries, at: int) -> int | None:
         entry = entries[at]
@@ -104,6 +118,9 @@ class InOrder:
         since = time - self.span_us
         if self.simple:
             return self._next(time, part, event, since)
+        changed: list[tuple[int, int, _Steps]] = []
+        self.replaced.append((changed, self.ended, self.unwanted.get(part, _NEVER)))
+        self.ended = list(self.ended)
         self.unwanted[part] = time
         found = None
         for number, ((wanted, refused), best) in enumerate(
@@ -113,7 +130,8 @@ class InOrder:
                 place = wanted.index(part)
                 start = time if place == 0 else _by_another(best[place - 1], event)
                 if start >= since:
-                    _keep(best[place], (start, event))
+                    changed.append((number, place, best[place]))
+                    best[place] = _with(best[place], (start, event))
                     if place == len(wanted) - 1:
                         self.ended[number] = max(self.ended[number], (time, start))
             ended, start = self.ended[number]
@@ -128,48 +146,55 @@ class InOrder:
     def _next(self, time: int, part: int, event: str, since: int) -> int | None:
         """Take a step of the one sequence that there is, of which every part is a step."""
         best = self.best[0]
-        steps = best[part]
+        steps, whole = best[part], self.ended[0]
+        self.replaced.append((steps, whole))
         if part == 0:
             # Later than all before it, but for those of its own time.
             if event != steps[0][1] and time > steps[0][0]:
-                steps[1], steps[0] = steps[0], (time, event)
+                best[0] = (time, event), steps[0]
             else:
-                _keep(steps, (time, event))
+                best[0] = _with(steps, (time, event))
             return None
         start = _by_another(best[part - 1], event)
         if start >= since:
-            _keep(steps, (start, event))
+            best[part] = _with(steps, (start, event))
         if part < self.simple:
             return None
-        if start >= since:
-            self.ended[0] = max(self.ended[0], (time, start))
-        ended, start = self.ended[0]
-        return start if ended == time else None
+        if start >= since and (time, start) > whole:
+            self.ended[0] = whole = (time, start)
+        return whole[1] if whole[0] == time else None
 
     def rewind(self, entries: Entries, at: int) -> None:
-        self._clear()
-        if at:
-            # A sequence that still matters at `at` started at most one span before it.
-            since = bisect_left(entries, (entries[at - 1][0] - self.span_us,))
-            for index in range(since, at):
-                self.step(entries, index)
+        for index in range(len(self.replaced) - 1, at - 1, -1):
+            part = entries[index][1]
+            before = self.replaced.pop()
+            if len(before) == 2:  # noqa: PLR2004  the one sequence
+                self.best[0][part], self.ended[0] = before
+                continue
+            changed, self.ended, self.unwanted[part] = before
+            for number, place, steps in changed:
+                self.best[number][place] = steps
 
-    reset = rewind
+    def reset(self, entries: Entries, at: int) -> None:
+        self._clear()
+        for index in range(at):
+            self.step(entries, index)
 
     def trim(self, entries: Entries, count: int) -> None:
-        pass
+        del self.replaced[:count]
 
 
-def _by_another(steps: list[_Step], event: str) -> int:
+def _by_another(steps: _Steps, event: str) -> int:
     return steps[1][0] if steps[0][1] == event else steps[0][0]
 
 
-def _keep(steps: list[_Step], step: _Step) -> None:
-    """Keep the two latest starts that end in different events."""
-    if step[1] == steps[0][1]:
-        steps[0] = max(steps[0], step)
-    elif step >= steps[0]:
-        steps[1] = steps[0]
-        steps[0] = step
-    elif step[1] == steps[1][1] or step[0] > steps[1][0]:
-        steps[1] = max(steps[1], step)
+def _with(steps: _Steps, step: _Step) -> _Steps:
+    """Return the two latest starts that end in different events."""
+    first, second = steps
+    if step[1] == first[1]:
+        return max(first, step), second
+    if step >= first:
+        return step, first
+    if step[1] == second[1] or step[0] > second[0]:
+        return first, max(second, step)
+    return steps

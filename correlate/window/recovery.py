@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import repeat
@@ -119,7 +120,9 @@ def _filled(
     window.saved = len(found)
     if head is not None:
         decoding.open_head(window, head)
-    window.evaluator.reset(window.entries, len(found))
+    edge = window.undecided
+    decided = len(found) if edge is None else bisect_left(window.entries, edge.edge)
+    window.evaluator.reset(window.entries, decided)
     window.head_at = at
     window.hasten()
     if head is None:

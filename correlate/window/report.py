@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Collection
 from itertools import islice
 from typing import Any
 
@@ -145,12 +146,12 @@ def alert(
     *,
     revision: int | None = None,
     retracted: bool = False,
-    without: Place | None = None,
+    without: Collection[Place] = (),
 ) -> Alert:
     """Return the alert of an episode as its members stand now. O(members), amortized by the schedule."""
     plan, bounds = group.plan, group.settings
     entries = group.members(episode, without=without)
-    if without is None and not retracted:
+    if not without and not retracted:
         past = _known(group, episode, entries)
     else:
         past = absorb(group, _start(episode), entries)

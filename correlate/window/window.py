@@ -9,7 +9,6 @@ can come. The *cut* is the horizon less the time frame: nothing earlier can matt
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import ClassVar
 
 from typing_extensions import override
@@ -43,9 +42,9 @@ class Window(Revising):
         super().__init__(plan, text, settings, facts)
         self.hasten()
 
+    @override
     def hasten(self) -> None:
-        """Note whether entries that follow can be taken without a look at bounds of this group's own."""
-        self.quick = not self.waits and self.horizon is None
+        self.quick = not self.waits and self.horizon is None and self.undecided is None
 
     # -------------------------------------------------------------- entries
 
@@ -56,60 +55,19 @@ class Window(Revising):
         if self.horizon is not None and time < self.horizon:
             return late(self.plan, self.text, self.settings, self.facts, entry)
         facts = self.facts
-        outputs = NOTHING
         at = len(entries)
-        if at and entries[-1][0] >= time and entries[-1][:3] >= entry[:3]:
-            is_joining = entries[-1][0] == time and self.plan.is_orderless
-            outputs = self._join(entry) if is_joining else self._insert(entry)
+        if self.undecided is not None or (
+            at and entries[-1][0] >= time and entries[-1][:3] >= entry[:3]
+        ):
+            outputs = self.insert(entry)
         else:
             entries.append(entry)
             facts.held += 1
             since = self.evaluator.step(entries, at)
-            is_undone = self.undoes(at, since)
-            outputs = self._judge_anew(at) if is_undone else self.appended(at, since)
+            outputs = self.undo(at) if self.undoes(at, since) else self.appended(at, since)
         if at >= self.plan.max_events or facts.held > facts.most:
-            return [*outputs, self._overflow()]
+            return [*outputs, *self.decide(), self._overflow()]
         return outputs
-
-    def _join(self, entry: Entry) -> Outputs:
-        """Take an entry of the newest time that stands before others of it, in the midst of what a log by the second says.
-
-        Entries of one time stand by their ids, so most of a flood comes before others. Where order within one time says nothing to the
-        evaluator, they are not decided again: nothing changes where the rule still does not hold; where it held and holds, and
-        the first entry at which it did stays the first, the last episode has one more member.
-        """
-        entries, fires, evaluator = self.entries, self.fires, self.evaluator
-        place, last = entry[:3], len(entries)
-        at = bisect_left(entries, place)
-        if entries[at][:3] == place:
-            return NOTHING  # the same event again
-        has_held = bool(fires) and fires[-1] is not None
-        if self.waits or (has_held and not self._goes_on(entry)):
-            return self._insert(entry)
-        entries.append(entry)
-        since = evaluator.step(entries, last)
-        if since != (fires[-1] if has_held else None):
-            evaluator.rewind(entries, last)
-            del entries[last]
-            return self._insert(entry)
-        del entries[last]
-        entries.insert(at, entry)
-        self.unsave(at, place)
-        self.facts.held += 1
-        outputs = self.appended(last, since)
-        if outputs:
-            self.plan_wake()
-        return outputs
-
-    def _goes_on(self, entry: Entry) -> bool:
-        """Tell whether the last episode, which began before an entry whatever comes at its time, only has one more member by it."""
-        if not self.episodes:
-            return False
-        episode = self.episodes[-1]
-        is_before = episode.fired[0] < entry[0] or (
-            episode.fired < entry[:3] and not self.plan.whole
-        )
-        return is_before and not self._brings(episode, entry)
 
     def _brings(self, episode: Episode, entry: Entry) -> bool:
         """Tell whether an entry may bring values to an episode that outer correlations group by."""
@@ -175,7 +133,7 @@ class Window(Revising):
 
     def on_time(self, now_us: int) -> Outputs:
         """Close episodes that nothing can extend any more, and let go of what cannot matter."""
-        outputs: Outputs = []
+        outputs = [*self.decide()]
         horizon = now_us - self.plan.lateness_us
         self._close(horizon, outputs)
         count = gone(self.plan, self.entries, now_us)
@@ -253,6 +211,8 @@ class Window(Revising):
         if ends:
             closes = min(ends) + plan.close_us + plan.lateness_us + 1
             wake = closes if wake is None else min(wake, closes)
+        if self.undecided is not None and self.undecided.due is not None:
+            wake = self.undecided.due if wake is None else min(wake, self.undecided.due)
         self.wake = wake
 
 

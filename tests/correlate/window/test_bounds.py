@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from contract.document import read
 from contract.event import SENSOR_RULE, Event, Match
 from correlate.aggregate import Settings, aggregate
-from correlate.rehearse import START_US, Alerts
+from correlate.rehearse import END_US, START_US, Alerts
 from correlate.sigma.compile import load
+from correlate.window.measured import Summed
 from correlate.window.shard import Shard
 from correlate.window.sketch import ERROR, SlidingSketch
 from correlate.window.window import Window
@@ -238,3 +241,32 @@ def test_values_that_time_lets_go_of_are_no_reason_to_estimate() -> None:
         len(window.entries)
     )  # as when time lets go of them while the episode waits for more
     assert window.evaluator.sketch is None
+
+
+@pytest.mark.parametrize("apart", [0, 1], ids=["of one second", "before others"])
+def test_flood_is_decided_again_by_shares_not_entry_by_entry(
+    apart: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = 0
+    plain = Summed.step
+
+    def counted(self: Summed, entries: Any, at: int) -> int | None:
+        nonlocal steps
+        steps += 1
+        return plain(self, entries, at)
+
+    monkeypatch.setattr(Summed, "step", counted)
+    total = 2_000
+    run = run_of(CORR % ("value_sum", "10s", "field: v, gte: 3"), lateness="1h")
+    for number in range(total):
+        place = number * 7919 % total  # each before about half of those that are there
+        fields = {"ip": "1", "v": 1}
+        run.take(
+            Match(
+                "ra",
+                Event.of(fields, id=f"e{place:05}", time_us=START_US + place * apart, source="s"),
+            )
+        )
+    run.time(END_US)
+    assert [one.event_count for one in run.final() if one.rule.id == "corr"] == [total]
+    assert steps < 20 * total

@@ -15,7 +15,7 @@ from contract.records import Alert
 from correlate.aggregate import Settings, aggregate
 from correlate.rehearse import END_US, START_US, Alerts
 from correlate.sigma.compile import load
-from correlate.window.window import Window
+from correlate.window import revising
 
 DETECTIONS = "".join(
     f"""
@@ -144,7 +144,7 @@ def test_a_restart_at_any_step_changes_nothing(kind: str, data: st.DataObject) -
     assert runs[1].host.stored == {}
 
 
-BY_THE_SECOND = st.lists(
+FLOODS = st.lists(
     st.tuples(st.integers(0, 3), st.sampled_from("aaabbc"), st.integers(1, 5), st.just(0)),
     min_size=4,
     max_size=40,
@@ -152,12 +152,14 @@ BY_THE_SECOND = st.lists(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_what_joins_others_of_its_time_is_told_as_if_they_were_decided_again(
+def test_entries_that_wait_to_be_decided_are_told_as_if_each_were_decided_at_once(
     kind: str, data: st.DataObject
 ) -> None:
-    specs = sorted(data.draw(BY_THE_SECOND), key=itemgetter(0))
+    specs = data.draw(FLOODS)
+    if data.draw(st.booleans()):  # a log by the second; else clocks that differ
+        specs.sort(key=itemgetter(0))
     numbers = data.draw(st.permutations(range(len(specs))))
     items = []
     for (second, rule, value, _), number in zip(specs, numbers, strict=True):
@@ -165,18 +167,25 @@ def test_what_joins_others_of_its_time_is_told_as_if_they_were_decided_again(
         time = START_US + second * 1_000_000
         event = Event.of(fields, id=f"e{number:03}", time_us=time, source="s")
         items.append(Match(f"r{rule}", event))
-    late = data.draw(st.lists(st.sampled_from(items), max_size=3))
-    quick, restarted, plain = (Alerts(stage_of(kind)) for _ in range(3))
-    for number, item in enumerate([*items, *late]):
-        quick.take(item)
-        restarted.take(item)
-        if number % 5 == 4:
-            restarted.host.restart()
+    again = data.draw(st.lists(st.sampled_from(items), max_size=3))
+    plain, waiting, restarted = (Alerts(stage_of(kind)) for _ in range(3))
+    for number, item in enumerate([*items, *again]):
+        now = START_US + data.draw(st.integers(0, 4)) * 1_000_000
+        plain.take(item)
+        plain.time(now)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Window, "_join", Window._insert)
-            plain.take(item)
-    for run in (quick, restarted, plain):
+            patch.setattr(revising, "AT_ONCE", data.draw(st.integers(0, 4)))
+            patch.setattr(revising, "SHARE", 2)
+            for run in (waiting, restarted):
+                run.take(item)
+                run.time(now)
+        if number % 3 == 2:
+            restarted.host.restart()
+    for run in (waiting, restarted, plain):
         run.time(END_US)
-    expected = [one.model_dump() for one in plain.told]
-    assert [one.model_dump() for one in quick.told] == expected
-    assert [one.model_dump() for one in restarted.told] == expected
+    assert told(waiting) == told(plain)
+    assert [one.model_dump() for one in restarted.told] == [
+        one.model_dump() for one in waiting.told
+    ]
+    restarted.host.store()
+    assert restarted.host.stored == {}
