@@ -39,7 +39,7 @@ SEEDS = Path(__file__).resolve().parents[1] / "tests/data/adapter"
 RECEIVED_US = from_iso("2026-06-15T12:00:00Z")
 FAMILIES = {
     "firewalls": (
-        "checkpoint.firewall", "cisco.asa", "cisco.ios", "fortinet.fortigate", "juniper.srx", "linux.netfilter", "openbsd.pf",
+        "checkpoint.firewall", "cisco.asa", "cisco.ios", "fortinet.fortigate", "juniper.srx", "linux.netfilter", "mikrotik.routeros", "openbsd.pf",
         "paloalto.panos", "pfsense.filterlog", "sonicwall.firewall", "sophos.firewall",
     ),
     "ids": ("snort.alert", "suricata.eve", "zeek.log"),
