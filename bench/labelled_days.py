@@ -1,6 +1,6 @@
 """Labelled days put together anew: one site's attack in another's noise, and days with one thing changed (AIT-ADS, ../shared).
 
-What `stand_ins` plays. A case is made from its name, so that it is the same on every machine.
+What the cases of `stand_in_cases` are made of.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import gzip
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -24,6 +24,7 @@ NOT_ATTACK = ("-", "dnsteal")
 HOUR_S = 3600.0
 DAY_S = 86400.0
 TARGET = "intranet_server"
+SCANS = ("service_scan", "dns_scan", "dirb", "wpscan")
 FEW = 3
 """Minutes before the attack in which a kind may have come, for what comes during it to be its doing."""
 
@@ -148,6 +149,64 @@ def stretched(rows: list[Row], by: float) -> list[Row]:
     return found
 
 
+def paced(rows: list[Row], by: float) -> list[Row]:
+    """Return an attack whose steps begin so many times later after the first; each lasts as long as before."""
+    start = begin(rows)
+    found = []
+    for part in steps_of(rows):
+        late = (min(row.at for row in part) - start) * (by - 1)
+        found += [row._replace(at=round(row.at + late)) for row in part]
+    return found
+
+
+def louder(rows: list[Row], by: int, hours: float = 0) -> list[Row]:
+    """Return an attack whose scans have so many times the alerts and last as much longer, or so many hours in all."""
+    parts = steps_of(rows)
+    spans = [max(row.at for row in part) - min(row.at for row in part) + 1 for part in parts]
+    scans = [any(row.step in SCANS for row in part) for part in parts]
+    whole = by * sum(span for span, is_scan in zip(spans, scans, strict=True) if is_scan)
+    slower = max(1.0, hours * HOUR_S / whole)
+    found: list[Row] = []
+    late = 0.0
+    for part, span, is_scan in zip(parts, spans, scans, strict=True):
+        if not is_scan:
+            found += [row._replace(at=round(row.at + late)) for row in part]
+            continue
+        first = min(row.at for row in part)
+        found += [
+            row._replace(at=round(first + late + (row.at - first + number * span) * slower))
+            for row in part
+            for number in range(by)
+        ]
+        late += span * (by * slower - 1)
+    return found
+
+
+def crowded(noise: str, copies: int) -> list[Row]:
+    """Return a site's noise with more users: copies of the hosts of each, at other hours."""
+    found = list(SITE[noise].noise)
+    for number in range(1, copies + 1):
+        found += [
+            row._replace(host=f"user{number}_{row.host}", address=f"10.99.{number}.{row.address.rpartition('.')[2]}")
+            for row in shifted(noise, 7 * number)
+            if row.host.endswith("_mail")
+        ]  # fmt: skip
+    return found
+
+
+def newcomers(noise: str, at: float, bursts: int, dice: random.Random) -> list[Row]:
+    """Return kinds that nobody saw before, a few at a time on some host, within half a day of a time."""
+    hosts = sorted(SITE[noise].addresses)
+    found = []
+    for number in range(bursts):
+        host, when = dice.choice(hosts), at + (dice.random() - 0.5) * DAY_S
+        found += [
+            Row(round(when + 20 * kind), f"AMiner: New thing {number}.{kind}", SITE[noise].addresses[host], host, "-")
+            for kind in range(dice.randint(1, 3))
+        ]  # fmt: skip
+    return found
+
+
 def lost(rows: Iterable[Row], share: float, dice: random.Random) -> list[Row]:
     """Return the rows without a share of them."""
     return [row for row in rows if dice.random() >= share]
@@ -200,133 +259,3 @@ def renamed(rows: list[Row], names: dict[str, str], addresses: dict[str, str]) -
 def only(rows: list[Row], *sensors: str) -> list[Row]:
     """Return what some sensors saw."""
     return [row for row in rows if row.rule.partition(":")[0] in sensors]
-
-
-# ------------------------------------------------------------------ the cases
-
-Case: TypeAlias = Callable[[random.Random], list[Row]]
-
-
-def other(name: str) -> str:
-    """Return the other site."""
-    return SITES[1 - SITES.index(name)]
-
-
-def cases() -> Iterator[tuple[str, Case]]:
-    """Yield every case by its name."""
-    for name in SITES:
-        days = round((SITE[name].last - SITE[name].first) / DAY_S)
-        noon = day_at(name, days - 2, 11)
-        yield from _recorded(name)
-        yield from _moved(name, days, noon)
-        yield from _noisier(name, noon)
-
-
-def _recorded(name: str) -> Iterator[tuple[str, Case]]:
-    """A site's own attack in its own noise."""
-    here, short = SITE[name], name[0]
-    whole, began = [*here.noise, *here.attack], begin(here.attack)
-    yield f"same {short}", lambda dice: whole
-    for share in (0.1, 0.2, 0.3, 0.4):
-        yield (
-            f"lost {short} {share}",
-            lambda dice, share=share: [  # type: ignore[misc]
-                *lost(here.noise, share, dice),
-                *lost(here.attack, share, dice),
-            ],
-        )
-    for sensors in (("Wazuh",), ("AMiner",), ("Wazuh", "AMiner"), ("AMiner", "Suricata")):
-        yield f"only {short} {'+'.join(sensors)}", lambda dice, kept=sensors: only(whole, *kept)  # type: ignore[misc]
-    for minutes in (10, 25, 50, 90, 240, 360):
-        yield (
-            f"paused {short} {minutes}m",
-            lambda dice, minutes=minutes: [  # type: ignore[misc]
-                *here.noise,
-                *paused(placed(name, name, day_at(name, 2, 10)), 60 * minutes),
-            ],
-        )
-    for kept in (3, 2):
-        yield (
-            f"days {short} last {kept}",
-            lambda dice, kept=kept: [  # type: ignore[misc]
-                row for row in whole if row.at > began - kept * DAY_S
-            ],
-        )
-    earlier = round(here.last - here.first) + 60
-    yield (
-        f"days {short} twice as many",
-        lambda dice: [
-            *(row._replace(at=row.at - earlier) for row in here.noise),
-            *whole,
-        ],
-    )
-
-
-def _moved(name: str, days: int, noon: float) -> Iterator[tuple[str, Case]]:
-    """The other site's attack in a site's noise: at other times, thinner, faster, slower, elsewhere."""
-    here, alien, short = SITE[name], other(name), name[0]
-    late = ((days - 2, 20), (days - 1, 8), (days - 1, 13), (days - 1, 18))
-    for day, hour in ((1, 3), (1, 12), (2, 9), (2, 15), *late):
-        when = day_at(name, day, hour)
-        yield (
-            f"moved {short} day {day} {hour}h",
-            lambda dice, when=when: [  # type: ignore[misc]
-                *here.noise,
-                *placed(alien, name, when + dice.random() * HOUR_S),
-            ],
-        )
-    attack = placed(alien, name, noon)
-    for share in (0.1, 0.2, 0.3, 0.4):
-        yield (
-            f"lost moved {short} {share}",
-            lambda dice, share=share: [  # type: ignore[misc]
-                *here.noise,
-                *lost(attack, share, dice),
-            ],
-        )
-    for by in (0.1, 20, 200):
-        yield (
-            f"stretched {short} x{by:g}",
-            lambda dice, by=by: [  # type: ignore[misc]
-                *here.noise,
-                *stretched(attack, by),
-            ],
-        )
-    for place in ("webserver", "cloud_share", "mail"):
-        yield (
-            f"target {short} {place}",
-            lambda dice, place=place: [  # type: ignore[misc]
-                *here.noise,
-                *renamed(attack, {TARGET: place, place: TARGET}, here.addresses),
-            ],
-        )
-
-
-def _noisier(name: str, noon: float) -> Iterator[tuple[str, Case]]:
-    """More noise, less of it, denser, or of the attack's own kinds."""
-    here, short = SITE[name], name[0]
-    attack = placed(other(name), name, noon)
-    double = [*here.noise, *shifted(name, 24)]
-    yield f"noise {short} x2", lambda dice: [*double, *here.attack]
-    yield f"noise {short} x2 moved", lambda dice: [*double, *attack]
-    yield f"noise {short} x3", lambda dice: [*double, *shifted(name, 49), *here.attack]
-    yield f"noise {short} x0.5", lambda dice: [*lost(here.noise, 0.5, dice), *attack]
-    for hours, before in ((1, 0.2), (3, 3), (3, 1.5), (2, -0.1)):
-        start = noon - before * HOUR_S
-        yield (
-            f"burst {short} {hours}h {before}h before",
-            lambda dice, start=start, hours=hours: [  # type: ignore[misc]
-                *here.noise,
-                *burst(name, start, hours, dice),
-                *attack,
-            ],
-        )
-    for kinds, often in ((5, 1), (10, 1), (5, 3), (10, 3)):
-        yield (
-            f"shared {short} {kinds} kinds {often}/day",
-            lambda dice, kinds=kinds, often=often: [  # type: ignore[misc]
-                *here.noise,
-                *shared(name, attack, kinds, often, dice),
-                *attack,
-            ],
-        )

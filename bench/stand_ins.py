@@ -1,11 +1,12 @@
 """How well chains are found on days that nobody recorded: labelled alerts put together anew (AIT-ADS, ../shared).
 
 Two recorded days say little of a third. A stand-in takes the attack of one site into the noise of the other (hosts by their
-roles, with the addresses of the new site), or changes one thing of a day: the hour, the day, the pauses between steps, alerts
-lost, a sensor silent, noise doubled, denser or strange, kinds that attack and noise share. Each case is made from its name, so
-that it is the same on every machine. Each is played through the engine with its defaults and judged by ../shared/tools/ait_ads.py.
+roles, with the addresses of the new site), or changes one thing of a day: the hour, the volume of scans, the pace, the users,
+alerts lost, a sensor silent, noise doubled, denser or strange (`stand_in_cases`). Each case is made from its name, so that it is
+the same on every machine. Each is played through the engine with its defaults and judged by ../shared/tools/ait_ads.py.
 
     bench/stand_ins.py                     all cases, one line each, and the shares that keep each goal
+    bench/stand_ins.py --likely            those that other days of the testbed are likely to be
     bench/stand_ins.py --only 'moved*'     those whose name fits
     bench/stand_ins.py --write DIR NAME    one case as the set's CSV, for the command line
 """
@@ -30,11 +31,8 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
-from labelled_days import (  # type: ignore[import-not-found]  # noqa: E402  beside this script
-    DAYS,
-    Row,
-    cases,
-)
+from labelled_days import DAYS, Row  # type: ignore[import-not-found]  # noqa: E402  beside this script
+from stand_in_cases import cases, likely  # type: ignore[import-not-found]  # noqa: E402
 
 from tests.correlate.chain.test_coincidence import SHARED, replayed  # noqa: E402  after the path
 
@@ -97,37 +95,60 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     options.add_argument("--only", action="append", help="names, as a pattern; may be said again")
+    options.add_argument("--likely", action="store_true", help="leave the hard ones out")
     options.add_argument("--write", nargs=2, metavar=("DIR", "NAME"))
     chosen = options.parse_args()
     if not DAYS.is_dir():
         sys.exit("../shared/data/chain/ait_ads is not there")
-    found: dict[str, dict[str, Any]] = {}
-    for name, case in cases():
-        dice = random.Random(name)  # noqa: S311  nothing is secret here
-        if chosen.write:
-            if name == chosen.write[1]:
-                written(case(dice), Path(chosen.write[0], "case.csv"))
-            continue
-        if not any(fnmatch(name, one) for one in chosen.only or ("*",)):
-            continue
+    patterns = chosen.write[1:] if chosen.write else chosen.only or ["*"]
+    asked = {
+        name: case
+        for name, case in (likely() if chosen.likely else cases())
+        if any(name == one or fnmatch(name, one) for one in patterns)
+    }
+    if not asked:
+        sys.exit(f"no case is named {' or '.join(patterns)}")
+    if chosen.write:
+        for name, case in asked.items():
+            written(case(_dice(name)), Path(chosen.write[0], f"{name}.csv"))
+        return
+    found = {}
+    for name, case in asked.items():
         with tempfile.TemporaryDirectory() as folder:
-            one = found[name] = played(case(dice), Path(folder))
-        kept = [goal for goal, holds in GOALS.items() if not holds(one[goal])]
-        print(f"{name:28} cover1 {one['cover1']:.3f} k90 {one['k90']!s:4} kinds1 {one['kinds1'] or 0:.3f} span1 {one['span1'] or 0:4.1f} false {one['false_per_day']:.2f} ratio {one['ratio']:5} order1 {one['order1'] or 0:.2f}  {'MISSES ' + ' '.join(kept) if kept else ''} {','.join(one['missed'])}", flush=True)  # fmt: skip
-    summary(found)
+            found[name] = played(case(_dice(name)), Path(folder))
+        print(f"{name:36} {told(found[name])}", flush=True)
+    expected = {name for name, _ in likely()} & set(found)
+    summary("likely", [found[name] for name in found if name in expected])
+    summary("hard", [found[name] for name in found if name not in expected])
 
 
-def summary(found: dict[str, dict[str, Any]]) -> None:
-    """Print how many cases keep each goal, and the medians."""
+def _dice(name: str) -> random.Random:
+    return random.Random(name)  # noqa: S311  nothing is secret here
+
+
+def told(one: dict[str, Any]) -> str:
+    """Return what the judge says of a case, and which goals it misses, as a line."""
+    figures = " ".join(
+        f"{goal.removesuffix('_per_day')} {'-' if one[goal] is None else one[goal]!s:5}" for goal in GOALS
+    )  # fmt: skip
+    missed = [goal for goal, holds in GOALS.items() if not holds(one[goal])]
+    return f"{figures} {'MISSES ' + ' '.join(missed) if missed else ''} {','.join(one['missed'])}"
+
+
+def summary(title: str, found: list[dict[str, Any]]) -> None:
+    """Print how many cases keep each goal, and the means; of k90 among those that have one."""
     if not found:
         return
-    total = len(found)
-    counts: Counter[str] = Counter()
-    for one in found.values():
-        counts.update(goal for goal, holds in GOALS.items() if holds(one[goal]))
-        counts["all"] += all(holds(one[goal]) for goal, holds in GOALS.items())
-    medians = {goal: round(statistics.fmean(one[goal] or 0 for one in found.values()), 3) for goal in GOALS}  # fmt: skip
-    print(json.dumps({"cases": total, "kept": dict(counts), "means": medians}))
+    kept: Counter[str] = Counter()
+    for one in found:
+        kept.update(goal for goal, holds in GOALS.items() if holds(one[goal]))
+        kept["all"] += all(holds(one[goal]) for goal, holds in GOALS.items())
+    means = {
+        goal: round(statistics.fmean(known), 3)
+        for goal in GOALS
+        if (known := [one[goal] for one in found if one[goal] is not None])
+    }
+    print(json.dumps({"cases": title, "count": len(found), "kept": dict(kept), "means": means}))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from math import floor, log2
 from typing import Any, Final
 
 from correlate.chain.edges import DAY_US, HOUR_US, MINUTE_US
-from correlate.chain.habits import SLOT_US, Habits, Rarity, Times, slot_of
+from correlate.chain.habits import COMMON_LEVEL, SLOT_US, Habits, Noted, Rarity, Times, slot_of
 
 LAG_US: Final = 20 * MINUTE_US
 """More than an episode's gap and the default lateness together: what is still going on teaches nothing yet."""
@@ -39,6 +39,8 @@ class Baseline:
         self.since_us: int | None = None
         self.hosts: dict[str, Habits] = {}
         self.rules: dict[str, Times] = {}
+        self.strengths: Counter[int] = Counter()
+        """Closed episodes of all hosts by how strong they were."""
         self.changed: set[str] = set()
         self.lost = 0
         self._firsts: list[int] = []
@@ -76,7 +78,7 @@ class Baseline:
             if general is None:
                 general = self.rules[rule] = Times()
             general.add(slot_us)
-        if not rarity.is_common and not habits.note(slot_us, _level(rarity.per_day)):
+        if not rarity.is_common and not habits.note(slot_us, rarity):
             self.lost += 1
         self.changed.add(f"host/{host}")
         self.changed.add(f"rule/{rule}")
@@ -90,7 +92,7 @@ class Baseline:
             return  # beyond a bound
         times.add(slot_us)
         if not rarity.is_common:
-            habits.note(slot_us, _level(rarity.per_day))
+            habits.note(slot_us, rarity)
 
     def again(self, host: str, rule: str, time_us: int) -> Rarity | None:
         """Return how unusual a run that was counted at a time is by what is known now; None when it was not counted."""
@@ -109,7 +111,7 @@ class Baseline:
                 general.take_back(slot_us)
                 _drop_empty(self.rules, rule)
         if not rarity.is_common:
-            habits.take_back(slot_us, _level(rarity.per_day))
+            habits.take_back(slot_us, rarity)
         if not habits.kinds:
             del self.hosts[host]
             self._firsts.remove(habits.first_us)
@@ -133,11 +135,40 @@ class Baseline:
         hosts = max(1, bisect_left(self._firsts, slot_us))
         per_day = (seen + 1) / days
         episodes = habits.episodes(_level(per_day), until_us)
+        everywhere = general.before(until_us) if general else 0
         # In general: what other hosts have daily is no wonder here, though it is new here.
-        elsewhere = (general.before(until_us) if general else 0) / (days * hosts)
+        elsewhere = everywhere / (days * hosts)
         expected = max((seen + 1) / (days + 1), elsewhere)
         factor = (days / (1 + expected) + 0.5) / (days + 1)
-        return Rarity(seen, per_day, (episodes + 1) / days, hosts, days, round(factor, 4))
+        # A bit for each time that it is half as often as the everyday.
+        novelty = 0 if everywhere else max(0, COMMON_LEVEL - _level(per_day))
+        return Rarity(
+            seen, per_day, (episodes + 1) / days, hosts, days, round(factor, 4), novelty
+        )  # fmt: skip
+
+    def weighed(
+        self, host: str, time_us: int, rarity: Rarity, noted: Rarity | None = None
+    ) -> Rarity:
+        """Return a run's rarity with how often the site shows an episode as strong as the one that it is part of.
+
+        By Laplace's rule over all hosts: a few days of one cannot tell what comes there once a month.
+
+        Args:
+            host: where the run is.
+            time_us: when it began.
+            rarity: of the run.
+            noted: how unusual it was when it was counted; None where it was not.
+        """
+        habits = self.hosts.get(host)
+        if habits is None:
+            return rarity
+        strength = habits.strength(
+            slot_of(time_us), rarity.novelty - (noted.novelty if noted else 0)
+        )
+        if strength <= rarity.novelty:
+            return rarity  # nothing else is new in it: its own rate says all
+        known = sum(count for one, count in self.strengths.items() if one >= strength)
+        return rarity._replace(site_per_day=(known + 1) / rarity.days)
 
     def absorb(self, now_us: int) -> None:
         """Make counts of times older than `RECENT_US`, by whole five minutes; halve a memory that is too long.
@@ -159,7 +190,9 @@ class Baseline:
     def _absorb(self, until_us: int) -> None:
         self._absorbed_us = until_us
         for host, habits in self.hosts.items():
-            if habits.absorb(until_us):
+            closed = habits.absorb(until_us)
+            if closed is not None:
+                self.strengths.update(closed)
                 self.changed.add(f"host/{host}")
         for rule, times in self.rules.items():
             if times.absorb(until_us):
@@ -169,13 +202,22 @@ class Baseline:
         self.since_us = (self.since_us or 0) + _OLD_US // 2
         for host, habits in list(self.hosts.items()):
             self.changed.add(f"host/{host}")
-            habits.levels = Counter({one: n // 2 for one, n in habits.levels.items() if n > 1})
+            habits.levels, habits.strengths = (
+                Counter({one: n // 2 for one, n in counts.items() if n > 1})
+                for counts in (habits.levels, habits.strengths)
+            )
             _thin(habits.kinds)
             if not (habits.kinds or habits.levels or habits.recent or habits.open):
                 del self.hosts[host]
         self.changed |= {f"rule/{rule}" for rule in self.rules}
         _thin(self.rules)
         self._firsts = sorted(habits.first_us for habits in self.hosts.values())
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        self.strengths = Counter()
+        for habits in self.hosts.values():
+            self.strengths.update(habits.strengths)
 
     # -------------------------------------------------------------- state
 
@@ -192,6 +234,7 @@ class Baseline:
             "first": habits.first_us,
             "kinds": {rule: _row(times) for rule, times in habits.kinds.items()},
             "levels": sorted(habits.levels.items()),
+            "strengths": sorted(habits.strengths.items()),
             "open": habits.open,
             "recent": habits.recent,
             "more": [[*row, more] for row, more in habits.more.items()],
@@ -203,15 +246,17 @@ class Baseline:
         if kind == "rule":
             self.rules[rest] = _times(part["times"])
             return
-        self.hosts[rest] = Habits(
+        habits = self.hosts[rest] = Habits(
             part["first"],
             {rule: _times(times) for rule, times in part["kinds"].items()},
             Counter({int(level): count for level, count in part["levels"]}),
-            None if part["open"] is None else (part["open"][0], part["open"][1]),
-            [(slot_us, level) for slot_us, level in part["recent"]],
-            {(slot_us, level): more for slot_us, level, more in part.get("more") or ()},
+            Counter({int(one): count for one, count in part.get("strengths") or ()}),
+            None if part["open"] is None else (*part["open"], 0)[:3],
+            [_noted(row) for row in part["recent"]],
+            {_noted(row[:-1]): row[-1] for row in part.get("more") or ()},
         )
         insort(self._firsts, part["first"])
+        self.strengths.update(habits.strengths)
 
     def meta(self) -> list[int | None]:
         """Return the small numbers of the state."""
@@ -230,6 +275,12 @@ def _times(row: list[Any]) -> Times:
     """Return what `_row` made of times; what an earlier version stored has no slots, and goes on as it is."""
     count, recent, *more = row
     return Times(count, recent, dict(more[0]) if more else {})
+
+
+def _noted(row: list[int]) -> Noted:
+    """Return what was noted; an earlier version did not keep what was new."""
+    slot_us, level, novelty = (*row, 0)[:3]
+    return slot_us, level, novelty
 
 
 def _level(per_day: float) -> int:

@@ -5,6 +5,9 @@ shows in a minute what it shows once a month is no accident. The odds decide, un
 
 - two runs of one host join when so unusual a thing falls so near by chance less than once in `1 / chance`
   times, and chance makes such pairs on one host less than `chance_per_day` times a day;
+- two episodes of one host join over a pause, too, where each shows several things new to the whole site: so strong an
+  episode is weighed by how often all hosts showed one, since a few days of one host cannot tell what comes there once
+  a month;
 - across hosts the budget is the whole site's, `chance_across_per_day` over all pairs of hosts, because a false join
   mixes two stories; and it is only for the run that *opens* an episode of its host: what follows in an episode
   is no independent event. It joins the most unusual of the episodes that fit, one of them: a coincidence never
@@ -34,6 +37,8 @@ GRAIN_US: Final = MINUTE_US
 CROWD_SHARE: Final = 1 / 3
 CROWD_HOSTS: Final = 3
 """A moment is a crowd when at least so many hosts, and such a share of all, begin something unusual."""
+FAR: Final = 2
+"""So many times the span two strong episodes of one host may be apart: what follows a pause."""
 MAX_NEAR: Final = 128
 """Runs that one is compared with on one host, nearest first."""
 MAX_SITE: Final = 1024
@@ -56,6 +61,7 @@ class Coincidences:
         self._per_day = settings.chance_per_day
         self._across = settings.chance_across_per_day
         self._span_us = microseconds(settings.coincidence)
+        self._far_us = FAR * self._span_us
         self._site: list[_Row] = []
         self._hosts: dict[str, list[_Row]] = {}
 
@@ -88,7 +94,14 @@ class Coincidences:
             return []
         first_us, last_us = run.noted_us - self._span_us, run.noted_us + self._span_us
         rows = self._between(self._site, first_us, last_us)
-        return [row.run for row in rows[:MAX_SITE] if row.run is not run]
+        found = [row.run for row in rows[:MAX_SITE] if row.run is not run]
+        own = self._hosts.get(run.place, [])
+        for one, two in (
+            (run.noted_us - self._far_us, first_us - 1),
+            (last_us + 1, run.noted_us + self._far_us),
+        ):
+            found += [row.run for row in self._between(own, one, two)[:MAX_NEAR]]
+        return found
 
     def ties(self, run: Run) -> dict[Run, tuple[Tie, ...]]:
         """Return the coincidences of a run that odds allow; its partner is chosen anew."""
@@ -118,7 +131,7 @@ class Coincidences:
         for row in rows[max(0, at - MAX_NEAR) : at + MAX_NEAR]:
             if row.run is run or row.run.is_elsewhere(run):
                 continue
-            if abs(row.time_us - run.noted_us) <= self._span_us:
+            if abs(row.time_us - run.noted_us) <= self._far_us:
                 yield row.run
 
     def _between(self, rows: list[_Row], first_us: int, last_us: int) -> list[_Row]:
@@ -175,16 +188,26 @@ class Coincidences:
     def _odds(self, one: Run, two: Run) -> float | None:
         """Return the share of chance's budget that such a pair takes, 0 to 1; None when it takes more."""
         # From beginning to beginning: how long either goes on is not known when they are weighed.
-        wide_us = 2 * abs(one.first_us - two.first_us)
-        days = max(2 * GRAIN_US, wide_us) / DAY_US
-        rates = one.rarity.host_per_day, two.rarity.host_per_day
-        hosts = max(one.rarity.hosts, two.rarity.hosts)
+        apart_us = abs(one.first_us - two.first_us)
+        days = 2 * max(GRAIN_US, apart_us) / DAY_US
+        first, second = one.rarity, two.rarity
+        hosts = max(first.hosts, second.hosts)
         if one.place == two.place:
-            tries, budget = 1.0, self._per_day
+            budget = self._per_day
         else:
-            tries, budget = max(1.0, hosts * (hosts - 1) / 2), self._across
-        share = rates[0] * rates[1] * days * tries / budget
-        return None if max(rates) * days >= self._chance or share >= 1 else share
+            budget = self._across / max(1.0, hosts * (hosts - 1) / 2)
+        share = None
+        if apart_us <= self._span_us:
+            share = self._share(first.host_per_day, second.host_per_day, days, budget)
+        if share is not None or one.place != two.place or apart_us <= EPISODE_US:
+            return share
+        if first.site_per_day is None or second.site_per_day is None:
+            return None
+        return self._share(first.site_per_day, second.site_per_day, days, budget * hosts**2)
+
+    def _share(self, one: float, two: float, days: float, budget: float) -> float | None:
+        share = one * two * days / budget
+        return None if max(one, two) * days >= self._chance or share >= 1 else share
 
     def _tie(self, run: Run, other: Run) -> Tie | None:
         share = self._odds(run, other)

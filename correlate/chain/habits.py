@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from math import floor, log2
+from typing import Final, NamedTuple, TypeAlias
 
 from correlate.chain.edges import MINUTE_US
 
@@ -15,8 +16,12 @@ EVERYDAY: Final = 5.0
 """A kind that comes so many times a day or more is common: its coincidences never count."""
 SLOT_US: Final = MINUTE_US
 """What begins in one minute on one host is one doing: a flood from ever new sources counts once a minute."""
+COMMON_LEVEL: Final = floor(log2(EVERYDAY))
 MAX_RECENT: Final = 512
 """Slots kept one by one of one kind; in a flood the older half becomes part of the count early."""
+
+
+Noted: TypeAlias = tuple[int, int, int]
 
 
 class Rarity(NamedTuple):
@@ -29,6 +34,9 @@ class Rarity(NamedTuple):
         hosts: known then.
         days: learnt then.
         factor: 0 (everyday) to 1, for the score: shrunk to a half while little is learnt.
+        novelty: what it adds to how strong an episode is: nothing where any host showed its kind before.
+        site_per_day: how often the site shows an episode on some host as strong as the one that it is part of; None
+            where that one shows nothing new.
     """
 
     seen: int
@@ -37,6 +45,13 @@ class Rarity(NamedTuple):
     hosts: int
     days: float
     factor: float
+    novelty: int = 0
+    site_per_day: float | None = None
+
+    @property
+    def level(self) -> int:
+        """How often the kind comes a day, as a power of two."""
+        return floor(log2(self.per_day))
 
     @property
     def is_common(self) -> bool:
@@ -115,21 +130,23 @@ class Habits:
         first_us: slot in which it was first seen.
         kinds: by rule.
         levels: closed episodes by how unusual their most unusual run was (log2 of its rate a day).
-        open: start of the last run and level of the episode that is not closed; None when none is.
-        recent: (slot, level) of unusual runs not yet part of an episode, sorted.
+        strengths: closed episodes by how strong they were: by all that was new in them.
+        open: start of the last run, level and strength of the episode that is not closed; None when none is.
+        recent: (slot, level, novelty) of unusual runs not yet part of an episode, sorted.
         more: how many more runs stand for one of these than the first.
     """
 
     first_us: int
     kinds: dict[str, Times] = field(default_factory=dict)
     levels: Counter[int] = field(default_factory=Counter)
-    open: tuple[int, int] | None = None
-    recent: list[tuple[int, int]] = field(default_factory=list)
-    more: dict[tuple[int, int], int] = field(default_factory=dict)
+    strengths: Counter[int] = field(default_factory=Counter)
+    open: tuple[int, int, int] | None = None
+    recent: list[Noted] = field(default_factory=list)
+    more: dict[Noted, int] = field(default_factory=dict)
 
-    def note(self, slot_us: int, level: int) -> bool:
+    def note(self, slot_us: int, rarity: Rarity) -> bool:
         """Note that something unusual began; tell whether it could be kept."""
-        row = (slot_us, level)
+        row = (slot_us, rarity.level, rarity.novelty)
         place = bisect_left(self.recent, row)
         if place < len(self.recent) and self.recent[place] == row:
             self.more[row] = self.more.get(row, 0) + 1
@@ -139,9 +156,9 @@ class Habits:
         self.recent.insert(place, row)
         return True
 
-    def take_back(self, slot_us: int, level: int) -> None:
+    def take_back(self, slot_us: int, rarity: Rarity) -> None:
         """Take back what was noted, as far as it is not yet part of an episode."""
-        row = (slot_us, level)
+        row = (slot_us, rarity.level, rarity.novelty)
         if row in self.more:
             self.more[row] -= 1
             if not self.more[row]:
@@ -149,11 +166,32 @@ class Habits:
         elif row in self.recent:
             self.recent.remove(row)
 
+    def strength(self, slot_us: int, noted: int) -> int:
+        """Return how strong the episode is that holds a slot, until the end of the slot.
+
+        Args:
+            slot_us: when.
+            noted: the novelty of what is asked for, less what it adds to what was noted.
+        """
+        found, time_us = noted, slot_us
+        for place in range(bisect_left(self.recent, (slot_us + 1, 0, 0)) - 1, -1, -1):
+            row = self.recent[place]
+            if time_us - row[0] > EPISODE_US:
+                return found
+            time_us = row[0]
+            found += self._novelty(row)
+        if self.open is not None and time_us - self.open[0] <= EPISODE_US:
+            found += self.open[2]
+        return found
+
+    def _novelty(self, row: Noted) -> int:
+        return row[2] * (1 + self.more.get(row, 0))
+
     def episodes(self, level: int, until_us: int) -> int:
         """Return how many episodes at least as unusual as `level` ended before a time."""
         found = sum(count for known, count in self.levels.items() if known <= level)
-        current = self.open
-        for time_us, known in self.recent:
+        current = None if self.open is None else self.open[:2]
+        for time_us, known, _ in self.recent:
             if time_us >= until_us:
                 break
             if current is not None and time_us - current[0] <= EPISODE_US:
@@ -163,24 +201,33 @@ class Habits:
             current = (time_us, known)
         return found + (current is not None and current[1] <= level)
 
-    def absorb(self, until_us: int) -> bool:
-        """Close episodes that ended before a time; tell whether anything changed."""
+    def absorb(self, until_us: int) -> list[int] | None:
+        """Close episodes that ended before a time; return how strong they were, None where nothing changed."""
         changed = False
+        closed: list[int] = []
         while self.recent and self.recent[0][0] < until_us:
             changed = True
-            time_us, known = self.recent.pop(0)
-            self.more.pop((time_us, known), None)
+            row = time_us, known, _ = self.recent.pop(0)
+            novelty = self._novelty(row)
+            self.more.pop(row, None)
             if self.open is not None and time_us - self.open[0] <= EPISODE_US:
-                self.open = (time_us, min(known, self.open[1]))
+                self.open = (time_us, min(known, self.open[1]), self.open[2] + novelty)
                 continue
-            if self.open is not None:
-                self.levels[self.open[1]] += 1
-            self.open = (time_us, known)
+            closed += self._close()
+            self.open = (time_us, known, novelty)
         if self.open is not None and until_us - self.open[0] > EPISODE_US:
-            self.levels[self.open[1]] += 1
-            self.open = None
+            closed += self._close()
             changed = True
         for times in self.kinds.values():
             if times.recent and times.absorb(until_us):
                 changed = True
-        return changed
+        return closed if changed else None
+
+    def _close(self) -> list[int]:
+        if self.open is None:
+            return []
+        _, level, strength = self.open
+        self.open = None
+        self.levels[level] += 1
+        self.strengths[strength] += 1
+        return [strength]

@@ -14,6 +14,7 @@ from contract.timestamps import microseconds
 from correlate.chain.baseline import Baseline
 from correlate.chain.coincidence import Coincidences
 from correlate.chain.edges import Tie
+from correlate.chain.habits import SLOT_US, Rarity, slot_of
 from correlate.chain.runs import Run
 from correlate.chain.settings import LinkSettings
 
@@ -35,7 +36,9 @@ class Weighing:
         """Count and weigh a new run; it ripens when its lateness is over."""
         run.rarity = self.baseline.learn(run.place, run.rule.id, run.first_us)
         run.noted_us = run.first_us
-        run.ripe_us = run.first_us + self._lateness_us
+        run.rarity = self._weighed(run, run.rarity)
+        # Its whole slot counts towards the strength of its episode.
+        run.ripe_us = slot_of(run.first_us) + SLOT_US + self._lateness_us
         self.hold(run)
 
     def hold(self, run: Run) -> None:
@@ -48,14 +51,15 @@ class Weighing:
     def again(self, run: Run) -> list[Run]:
         """Weigh a run anew; return the runs for which that may change a coincidence."""
         baseline, rule = self.baseline, run.rule.id
-        if (
-            run.first_us == run.noted_us
-            and baseline.again(run.place, rule, run.first_us) == run.rarity
-        ):
-            return []
+        now = baseline.again(run.place, rule, run.first_us)
+        if run.first_us == run.noted_us and now is not None:
+            now = self._weighed(run, now)
+            if now == run.rarity:
+                return []
         around = self._coincidences.around(run)
         baseline.unlearn(run.place, rule, run.noted_us, run.rarity)
         rarity = baseline.learn(run.place, rule, run.first_us)
+        rarity = self._weighed(run, rarity, rarity)
         if self._coincidences.concerns(run):
             self._coincidences.remove(run)
         run.rarity, run.noted_us = rarity, run.first_us
@@ -63,12 +67,19 @@ class Weighing:
             self._coincidences.add(run)
         return [*around, *self._coincidences.around(run)]
 
+    def _weighed(self, run: Run, rarity: Rarity, noted: Rarity | None = None) -> Rarity:
+        """Return a rarity with the strength of the run's episode, where coincidence is evidence for the run at all."""
+        if not run.is_blind or rarity.is_common:
+            return rarity
+        return self.baseline.weighed(run.place, run.first_us, rarity, noted or run.rarity)
+
     def ripen(self, now_us: int, runs: Mapping[int, Run]) -> tuple[list[Run], list[Run]]:
         """Weigh the runs again that are ripe; return these, and those whose coincidences must be looked for again."""
         ripe: list[Run] = []
         concerned: list[Run] = []
         while self._ripe and self._ripe[0][0] <= now_us:
             ripe_us, number = heappop(self._ripe)
+            self.baseline.absorb(ripe_us)
             run = runs.get(number)
             if run is None or run.ripe_us != ripe_us:
                 continue

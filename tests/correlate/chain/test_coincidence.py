@@ -81,9 +81,32 @@ def test_two_things_never_seen_within_minutes_on_one_host_join() -> None:
     assert 0.7 <= tie.weight <= 0.9
 
 
+def new_elsewhere() -> list[Alert]:
+    """What other hosts showed for the first time, now and then."""
+    return [
+        alert(f"h{2 + number % 4}", f"first-{number}", 1500 + 420 * number) for number in range(12)
+    ]
+
+
 def test_two_things_never_seen_an_hour_and_more_apart_do_not_join() -> None:
     found = chains([*history(), alert("h1", "new-a", LEARNT), alert("h1", "new-b", LEARNT + 61)])
     assert groups(found) == []
+
+
+def test_two_episodes_as_strong_as_none_before_join_over_a_pause() -> None:
+    early = [alert("h1", f"early-{number}", LEARNT, number) for number in range(4)]
+    for pause, joins in ((110, True), (121, False)):
+        late = [alert("h1", f"late-{number}", LEARNT + pause, number) for number in range(4)]
+        found = groups(chains([*history(), *new_elsewhere(), *early, *late]))
+        assert any({"early-0", "late-0"} <= group for group in found) is joins
+
+
+def test_what_other_hosts_showed_before_makes_no_episode_strong() -> None:
+    known = [alert("h4", f"late-{number}", 2000, number) for number in range(4)]
+    early = [alert("h1", f"early-{number}", LEARNT, number) for number in range(4)]
+    late = [alert("h1", f"late-{number}", LEARNT + 90, number) for number in range(4)]
+    found = groups(chains([*history(), *new_elsewhere(), *known, *early, *late]))
+    assert not any({"early-0", "late-0"} <= group for group in found)
 
 
 def test_common_things_never_join_however_close() -> None:
