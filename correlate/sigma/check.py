@@ -24,6 +24,8 @@ from correlate.sigma.pattern_cost import Clock, seconds_per_kb
 from correlate.sigma.pipelines import Pipeline
 from correlate.sigma.rules import Detection, Options, identity_of
 from correlate.sigma.usage import unused
+from correlate.window.library import library
+from correlate.window.settings import WindowSettings
 
 SLOW_SECONDS_PER_KB = 20e-6
 """Of one pattern over a kilobyte of text, from which it is named. Common patterns take 1 to 3 µs."""
@@ -46,7 +48,8 @@ def check(
     """
     known = list(documents)
     rules = load(known, pipelines=pipelines, options=options)
-    findings = [_refused(error, _rule_at(known, error)) for error in rules.errors]
+    errors = dict.fromkeys([*rules.errors, *library(rules, WindowSettings()).errors])
+    findings = [_refused(error, _rule_at(known, error)) for error in errors]
     for document in known:
         if "detection" in document.data:
             rule = rules.detections.get(identity_of(document))

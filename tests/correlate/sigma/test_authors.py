@@ -272,3 +272,12 @@ def test_every_fault_of_a_refused_rule_is_named() -> None:
 def test_a_rule_with_one_fault_is_named_once() -> None:
     found = check(list(read(rule("s: {A|foo: x}"), "r.yml")))
     assert [(one.code, one.rule) for one in found if one.severity == "error"] == [("refused", "r")]
+
+
+def test_faults_of_correlations_are_named_too() -> None:
+    text = (
+        "title: a\nname: ra\nid: ra\nlogsource: {product: windows}\ndetection: {s: {E: a}, condition: s}\n---\n"
+        "title: c\nid: c\ncorrelation:\n  type: event_cuont\n  rules: [ra]\n  timespan: 5m\n  condition: {gte: 2}\n"
+    )
+    (refused,) = [one for one in check(read(text, "c.yml")) if one.severity == "error"]
+    assert (refused.line, refused.message.startswith("'type' is 'event_cuont'")) == (10, True)
