@@ -8,6 +8,7 @@ them is told apart by it, so it joins none of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from correlate.chain.columns import NEAREST, Column, Row
@@ -59,8 +60,11 @@ class Postings:
         self._max_ended = max_ended
         self._slot_us = max(1, lifetime_us // 2)
         self._by_key: dict[str, _Posting] = {}
-        self._over: dict[int, dict[Place, None]] = {}
+        self._over: dict[int, dict[Place, int]] = {}
+        """By slot, when what is over there first was, as a number."""
         self._ended = 0
+        self._next = 0
+        self._is_sorted = True
         self.changed: set[Place] = set()
         self.lost = 0
 
@@ -143,14 +147,23 @@ class Postings:
         self.open(place).end(slot)
         places = self._over.setdefault(slot, {})
         if place not in places:
-            places[place] = None
+            places[place] = self._next
+            self._next += 1
             self._ended += 1
         self.changed.add(place)
         while self._ended > self._max_ended:
             oldest = min(self._over)
-            first = next(iter(self._over[oldest]))
+            first = next(iter(self._in_order()[oldest]))
             self.lost += self.open(first).over[oldest]
             self._count_out(first, oldest)
+
+    def _in_order(self) -> dict[int, dict[Place, int]]:
+        """Return what is over by slot, what was over first first; parts are put back in any order."""
+        if not self._is_sorted:
+            self._is_sorted = True
+            for slot, places in self._over.items():
+                self._over[slot] = dict(sorted(places.items(), key=itemgetter(1)))
+        return self._over
 
     def _count_out(self, place: Place, slot: int) -> None:
         """Count no more what is over in a slot of a column."""
@@ -175,17 +188,24 @@ class Postings:
     def part(self, place: Place) -> list[Any] | None:
         """Return what is over in a column as a row of the state; None where nothing is."""
         column = self.column(*place)
-        return [*place, sorted(column.over.items())] if column is not None and column.over else None
+        if column is None or not column.over:
+            return None
+        over = sorted(column.over.items())
+        return [*place, [(slot, count, self._over[slot][place]) for slot, count in over]]
 
     def restore(self, row: list[Any]) -> None:
         """Put back what `part` returned."""
         key, side, rule, over = row
-        column = self.open((key, side, rule))
-        for slot, count in over:
-            for _ in range(count):
-                self.end((key, side, rule), slot)
-            column.count(slot, count, 0)
-        self.changed.clear()
+        place = key, side, rule
+        column = self.open(place)
+        for slot, count, *since in over:
+            number = since[0] if since else 0  # rows written before the order was kept
+            column.over[slot] = count
+            column.tally(slot, count)
+            self._over.setdefault(slot, {})[place] = number
+            self._next = max(self._next, number + 1)
+            self._ended += 1
+        self._is_sorted = False
 
     def open(self, place: Place) -> Column:
         """Return the column of a place, a new one where there is none."""

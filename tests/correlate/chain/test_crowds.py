@@ -218,40 +218,36 @@ def test_what_is_over_is_remembered_up_to_a_bound_and_the_oldest_goes_first() ->
     """A scan of ever new targets must not fill memory with those whose time is over."""
     lifetime_us = microseconds(LinkSettings().lifetime)
     postings = Postings(1, lifetime_us, max_ended=3)
+    targets = [f"10.0.0.{number}" for number in (7, 9, 5, 3, 1)]
     runs = []
-    for number in range(5):
-        said = alert(
-            number, number, "scan", source__ip="203.0.113.7", destination__ip=f"10.0.0.{number}"
-        )
+    for number, target in enumerate(targets):
+        said = alert(number, number, "scan", source__ip="203.0.113.7", destination__ip=target)
         signature, signing, _ = sign(said)
         run = Run(number, signature, said.rule, (), (), signing, {})
         run.put(member_of(said), 8)
-        run.reach = (Reach(f"ip|10.0.0.{number}", "v"),)
+        run.reach = (Reach(f"ip|{target}", "v"),)
         postings.add(run)
         runs.append(run)
     for run in runs:
         postings.remove(run, is_over=True)
-    assert [postings.at_any(f"ip|10.0.0.{number}") for number in range(5)] == [
-        False,
-        False,
-        True,
-        True,
-        True,
-    ]
+    kept = [postings.at_any(f"ip|{target}") for target in targets]
+    assert kept == [False, False, True, True, True]
     assert postings.lost == 2
-    parts = [postings.part(place) for place in sorted(postings.changed)]
-    assert [part is None for part in parts] == [True, True, False, False, False]
+    rows = [row for place in postings.changed if (row := postings.part(place)) is not None]
+    assert len(rows) == 3
     again = Postings(1, lifetime_us, max_ended=3)
-    for part in parts:
-        if part is not None:
-            again.restore(part)
+    for row in sorted(rows):  # the store has an order of its own
+        again.restore(row)
     assert again.lost == 0
-    assert all(again.at_any(f"ip|10.0.0.{number}") for number in (2, 3, 4))
-    for place in (postings, again):
-        place.forget(START_US + 10 * lifetime_us)
-        assert not any(place.at_any(f"ip|10.0.0.{number}") for number in range(5))
-        assert not place._ended
-        assert not place._over
+    for one in (postings, again):
+        one.end(("ip|10.0.0.2", "v", "scan"), one.slot_of(runs[0]))
+        kept = [one.at_any(f"ip|{target}") for target in targets]
+        assert kept == [False, False, False, True, True]
+    for one in (postings, again):
+        one.forget(START_US + 10 * lifetime_us)
+        assert not any(one.at_any(f"ip|{target}") for target in targets)
+        assert not one._ended
+        assert not one._over
 
 
 def test_nothing_is_kept_of_a_thing_whose_runs_are_all_gone() -> None:
