@@ -37,8 +37,9 @@ class Weighing:
         run.rarity = self.baseline.learn(run.place, run.rule.id, run.first_us)
         run.noted_us = run.first_us
         run.rarity = self._weighed(run, run.rarity)
-        # Its whole slot counts towards the strength of its episode.
-        run.ripe_us = slot_of(run.first_us) + SLOT_US + self._lateness_us
+        # Its whole slot counts towards the strength of its episode, where that is asked.
+        from_us = slot_of(run.first_us) + SLOT_US if run.is_blind else run.first_us
+        run.ripe_us = from_us + self._lateness_us
         self.hold(run)
 
     def hold(self, run: Run) -> None:
