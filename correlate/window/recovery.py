@@ -23,6 +23,8 @@ CLOCK = "clock"
 Make: TypeAlias = Callable[[str, Head | None], Window]
 _Rows: TypeAlias = dict[str, list[tuple[Entry, int | None]]]
 _Heads: TypeAlias = dict[str, tuple[int, bytes]]
+_Head: TypeAlias = tuple[int, Head]
+"""The number of the part that it stands in, and what it says."""
 
 
 def name(number: int) -> str:
@@ -89,17 +91,27 @@ def recover(
         heads.update((group, (number, head)) for group, head in part.heads)
     groups: dict[str, Known] = {}
     for group in sorted({*rows, *heads}):
-        found = rows.get(group, [])
-        if now is not None and found:
-            # Time has let go of these; nobody wrote it down.
-            del found[: gone(plan, [entry for entry, _ in found], now)]
+        head = None
         if group in heads:
             at, data = heads[group]
-            head = decoding.decode_head(data, key)
-            groups[group] = _filled(make(group, head), found, head, at)
+            head = at, decoding.decode_head(data, key)
+        found = _held(plan, rows.get(group, []), now, head)
+        if head is not None:
+            groups[group] = _filled(make(group, head[1]), found, head)
         elif found:
-            groups[group] = _plain(found, plan) or _filled(make(group, None), found, None, None)
+            groups[group] = _plain(found, plan) or _filled(make(group, None), found, None)
     return Recovered(now, groups, stored)
+
+
+def _held(
+    plan: Plan, found: list[tuple[Entry, int | None]], now: int | None, head: _Head | None
+) -> list[tuple[Entry, int | None]]:
+    """Return what time has not let go of; nobody wrote that down."""
+    if now is None or not found:
+        return found
+    alerts = head[1].episodes if head is not None else ()
+    open_us = min((one.start_us for one in alerts), default=None)
+    return found[gone(plan, [entry for entry, _ in found], now, open_us) :]
 
 
 def _plain(found: list[tuple[Entry, int | None]], plan: Plan) -> Entry | list[Entry] | None:
@@ -111,19 +123,17 @@ def _plain(found: list[tuple[Entry, int | None]], plan: Plan) -> Entry | list[En
     return None
 
 
-def _filled(
-    window: Window, found: list[tuple[Entry, int | None]], head: Head | None, at: int | None
-) -> Window:
+def _filled(window: Window, found: list[tuple[Entry, int | None]], head: _Head | None) -> Window:
     window.entries = [entry for entry, _ in found]
     if any(since is not None for _, since in found):
         window.fires = [since for _, since in found]
     window.saved = len(found)
     if head is not None:
-        decoding.open_head(window, head)
+        window.head_at = head[0]
+        decoding.open_head(window, head[1])
     edge = window.undecided
     decided = len(found) if edge is None else bisect_left(window.entries, edge.edge)
     window.evaluator.reset(window.entries, decided)
-    window.head_at = at
     window.hasten()
     if head is None:
         window.plan_wake()

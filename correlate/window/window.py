@@ -136,13 +136,17 @@ class Window(Revising):
         outputs = [*self.decide()]
         horizon = now_us - self.plan.lateness_us
         self._close(horizon, outputs)
-        count = gone(self.plan, self.entries, now_us)
+        count = gone(self.plan, self.entries, now_us, self._open_us())
         if count:
             self.drop(count)
         if self.retracted is not None:
             self._forget_retracted(horizon)
         self.plan_wake()
         return outputs
+
+    def _open_us(self) -> int | None:
+        """Return when the first of the open alerts began."""
+        return min((one.start_us for one in self.episodes), default=None)
 
     def _close(self, horizon: int, outputs: Outputs) -> None:
         while self.episodes:
@@ -204,7 +208,7 @@ class Window(Revising):
     def plan_wake(self) -> None:
         """Set when to wake next: an episode may close, or something that is kept can go."""
         plan = self.plan
-        wake = wake_time(plan, self.entries[0]) if self.entries else None
+        wake = wake_time(plan, self.entries[0], self._open_us()) if self.entries else None
         ends = [end for _, end in self.retracted.values()] if self.retracted is not None else []
         if self.episodes:
             ends.append(self.episodes[0].end_us)

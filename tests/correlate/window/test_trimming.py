@@ -79,6 +79,29 @@ def test_what_time_lets_go_of_changes_no_alert(kind: str, data: st.DataObject) -
     assert [one.model_dump() for one in moving.told] == [one.model_dump() for one in restarted.told]
 
 
+def test_a_later_step_that_an_open_alert_may_come_to_hold_is_kept() -> None:
+    """Its first step is gone when the alert goes on over it."""
+    steps = [("ra", 0), ("rb", 10), ("rb", 50), ("rb", 66), ("ra", 80), ("rb", 100)]
+    waiting, moving, restarted = (Alerts(stage_of("later steps")) for _ in range(3))
+    for number, (rule, at) in enumerate(steps):
+        event = Event.of(
+            {"source.ip": "10.0.0.1", "v": 1},
+            id=f"e{number}",
+            time_us=START_US + at * SECOND,
+            source="s",
+        )
+        for run in (waiting, moving, restarted):
+            if run is not waiting:
+                run.time(event.time_us)
+            run.take(Match(rule, event))
+        restarted.host.restart()
+    for run in (waiting, moving, restarted):
+        run.time(END_US)
+    assert [alert.event_count for alert in told(waiting).values()] == [6]
+    assert told(moving) == told(waiting)
+    assert told(restarted) == told(waiting)
+
+
 def test_later_steps_without_a_first_are_let_go_of_long_before_the_time_frame_ends() -> None:
     text = DETECTIONS + correlation(
         "type: temporal_ordered\nrules: [ra, rb]\ngroup-by: [source.ip]\ntimespan: 1h"
