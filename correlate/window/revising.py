@@ -16,7 +16,7 @@ from correlate.window.entry import Entry, Place
 from correlate.window.episode import Undecided
 from correlate.window.trimming import wake_time
 
-AT_ONCE = 32
+AT_ONCE = 256
 """So few entries are decided again for each that comes."""
 
 SHARE = 4
