@@ -68,6 +68,8 @@ rules = ["rules"]
 lateness = "10m"
 [log]
 format = "json"
+[web]
+port = 0
 [correlate]
 max_events = 1000000
 """

@@ -30,7 +30,7 @@ def opsonin(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def configured(folder: Path, url: str, namespace: str) -> Path:
     path = folder / "opsonin.toml"
     path.write_text(
-        '[engine]\ndata_dir = "var"\nstop_at_end = true\n'
+        '[engine]\ndata_dir = "var"\nstop_at_end = true\n[web]\nport = 0\n'
         f'[elastic]\nurls = ["{url}"]\nnamespace = "{namespace}"\nplain_types = true\nreplicas = 0\n'
         f'[[source]]\nname = "ids"\ntype = "file"\nadapter = "suricata.eve"\npath = "{EXAMPLE}"\nfollow = false\n'
     )
