@@ -112,32 +112,44 @@ def spanning(runs: Sequence[Run]) -> list[tuple[Run, Run, Tie]]:
     """Return (earlier run, later run, edge) of the heaviest tree, in order of time of the later run."""
     if len(runs) == 1:
         return []
-    inside = set(runs)
-    candidates = sorted(
-        (
-            (-ties[0].weight, two, one, ties)
-            for one in runs
-            for two, ties in one.ties.items()
-            if two in inside and one < two
-        ),
-        key=lambda row: (row[0], row[1].order, _gravest_first(row[2])),
-    )
+    ordered, gravest = sorted(runs), sorted(runs, key=_gravest_first)
+    by_weight, count = _by_weight(ordered, gravest), len(runs)
     groups = _Groups(runs)
     found: list[tuple[Run, Run, Tie]] = []
-    for weight, two, one, ties in candidates:
-        if -weight >= STRONG and groups.join(one, two):
-            found.append((one, two, ties[0]))
-    rest = [
-        (one, two, tie)
-        for weight, two, one, ties in candidates
-        if -weight < STRONG
-        for tie in ties
-        if tie.weight >= MEDIUM
-    ]
+    rest: list[tuple[Run, Run, Tie]] = []
+    for weight in sorted(by_weight, reverse=True):
+        if len(found) == count - 1:
+            break  # all hang together
+        for pair_ranks in sorted(by_weight[weight]):
+            later, rank = divmod(pair_ranks, count)
+            one, two = gravest[rank], ordered[later]
+            if weight < STRONG:
+                rest += [(one, two, tie) for tie in one.ties[two] if tie.weight >= MEDIUM]
+            elif groups.join(one, two):
+                found.append((one, two, one.ties[two][0]))
     while pair := _independent(rest, groups):
         groups.join(pair[0][0], pair[0][1])
         found.extend(pair)
     return sorted(found, key=lambda row: (row[1], row[0], -row[2].weight))
+
+
+def _by_weight(ordered: Sequence[Run], gravest: Sequence[Run]) -> dict[float, list[int]]:
+    """Return the ties of runs by the weight of their heaviest edge, each as a number to sort by.
+
+    That is the place of the later run in order of time, times the count of runs, and the place of the earlier in order of gravity. A
+    chain of hundreds of runs has tens of thousands of ties, and is told often while it grows. O(ties).
+    """
+    place = {run: number for number, run in enumerate(ordered)}
+    grave = {run: number for number, run in enumerate(gravest)}
+    count = len(ordered)
+    found: dict[float, list[int]] = {}
+    for number, one in enumerate(ordered):
+        rank = grave[one]
+        for two, ties in one.ties.items():
+            later = place.get(two, -1)
+            if later > number:
+                found.setdefault(ties[0].weight, []).append(later * count + rank)
+    return found
 
 
 def _gravest_first(run: Run) -> tuple[int, int, str]:
