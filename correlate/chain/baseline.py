@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
+from heapq import heappop, heappush
 from math import floor, log2
 from typing import Any, Final
 
@@ -43,6 +44,9 @@ class Baseline:
         """Closed episodes of all hosts by how strong they were."""
         self.changed: set[str] = set()
         self.lost = 0
+        self._due: dict[str, int] = {}
+        """By host, the time behind which something of it becomes part of a count; a fleet is not gone through for a few."""
+        self._queue: list[tuple[int, str]] = []
         self._firsts: list[int] = []
         self._absorbed_us = 0
 
@@ -65,6 +69,8 @@ class Baseline:
                 self.lost += 1
         elif slot_us < habits.first_us:
             self._move(habits, slot_us)
+        if host in self.hosts:
+            self._expect(host, slot_us)
         rarity = self.rarity(habits, rule, slot_us)
         times = habits.kinds.get(rule)
         if times is None:
@@ -90,6 +96,7 @@ class Baseline:
         times = habits.kinds.get(rule) if habits is not None else None
         if habits is None or times is None:
             return  # beyond a bound
+        self._expect(host, slot_us)
         times.add(slot_us)
         if not rarity.is_common:
             habits.note(slot_us, rarity)
@@ -114,6 +121,7 @@ class Baseline:
             habits.take_back(slot_us, rarity)
         if not habits.kinds:
             del self.hosts[host]
+            self._due.pop(host, None)
             self._firsts.remove(habits.first_us)
         elif slot_us == habits.first_us and not any(one.count for one in habits.kinds.values()):
             self._move(habits, min(one.recent[0] for one in habits.kinds.values()))
@@ -189,14 +197,26 @@ class Baseline:
 
     def _absorb(self, until_us: int) -> None:
         self._absorbed_us = until_us
-        for host, habits in self.hosts.items():
+        while self._queue and self._queue[0][0] < until_us:
+            due_us, host = heappop(self._queue)
+            habits = self.hosts.get(host)
+            if habits is None or self._due.get(host) != due_us:
+                continue
+            del self._due[host]
             closed = habits.absorb(until_us)
             if closed is not None:
                 self.strengths.update(closed)
                 self.changed.add(f"host/{host}")
+            self._expect(host, habits.due_us())
         for rule, times in self.rules.items():
             if times.absorb(until_us):
                 self.changed.add(f"rule/{rule}")
+
+    def _expect(self, host: str, due_us: int | None) -> None:
+        known_us = self._due.get(host)
+        if due_us is not None and (known_us is None or due_us < known_us):
+            self._due[host] = due_us
+            heappush(self._queue, (due_us, host))
 
     def _halve(self) -> None:
         self.since_us = (self.since_us or 0) + _OLD_US // 2
@@ -255,6 +275,7 @@ class Baseline:
             [_noted(row) for row in part["recent"]],
             {_noted(row[:-1]): row[-1] for row in part.get("more") or ()},
         )
+        self._expect(rest, habits.due_us())
         insort(self._firsts, part["first"])
         self.strengths.update(habits.strengths)
 

@@ -144,6 +144,15 @@ class Habits:
     recent: list[Noted] = field(default_factory=list)
     more: dict[Noted, int] = field(default_factory=dict)
 
+    def due_us(self) -> int | None:
+        """Return behind which time something becomes part of a count; None: all is. O(kinds)."""
+        times = [one.recent[0] for one in self.kinds.values() if one.recent]
+        if self.recent:
+            times.append(self.recent[0][0])
+        if self.open is not None:
+            times.append(self.open[0] + EPISODE_US)
+        return min(times, default=None)
+
     def note(self, slot_us: int, rarity: Rarity) -> bool:
         """Note that something unusual began; tell whether it could be kept."""
         row = (slot_us, rarity.level, rarity.novelty)
