@@ -199,10 +199,12 @@ class Baseline:
         self._absorbed_us = until_us
         while self._queue and self._queue[0][0] < until_us:
             due_us, host = heappop(self._queue)
-            habits = self.hosts.get(host)
-            if habits is None or self._due.get(host) != due_us:
+            if self._due.get(host) != due_us:
                 continue
             del self._due[host]
+            habits = self.hosts.get(host)
+            if habits is None:
+                continue
             closed = habits.absorb(until_us)
             if closed is not None:
                 self.strengths.update(closed)

@@ -10,7 +10,7 @@ import pytest
 
 from contract.event import Observation
 from contract.records import Alert, Chain, Rule
-from correlate.chain.baseline import Baseline
+from correlate.chain.baseline import OLD_DAYS, Baseline
 from correlate.chain.entities import entities_of
 from correlate.chain.identity import Identity, claims
 from correlate.chain.relations import CHUNK, Relations, command_path, relations_of
@@ -292,3 +292,18 @@ def test_rule_that_other_hosts_have_daily_is_no_wonder_on_a_new_host() -> None:
     everywhere = baseline.learn("new", "update", 10 * day).factor
     nowhere = baseline.learn("new", "exploit", 10 * day).factor
     assert everywhere < nowhere / 2
+
+
+def test_a_host_that_was_forgotten_and_comes_again_is_learnt_as_before() -> None:
+    """What it was expected to become a count at, before it was forgotten, holds up nothing afterwards."""
+    baseline, old_us = Baseline(), round(OLD_DAYS * 24 * HOUR_US)
+    baseline.learn("h", "r", 0)
+    baseline.absorb(3 * HOUR_US)
+    taken_back = baseline.learn("h", "r", old_us + HOUR_US)
+    baseline.unlearn("h", "r", old_us + HOUR_US, taken_back)
+    baseline.absorb(old_us + 3 * HOUR_US)
+    assert not baseline.hosts, "its one run is too long ago"
+    baseline.absorb(old_us + 9 * HOUR_US)
+    baseline.learn("h", "r", old_us + 9 * HOUR_US)
+    baseline.absorb(old_us + 18 * HOUR_US)
+    assert baseline.hosts["h"].due_us() is None
