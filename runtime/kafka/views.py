@@ -50,14 +50,12 @@ class Views:
     Args:
         settings: checked.
         meter: is told the counts.
-        clock: wall clock, microseconds.
     """
 
-    def __init__(self, settings: Settings, meter: Meter, clock: Callable[[], int]) -> None:
+    def __init__(self, settings: Settings, meter: Meter) -> None:
         self._settings = settings
         self._kafka = settings.kafka
         self._meter = meter
-        self._clock = clock
         self._stopping = threading.Event()
         self._is_loaded = False
         self.view = View()

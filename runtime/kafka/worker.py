@@ -67,7 +67,7 @@ class Worker:
         ]
         self.ingest = Ingest(settings, meter, clock) if "ingest" in roles else None
         self.enforce = Enforce(settings, meter, clock) if "enforce" in roles else None
-        self.views = Views(settings, meter, clock) if "views" in roles else None
+        self.views = Views(settings, meter) if "views" in roles else None
         self.index = Index(settings, meter, clock) if "index" in roles else None
         self._ingest_is_done = False
         self._stopping = asyncio.Event()

@@ -15,7 +15,6 @@ from kafka_broker import Broker
 from contract.meter import MemoryMeter
 from contract.records import Alert, Chain, Rule
 from contract.topics import ALERTS, CHAINS
-from runtime import clock
 from runtime.kafka.client import admin, producer
 from runtime.kafka.topics import bring_in_line, name_of, wanted
 from runtime.kafka.view import FEED, MAX_NAMES, OTHER, View
@@ -87,7 +86,7 @@ def write(settings: Settings, records: Sequence[Alert | Chain]) -> None:
 
 async def look(settings: Settings, alerts: int) -> Views:
     """Run the role until it has counted so many alerts; return it at rest."""
-    views = Views(settings, MemoryMeter(), clock.now_us)
+    views = Views(settings, MemoryMeter())
     running = asyncio.create_task(views.run())
     async with asyncio.timeout(PATIENCE_S):
         while views.view.counts["rules"].total() < alerts:
@@ -157,7 +156,7 @@ def test_brokers_that_come_late_or_an_end_of_faust_end_nothing(
 
     async def trial() -> None:
         meter = MemoryMeter()
-        views = Views(settings, meter, clock.now_us)
+        views = Views(settings, meter)
         own_broker.kill()
         running = asyncio.create_task(views.run())
         async with asyncio.timeout(PATIENCE_S):
