@@ -42,7 +42,7 @@ FAMILIES = {
         "checkpoint.firewall", "cisco.asa", "cisco.ios", "fortinet.fortigate", "juniper.srx", "linux.netfilter", "mikrotik.routeros", "openbsd.pf",
         "paloalto.panos", "pfsense.filterlog", "sonicwall.firewall", "sophos.firewall",
     ),
-    "ids": ("snort.alert", "suricata.eve", "zeek.log"),
+    "ids": ("aminer.anomaly", "snort.alert", "suricata.eve", "wazuh.alerts", "zeek.log"),
     "hosts": ("linux.auditd", "linux.auth", "windows.eventlog"),
     "trust": ("keylime.verifier", "linux.ima", "rats.ear", "tcg.eventlog", "tpm.quote"),
     "generic": ("generic.cef", "generic.ecs", "generic.leef"),

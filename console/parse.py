@@ -17,7 +17,8 @@ from contract.meter import MemoryMeter
 from contract.plugins import load, load_named
 from contract.ports import Adapter, Context
 from contract.records import DeadLetter
-from ingest.normalize import Normalizer, NormalizeSettings
+from ingest.normalize import Normalizer
+from ingest.normalize_settings import NormalizeSettings
 from ingest.recognize import CLEAR_LEAD, CONFIDENCE, SAMPLE, Fit, recognize
 from runtime import clock
 from runtime.input_files import open_input, read_records, read_whole

@@ -16,7 +16,8 @@ from contract.event import Event
 from contract.ports import Adapter, Context, Meter
 from contract.records import DeadLetter
 from ingest.enrich import Enrichment
-from ingest.normalize import Normalizer, NormalizeSettings
+from ingest.normalize import Normalizer
+from ingest.normalize_settings import NormalizeSettings
 
 MAX_SENDERS: Final = 10_000
 """Streams whose adapter memory is kept, per lane; beyond it the longest silent one is forgotten and counted."""

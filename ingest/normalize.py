@@ -7,13 +7,11 @@ open is filled here in one way for all: id, version, arrival for a missing time,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
 from pathlib import Path
 from traceback import walk_tb
-from typing import Annotated, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
 
 from contract.errors import ParseError
 from contract.event import ECS_VERSION, Event, Fields
@@ -21,12 +19,12 @@ from contract.ids import derive_id, event_id
 from contract.meter import MemoryMeter
 from contract.ports import Adapter, Context, Meter
 from contract.records import DeadLetter
-from contract.timespan import Timespan
 from contract.timestamps import iso, microseconds, to_datetime
-from ingest.ecs_types import MISFIT, Check, Plan, check_of
+from ingest.conform import Conformer
 from ingest.enrich import Enrichment, EnrichSettings
 from ingest.formats.time import canonical_us, is_canonical, second_us
 from ingest.native import NATIVE
+from ingest.normalize_settings import NormalizeSettings
 from ingest.templates import Templates
 
 Enricher: TypeAlias = Callable[[Fields], None]
@@ -34,40 +32,6 @@ Enricher: TypeAlias = Callable[[Fields], None]
 
 LONGEST_PREFIX: Final = 64
 """Of what adapters put before a product's own names."""
-MAX_PLANS: Final = 4_096
-"""Sequences of field names whose checks are remembered; when full, all are forgotten at once."""
-
-
-class NormalizeSettings(BaseModel):
-    """Bounds of what one record may be.
-
-    Attributes:
-        max_record_bytes: longer records become dead letters unread.
-        max_fields: of one event.
-        max_name_length: of one field's name.
-        max_future: how far an event may lie after its arrival; a clock that runs ahead further is wrong.
-        max_age: how long before its arrival an event may lie; None: any, so that old logs can be replayed.
-        earliest_year: events before are of a clock that was never set.
-        keep_original: keep the raw record, as text, in `event.original`.
-        stamp_ingested: set `event.ingested` to the arrival, and `event.created` where the event does not say when it was
-            first read; off, since a replay then differs from live.
-        dead_letter_bytes: of a dead letter's raw record, kept.
-        enrich: what is known of the site and added to events: `own_networks` (a list), `zones` (a list of networks
-            by name), `inventory` (a CSV or JSON file of assets), `geoip` (a list of files in MaxMind's format).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_record_bytes: Annotated[int, Field(ge=64, le=268_435_456)] = 1_048_576
-    max_fields: Annotated[int, Field(ge=16, le=65_536)] = 4_096
-    max_name_length: Annotated[int, Field(ge=16, le=32_766)] = 512
-    max_future: Timespan = timedelta(days=1)
-    max_age: Timespan | None = None
-    earliest_year: Annotated[int, Field(ge=1970, le=9999)] = 1971
-    keep_original: bool = False
-    stamp_ingested: bool = False
-    dead_letter_bytes: Annotated[int, Field(ge=0, le=16_777_216)] = 65_536
-    enrich: EnrichSettings = EnrichSettings()
 
 
 # What an adapter may raise beside ParseError on input that its author did not foresee.
@@ -75,7 +39,6 @@ _FAULTS: Final = (
     ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError,
     ArithmeticError,
 )  # fmt: skip
-_NUMBERS: Final = (int, float)
 _OF_ADAPTERS: Final = "/ingest/adapters/"
 
 
@@ -121,7 +84,7 @@ class Normalizer:
         self._is_typed = adapter.typed and not enrichers
         # A name longer than the bound needs a record as long, or one before it that the adapter remembers.
         self._short_bytes = -1 if adapter.flush else self._settings.max_name_length - LONGEST_PREFIX
-        self._plans: dict[tuple[str, ...], Plan] = {}
+        self._conform = Conformer(self._settings, self._meter, source)
         self._templates = self._learning(known) if learns and not enrichers else None
 
     def take(self, raw: bytes, context: Context) -> list[Event | DeadLetter]:
@@ -217,13 +180,7 @@ class Normalizer:
         if is_typed and len(raw) > self._short_bytes:
             is_typed = max(map(len, fields)) <= settings.max_name_length
         if not is_typed:
-            shape = tuple(fields)
-            plan = self._plans.get(shape) or self._plan(shape)
-            if slow := plan.misfits(fields):
-                self._check(fields, slow)
-            # Of a hundred values `all` takes half a microsecond; few events have one that is empty or zero.
-            if not all(fields.values()):
-                _drop_empty(fields)
+            self._conform(fields)
         try:
             json = orjson.dumps(
                 fields
@@ -267,56 +224,6 @@ class Normalizer:
             )
         return time_us
 
-    def _plan(self, shape: tuple[str, ...]) -> Plan:
-        """Return how fields of these names are checked.
-
-        Raises:
-            ParseError: too many names, or too long a one.
-        """
-        settings = self._settings
-        if len(shape) > settings.max_fields:
-            raise ParseError(
-                f"{len(shape)} fields in one event; the bound is {settings.max_fields}"
-            )
-        longest = max(map(len, shape))
-        if longest > settings.max_name_length:
-            bound = settings.max_name_length
-            raise ParseError(f"a field's name of {longest} characters; the bound is {bound}")
-        plan = Plan(shape)
-        if len(self._plans) >= MAX_PLANS:
-            self._plans.clear()
-        self._plans[shape] = plan
-        return plan
-
-    def _check(self, fields: Fields, names: Iterable[str]) -> None:
-        """Bring values to their type's own form, or move them aside; in a stated order."""
-        for name in names:
-            check = check_of(name)
-            if check is not None:
-                value = fields[name]
-                good = check(value)
-                if good is MISFIT:
-                    self._misfit(fields, name, check)
-                else:
-                    fields[name] = good
-
-    def _misfit(self, fields: Fields, name: str, check: Check) -> None:
-        """Keep of a list what fits; put the rest under `labels`, as text."""
-        value = fields.pop(name)
-        if _is_empty(value):
-            return
-        bad = [value]
-        if type(value) is list:
-            checked = [(item, check(item)) for item in value]
-            bad = [item for item, good in checked if good is MISFIT]
-            fits = [good for _, good in checked if good is not MISFIT]
-            if fits:
-                fields[name] = fits
-            if not bad:
-                return
-        self._meter.add("field_misfits", len(bad), source=self._source, field=name)
-        fields["labels." + name.replace(".", "_")] = " ".join(str(item) for item in bad)
-
     def _dead(self, reason: str, raw: bytes, context: Context, part: int = 0) -> DeadLetter:
         kept = self._settings.dead_letter_bytes
         return DeadLetter(
@@ -337,13 +244,3 @@ def _reason(error: Exception) -> str:
     frames = ((frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__))
     places = [f" ({Path(file).name}:{line})" for file, line in frames if _OF_ADAPTERS in file]
     return f"{type(error).__name__}: {error}{places[-1] if places else ''}"
-
-
-def _is_empty(value: object) -> bool:
-    return not value and value is not False and type(value) not in _NUMBERS
-
-
-def _drop_empty(fields: Fields) -> None:
-    """Drop empty values: null, and text, lists and objects without content."""
-    for name in [name for name, value in fields.items() if not value and _is_empty(value)]:
-        del fields[name]

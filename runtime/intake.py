@@ -15,7 +15,7 @@ from contract.timestamps import from_datetime
 from ingest.detection import DETECT, Detection
 from ingest.enrich import Enrichment
 from ingest.lanes import Lane, LaneSettings
-from ingest.normalize import NormalizeSettings
+from ingest.normalize_settings import NormalizeSettings
 from ingest.routes import Router
 from runtime.settings import Reading
 from runtime.skew import Skew

@@ -10,23 +10,20 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
-from difflib import get_close_matches
-from itertools import takewhile
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from contract.errors import PluginError, SettingsError
+from contract.errors import SettingsError
 from contract.plugins import load as load_plugins
-from contract.plugins import load_named
 from contract.ports import Adapter, EnforcerType, SourceType
 from correlate.chain.settings import LinkSettings
 from correlate.window.settings import WindowSettings
 from ingest.detection import DETECT
 from ingest.lanes import LaneSettings
-from ingest.normalize import NormalizeSettings
+from ingest.normalize_settings import NormalizeSettings
 from ingest.recognize import CONFIDENCE
 from ingest.routes import Route
 from respond.guard import GuardSettings
@@ -35,6 +32,7 @@ from respond.verdict import DecideSettings
 from runtime import toml_file
 from runtime.elastic.settings import ElasticSettings
 from runtime.kafka.settings import KafkaSettings
+from runtime.settings_faults import Where, plugin, refuse_twice, validate
 from runtime.settings_file import (
     DetectSettings,
     EngineSettings,
@@ -115,9 +113,6 @@ class Settings:
         return replace(self, guard=guard, points=points)
 
 
-Where: TypeAlias = tuple[str, dict[toml_file.Path, int]]
-
-
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     """Read and check everything.
 
@@ -148,7 +143,7 @@ def resolve(
     Raises:
         SettingsError: as `load`.
     """
-    file = _validate(File, tree, (), where)
+    file = validate(File, tree, (), where)
     file = file.model_copy(
         update={
             "normalize": _rooted(file.normalize, folder),
@@ -185,15 +180,15 @@ def resolve(
 def _sources(
     entries: tuple[SourceEntry, ...], where: Where, folder: Path
 ) -> tuple[SourceConfig, ...]:
-    _refuse_twice("source", [one.name for one in entries], where)
+    refuse_twice("source", [one.name for one in entries], where)
     found = []
     for index, entry in enumerate(entries):
         at = ("source", index)
-        kind = _plugin("ingest.sources", entry.type, "SOURCE", SourceType, (*at, "type"), where)
+        kind = plugin("ingest.sources", entry.type, "SOURCE", SourceType, (*at, "type"), where)
         adapter = DETECT
         if entry.adapter != DETECT.name:
             adapter = _adapter(entry.adapter, (*at, "adapter"), where)
-        own = _rooted(_validate(kind.settings, entry.model_extra or {}, at, where), folder)
+        own = _rooted(validate(kind.settings, entry.model_extra or {}, at, where), folder)
         found.append(
             SourceConfig(
                 entry.name,
@@ -211,7 +206,7 @@ def _sources(
 
 
 def _adapter(name: str, at: toml_file.Path, where: Where) -> Adapter:
-    found: Adapter = _plugin("ingest.adapters", name, "ADAPTER", Adapter, at, where)
+    found: Adapter = plugin("ingest.adapters", name, "ADAPTER", Adapter, at, where)
     return found
 
 
@@ -236,18 +231,18 @@ def _routes(entry: SourceEntry, at: toml_file.Path, where: Where) -> tuple[Route
 
 
 def _points(entries: tuple[PointEntry, ...], where: Where, folder: Path) -> tuple[PointConfig, ...]:
-    _refuse_twice("point", [one.name for one in entries], where)
+    refuse_twice("point", [one.name for one in entries], where)
     found = []
     for index, entry in enumerate(entries):
         at = ("point", index)
-        kind = _plugin(
+        kind = plugin(
             "respond.enforcers", entry.type, "ENFORCER", EnforcerType, (*at, "type"), where
         )
         found.append(
             PointConfig(
                 entry.name,
                 kind,
-                _rooted(_validate(kind.settings, entry.model_extra or {}, at, where), folder),
+                _rooted(validate(kind.settings, entry.model_extra or {}, at, where), folder),
             )
         )
     return tuple(found)
@@ -274,90 +269,3 @@ def _rooted(settings: BaseModel, folder: Path) -> BaseModel:
         elif isinstance(value, tuple) and value and isinstance(value[0], Path):
             changed[name] = tuple(_absolute(folder, one) for one in value)
     return settings.model_copy(update=changed)
-
-
-def _plugin(
-    package: str, name: str, attribute: str, expected: Any, at: toml_file.Path, where: Where
-) -> Any:
-    try:
-        return load_named(package, name, attribute, expected)
-    except PluginError as error:
-        raise _fault(error.message, at, where) from error
-
-
-def _refuse_twice(table: str, names: list[str], where: Where) -> None:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise _fault(
-                f"{name!r} stands twice; expected names to differ", (table, index, "name"), where
-            )
-
-
-def _validate(model: type[Any], data: Mapping[str, Any], at: toml_file.Path, where: Where) -> Any:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        faults = error.errors(include_url=False)
-        # A misspelt key is usually why another is missing.
-        first = next((one for one in faults if one["type"] == "extra_forbidden"), faults[0])
-        if first["type"] == "extra_forbidden":
-            message = _unknown(str(first["loc"][-1]), _keys_near(model, first["loc"]))
-        else:
-            message = _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
-            if first["type"] != "missing" and "came " not in message:
-                message += _came(first)
-        place = takewhile(lambda part: not (isinstance(part, str) and "[" in part), first["loc"])
-        raise _fault(message, (*at, *place), where) from error
-
-
-# Pydantic's own words speak of Python. Of a choice between types it adds to the place which it tried, in brackets.
-_WORDS: Final = {
-    "ip_v4_network": "expected a network such as 192.0.2.0/24 or 2001:db8::/32, or an address",
-    "ip_v6_network": "expected a network such as 192.0.2.0/24 or 2001:db8::/32, or an address",
-    "list_type": "expected a list",
-    "missing": "missing, and required",
-    "tuple_type": "expected a list, or a table in [[double brackets]]",
-}
-
-
-def _unknown(name: str, keys: list[str]) -> str:
-    near = get_close_matches(name, keys, 1)
-    guess = f"; did you mean {near[0]}?" if near else ""
-    return f"unknown key; expected one of {', '.join(keys)}{guess}"
-
-
-def _keys_near(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
-    for part in path[:-1]:
-        field = model.model_fields.get(str(part))
-        if (
-            field is None
-            or not isinstance(field.annotation, type)
-            or not issubclass(field.annotation, BaseModel)
-        ):
-            break
-        model = field.annotation
-    return sorted(model.model_fields)
-
-
-def _fault(message: str, at: toml_file.Path, where: Where) -> SettingsError:
-    file, known = where
-    line = 0
-    for end in range(len(at), 0, -1):
-        if at[:end] in known:
-            line = known[at[:end]]
-            break
-    return SettingsError(f"{_dotted(at)}: {message}", file=file, line=line)
-
-
-def _dotted(at: toml_file.Path) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in at).lstrip(".")
-
-
-_SECRET_WORDS = ("token", "secret", "password", "key")
-
-
-def _came(error: Mapping[str, Any]) -> str:
-    """Return what came, unless it may be a secret."""
-    if any(word in str(part) for part in error["loc"] for word in _SECRET_WORDS):
-        return ""
-    return f"; came {str(error['input'])[:80]!r}"

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from contract.timespan import Timespan
 from correlate.chain.settings import LinkSettings
 from correlate.window.settings import WindowSettings
-from ingest.normalize import NormalizeSettings
+from ingest.normalize_settings import NormalizeSettings
 from ingest.recognize import CONFIDENCE
 from respond.guard import GuardSettings
 from respond.verdict import DecideSettings

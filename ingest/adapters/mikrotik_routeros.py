@@ -199,8 +199,9 @@ def _words(fields: Fields, text: str) -> None:
     elif found := _LEASE(text):
         fields |= {
             "event.category": ["network"],
-            "event.type": ["info"],
+            "event.type": ["protocol", "start" if found[2] == "assigned" else "end"],
             "event.action": found[2],
+            "network.protocol": "dhcp",
             "client.ip": found[3],
             "client.mac": found[4].replace(":", "-").upper(),
             _OWN + "dhcp.server": found[1],

@@ -42,8 +42,8 @@ def _words(table: str) -> tuple[str, ...]:
 
 
 PRODUCTS: Final = _words(
-    """auditd beat cef checkpoint cisco corelight crowdsec dhcp ear fortinet ima juniper keylime leef linux mikrotik netfilter
-    openbsd paloalto pfsense powershell snort sonicwall sophos suricata sysmon tcg tpm winlog zeek"""
+    """aminer auditd beat cef checkpoint cisco corelight crowdsec dhcp ear fortinet ima juniper keylime leef linux mikrotik netfilter
+    openbsd paloalto pfsense powershell snort sonicwall sophos suricata sysmon tcg tpm wazuh windows winlog zeek"""
 )
 """Top-level names under which adapters put what ECS has no field for."""
 

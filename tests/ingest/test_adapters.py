@@ -27,7 +27,8 @@ from contract.ports import Adapter, Context
 from contract.records import DeadLetter
 from contract.timestamps import from_iso
 from ingest.ecs_types import ROOTS, Plan
-from ingest.normalize import Normalizer, NormalizeSettings
+from ingest.normalize import Normalizer
+from ingest.normalize_settings import NormalizeSettings
 
 FOLDER = Path(__file__).parents[1] / "data/adapter"
 ECS_FIELDS = Path(__file__).parents[3] / "shared/data/ingest/dev/schemas/ecs_9.4.0/ecs_flat.yml"

@@ -9,7 +9,7 @@ from contract.ports import Adapter
 from contract.records import DeadLetter
 from ingest.detection import DETECT, TRIAL, Detection
 from ingest.lanes import Lane, LaneSettings
-from ingest.normalize import NormalizeSettings
+from ingest.normalize_settings import NormalizeSettings
 
 NOW = 1_781_524_800_000_000
 NETFILTER = b"<4>Jun 15 11:00:00 gw kernel: [1.%06d] DROP IN=eth0 OUT= MAC= SRC=203.0.113.9 DST=192.0.2.1 LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID=1 DF PROTO=TCP SPT=4000 DPT=22 WINDOW=64240 RES=0x00 SYN URGP=0"

@@ -13,7 +13,8 @@ from contract.ports import Adapter, Context
 from contract.timestamps import from_iso
 from ingest.enrich import Enrichment, EnrichSettings
 from ingest.inventory import read_inventory
-from ingest.normalize import Normalizer, NormalizeSettings
+from ingest.normalize import Normalizer
+from ingest.normalize_settings import NormalizeSettings
 
 OWN = ("192.0.2.0/24", "2001:db8::/32")
 

@@ -22,7 +22,8 @@ from contract.records import DeadLetter
 from contract.timestamps import from_iso, to_datetime
 from ingest.learn import table_of
 from ingest.native import NATIVE, Native
-from ingest.normalize import Normalizer, NormalizeSettings
+from ingest.normalize import Normalizer
+from ingest.normalize_settings import NormalizeSettings
 from ingest.stand_ins import stand_in, unpack
 from ingest.templates import Templates
 

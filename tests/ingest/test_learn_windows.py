@@ -9,7 +9,8 @@ from contract.meter import MemoryMeter
 from contract.plugins import load_named
 from contract.ports import Adapter, Context
 from contract.timestamps import from_iso
-from ingest.normalize import Normalizer, NormalizeSettings
+from ingest.normalize import Normalizer
+from ingest.normalize_settings import NormalizeSettings
 
 pytestmark = pytest.mark.native
 ADAPTER = load_named("ingest.adapters", "windows.eventlog", "ADAPTER", Adapter)

@@ -17,7 +17,8 @@ from contract.ports import Adapter, Context
 from contract.records import DeadLetter
 from contract.timestamps import from_iso
 from ingest.adapters import generic_ecs
-from ingest.normalize import Normalizer, NormalizeSettings
+from ingest.normalize import Normalizer
+from ingest.normalize_settings import NormalizeSettings
 
 RECEIVED = from_iso("2026-06-15T12:00:00Z")
 TIME = "2026-06-15T11:00:00.000000Z"
@@ -218,7 +219,7 @@ def test_what_an_adapter_holds_comes_at_the_end_of_the_stream() -> None:
 
 
 def test_ever_new_names_do_not_grow_what_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.normalize.MAX_PLANS", 50)
+    monkeypatch.setattr("ingest.conform.MAX_PLANS", 50)
     monkeypatch.setattr("ingest.formats.json.MAX_REMEMBERED", 0)
     normalizer = Normalizer(load_named("ingest.adapters", "generic.ecs", "ADAPTER", Adapter), "gw")
     for number in range(500):
@@ -226,4 +227,4 @@ def test_ever_new_names_do_not_grow_what_is_remembered(monkeypatch: pytest.Monke
         (found,) = normalizer.take(raw, Context(received_us=RECEIVED))
         assert isinstance(found, Event)
         assert found.fields[f"name{number}.inner{number}"] == 1
-    assert len(normalizer._plans) <= 50
+    assert len(normalizer._conform._plans) <= 50

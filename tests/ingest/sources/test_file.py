@@ -14,8 +14,10 @@ import pytest
 from contract.errors import SettingsError, StoreError
 from contract.meter import MemoryMeter
 from contract.ports import Batch
-from ingest.sources.file import FileSettings, FileSource
+from ingest.sources import file
+from ingest.sources.file import FileSource
 from ingest.streams import tail
+from ingest.streams.file_settings import FileSettings
 from tests.conftest import PATIENCE_S, until
 
 
@@ -208,6 +210,38 @@ def test_rotation_while_nobody_looked_loses_nothing(tmp_path: Path) -> None:
         add(path, b"4\n")
         assert await again.take(1) == [b"4"]
         await again.nothing()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("followed", ["a.log", "*.log"])
+@pytest.mark.parametrize("seam", ["by_age", "place_of", "copies"])
+def test_rotation_while_files_are_opened_skips_and_repeats_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, followed: str, seam: str
+) -> None:
+    path = tmp_path / "a.log"
+    add(path, b"one\ntwo\n")
+    step = getattr(file, seam)
+    seen: list[None] = []
+
+    def rotating(*given: Any) -> Any:
+        found = step(*given)
+        if not seen:
+            seen.append(None)
+            path.rename(tmp_path / "a.log.1")
+            add(path, b"four\nfive\nsix\nseven\n")
+        return found
+
+    async def run() -> None:
+        first = Following(tmp_path / followed)
+        assert await first.take(2) == [b"one", b"two"]
+        await first.end()
+        add(path, b"three\n")
+        monkeypatch.setattr(file, seam, rotating)
+        again = Following(tmp_path / followed, first.position)
+        assert await again.take(5) == [b"three", b"four", b"five", b"six", b"seven"]
+        await again.nothing()
+        assert seen
 
     asyncio.run(run())
 

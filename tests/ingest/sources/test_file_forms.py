@@ -12,9 +12,10 @@ import pytest
 
 from contract.meter import MemoryMeter
 from contract.ports import Batch
-from ingest.sources.file import FileSettings, FileSource
+from ingest.sources.file import FileSource
 from ingest.sources.unix_stream import UnixStream, UnixStreamSettings
 from ingest.streams import tail_forms
+from ingest.streams.file_settings import FileSettings
 from ingest.streams.pcap_cutter import PcapCutter
 from ingest.streams.tail import Tail
 from runtime.input_files import open_input, read_records, read_whole

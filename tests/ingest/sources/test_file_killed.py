@@ -21,7 +21,8 @@ READER = """
 import asyncio, json, sys
 from pathlib import Path
 from contract.meter import MemoryMeter
-from ingest.sources.file import FileSettings, FileSource
+from ingest.sources.file import FileSource
+from ingest.streams.file_settings import FileSettings
 
 async def main(path, kept):
     whole = kept.read_bytes().rpartition(b"\\n")[0].split(b"\\n") if kept.exists() else []

@@ -19,8 +19,8 @@ def test_every_example_of_the_page_loads(tmp_path: Path) -> None:
     settings.write_text("\n".join(line[4:] for block in blocks for line in block.splitlines()))
     loaded = load(settings, {})
     assert [source.name for source in loaded.sources] == [
-        "eve", "firewall", "reliable", "office", "auth", "kernel", "local-syslog", "nflog", "pf", "evidence",
-        "shippers", "beats", "keylime",
+        "eve", "wazuh", "zeek", "aminer", "leases", "windows-leases", "firewall", "reliable", "office", "auth", "kernel", "local-syslog", "nflog", "pf",
+        "evidence", "shippers", "beats", "keylime",
     ]  # fmt: skip
     (office,) = (source for source in loaded.sources if source.name == "office")
     assert [route.settings.adapter.name for route in office.routes] == [
