@@ -89,7 +89,7 @@ def _of_alert(alert: Alert) -> Fields:
         "event.risk_score": float(SEVERITY[alert.rule.level]),
         "rule.id": alert.rule.id,
         "rule.name": alert.rule.name,
-        "message": alert.rule.name,
+        "message": f"retracted: {alert.rule.name}" if alert.retracted else alert.rule.name,
         "opsonin.alert.level": alert.rule.level,
         "opsonin.alert.revision": alert.revision,
         "opsonin.alert.event_count": alert.event_count,

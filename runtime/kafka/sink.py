@@ -38,7 +38,8 @@ _EPOCH: Final = "epoch"
 _POSITION: Final = "position "
 _DELIVERY_MS: Final = 60_000
 """After so long a transaction is given up and tried anew; what it held is kept until it is written."""
-_BLOCK_MS: Final = 15_000
+_BLOCK_MS: Final = 5_000
+"""So long a call may wait for a broker before it is tried anew, which loses nothing; a process told to end waits no longer either."""
 _RESTORE_LIMIT_S: Final = 90  # longer than other ingests' open transactions can last
 _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
 
