@@ -8,7 +8,8 @@ changed every --epoch events (the host: after 200 ms or 5,000 records). The peer
 
 Beside each lane stands what Python itself takes of the same events: `decode_us`, msgspec's decoding of their JSON, and
 `keep_us`, the least that any correlation does: read the group-by field and append (time, id) to the group's list. `floor_per_s` is
-a second over both; `ratio` is ours to the peer's as timed, `ratio_decoded` with our decoding added, since the peer decodes too.
+a second over both; `ratio` is ours to the peer's as timed, `ratio_decoded` with our decoding added, since the peer decodes too. A lane of
+which the peer takes more than 90 seconds has none. The peer is found beside the checkout (`../shared/peers/rsigma.sh`, which prints where the program is).
 
 Rates are per second of CPU time, so that a busy machine shows in neither; run on an idle one all the same.
 """
@@ -220,9 +221,7 @@ def resident_mb() -> float:
 
 
 def peer(text: str, lines: Path, total: int) -> int | None:
-    """Return rsigma's events per second of CPU time on the same lines, its start taken off; None: not there."""
-    if not PEER.exists():
-        return None
+    """Return rsigma's events per second of CPU time on the same lines, its start taken off; None: it took too long."""
     binary = subprocess.run([PEER], capture_output=True, text=True, check=True).stdout.strip()
     with tempfile.TemporaryDirectory() as folder:
         rules, empty = Path(folder) / "lane.yml", Path(folder) / "empty"
@@ -267,7 +266,7 @@ def one(lane: str, span: str, kind: str, size: int, options: argparse.Namespace)
     total = options.events if kind == "keys" else min(options.events, 100_000)
     text = rule(lane, span)
     figures: dict[str, Any] = {"lane": lane, "stream": f"{kind}_{size}"}
-    if not options.no_peer:
+    if not options.no_peer and PEER.exists():
         with tempfile.NamedTemporaryFile(suffix=".ndjson") as lines:
             write(rows(kind, size, total), Path(lines.name))
             figures["peer_events_per_s"] = peer(text, Path(lines.name), total)
@@ -280,8 +279,23 @@ def one(lane: str, span: str, kind: str, size: int, options: argparse.Namespace)
     return figures
 
 
+def table(results: list[dict[str, Any]]) -> str:
+    """Return the lanes as one table, in Markdown."""
+    head = ("lane", "stream", "alerts", "ours", "rsigma", "ratio", "+ decoding", "RSS in MB")
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row in results:
+        peer_rate = row.get("peer_events_per_s", "")
+        cells = (
+            row["lane"], row["stream"], row["alerts"], f"{row['events_per_s']:,}",
+            f"{peer_rate:,}" if isinstance(peer_rate, int) else "over 90 s" if peer_rate is None else "",
+            row.get("ratio", ""), row.get("ratio_decoded", ""), row["rss_mb"],
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Run the lanes, each in its own process; print one JSON object last."""
+    """Run the lanes, each in its own process; print a table, and one JSON object last."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      epilog="example: bench/windows.py --lane event_count@100 --events 300000")  # fmt: skip
     parser.add_argument("--events", type=int, default=1_000_000, help="events of a lane")
@@ -313,6 +327,7 @@ def main() -> None:
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         results.append(json.loads(done.stdout.splitlines()[-1]))
         print(json.dumps(results[-1]), file=sys.stderr, flush=True)
+    print(table(results), flush=True)
     rates = [row["events_per_s"] for row in results]
     print(
         json.dumps(

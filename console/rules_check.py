@@ -42,13 +42,15 @@ def command(
     slow_patterns: bool,
     paths: tuple[Path, ...],
 ) -> None:
-    """Name every fault of the Sigma rules below PATH (default: the shipped rules), and what to do about it.
+    """Name every fault of the rules, chain patterns and playbooks below PATH (default: the shipped ones), and what to do about it.
 
     Exit code 1 when a rule is refused.
     """
-    from correlate.sigma.check import check  # noqa: PLC0415  # start of --help stays quick
+    from correlate.chain import patterns  # noqa: PLC0415  # start of --help stays quick
+    from correlate.sigma.check import check  # noqa: PLC0415
     from correlate.sigma.conventions import Finding  # noqa: PLC0415
     from correlate.sigma.rules import Options  # noqa: PLC0415
+    from respond import playbook  # noqa: PLC0415
     from runtime.rule_cache import pipelines_of  # noqa: PLC0415
     from runtime.rule_files import read_rules, shipped  # noqa: PLC0415
 
@@ -60,6 +62,8 @@ def command(
         options=Options(allow_slow=slow_patterns),
         clock=time.perf_counter,
     )
+    others = (*patterns.load(files.patterns).errors, *playbook.load(files.playbooks).errors)
+    findings += [_refused(error, Finding) for error in others]
     shown = [one for one in findings if _RANK[one.severity] <= _RANK[severity]]
     if form == "sarif":
         write_record(_sarif(shown))
@@ -73,7 +77,7 @@ def command(
             )
     counts = Counter(one.severity for one in findings)
     click.echo(
-        f"{len(files.sigma)} documents: {counts['error']} refused, {counts['warning']} warnings, "
+        f"{len(files.sigma) + len(files.patterns) + len(files.playbooks)} documents: {counts['error']} refused, {counts['warning']} warnings, "
         f"{counts['note']} notes",
         err=True,
     )
@@ -82,8 +86,16 @@ def command(
 
 
 def _unread(error: InputError, finding: type[Finding]) -> Finding:
+    return _of(error, finding, "unreadable")
+
+
+def _refused(error: InputError, finding: type[Finding]) -> Finding:
+    return _of(error, finding, "refused")
+
+
+def _of(error: InputError, finding: type[Finding], code: str) -> Finding:
     return finding(
-        "error", "unreadable", error.message, error.file, max(error.line, 1), max(error.column, 1)
+        "error", code, error.message, error.file, max(error.line, 1), max(error.column, 1)
     )
 
 

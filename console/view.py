@@ -98,7 +98,7 @@ class View:
         """Return the whole screen."""
         counts = {
             **self._counts,
-            "alerts": len(self._alerts),
+            "alerts": sum(1 for one in self._alerts.values() if not one.retracted),
             "chains": sum(1 for one in self._chains.values() if one.alerts),
             "decisions": len(self._decisions),
         }
@@ -121,7 +121,9 @@ class View:
         for alert in list(self._alerts.values())[-_SHOWN_ALERTS:]:
             table.add_row(
                 f"{alert.time:%H:%M:%S}",
-                Text(alert.rule.level, style=_COLOURS[alert.rule.level]),
+                Text("retracted", style="dim")
+                if alert.retracted
+                else Text(alert.rule.level, style=_COLOURS[alert.rule.level]),
                 cell(alert.rule.name),
                 f"x{alert.event_count}",
                 cell(_entities(alert), "cyan"),
@@ -182,6 +184,8 @@ class View:
 
     def _say(self, item: Seen) -> None:
         match item:
+            case Alert(retracted=True):
+                self._line(f"alert    retracted: {item.rule.name}  {_entities(item)}")
             case Alert(revision=1):
                 self._line(f"alert    {item.rule.level:8} {item.rule.name}  {_entities(item)}")
             case Chain() if item.alerts and self._is_new("chain", f"{item.id}{len(item.alerts)}"):

@@ -244,9 +244,11 @@ def rehearse(
     """
     run = Alerts(stage)
     matched = 0
+    is_met = False
     at_stake = set(names.values())
     for event in case.events:
         for one in match(event):
+            is_met = True
             matched += one.rule in at_stake
             run.take(one)
         run.time(event.time_us)
@@ -257,6 +259,10 @@ def rehearse(
     if case.alerts is not None:
         found = [one for one in run.final() if one.rule.id in at_stake]
         problems += _compare(case, found, names)
+        if problems and not is_met:
+            problems.append(
+                f"{case.name}: no detection holds for any of its {len(case.events)} events; `opsonin rules explain` says why"
+            )
     return problems
 
 

@@ -89,6 +89,7 @@ class Conventions:
         for name in ("date", "modified"):
             if name in self.data and not _is_date(self.data[name]):
                 yield self.warn("date", f"{name} {self.data[name]!r}; expected YYYY-MM-DD", name)
+        yield from self._state()
         yield from self._tags()
         yield from self._related()
         if not _FILE.fullmatch(re.split(r"[/\\]", self.document.file)[-1]):
@@ -122,12 +123,21 @@ class Conventions:
                     "related", f"expected id and type (one of {', '.join(_RELATED)})", "related", at
                 )
 
-    def detection_meta(self) -> Iterator[Finding]:
-        status, level = self.data.get("status"), self.data.get("level")
+    def _state(self) -> Iterator[Finding]:
+        status, taxonomy = self.data.get("status"), self.data.get("taxonomy")
         if status is not None and status not in _STATUSES:
             yield self.warn(
                 "status", f"{status!r}; expected one of {', '.join(_STATUSES)}", "status"
             )
+        if taxonomy not in (None, "sigma"):
+            yield self.warn(
+                "taxonomy",
+                f"taxonomy {taxonomy!r} is read as Sigma's own; a pipeline must give its names ours",
+                "taxonomy",
+            )
+
+    def detection_meta(self) -> Iterator[Finding]:
+        level = self.data.get("level")
         if level is None:
             yield self.warn("level", "no level; medium is taken")
         elif level not in LEVELS:

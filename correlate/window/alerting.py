@@ -51,8 +51,11 @@ class Alerting(Group):
             previous.changed = True
             return previous
         episode = self._new_episode(previous, place, since, until)
-        self.episodes += (episode,)
-        self.plan_wake()
+        if previous is not None:
+            self.episodes.append(episode)
+        else:
+            self.episodes = [episode]
+            self.plan_wake()
         return episode
 
     def _new_episode(
@@ -61,7 +64,10 @@ class Alerting(Group):
         first = self.entries[bisect_left(self.entries, (since,))]
         causes = [self.key, first[2]]
         ended = previous.end_us if previous is not None else self.sealed
-        if ended is not None and first[0] <= ended:
+        if self.plan.each:
+            # Each shares evidence with others, and none is told anew because a late event moves what it begins with.
+            causes[1] = str(place[0])
+        elif ended is not None and first[0] <= ended:
             # It shares evidence with the alert before it; its first firing tells them apart.
             causes.append(place[2])
         episode = Episode(
@@ -105,6 +111,10 @@ class Alerting(Group):
             earlier = old.pop(episode.id, None)
             if earlier is not None:
                 _merge(episode, earlier)
+                if self.plan.inner and episode.revision and earlier.fired[0] != episode.fired[0]:
+                    # Outer correlations have it at that time; when it is over, that may be too late for them.
+                    outputs.append(self.tell(episode, self.count(episode)))
+                    continue
             outputs += self.tell_if_due(episode)
         gone = [self._retract(e, added, told) for e in old.values() if e.revision]
         if gone or outputs or old:
@@ -134,6 +144,8 @@ class Alerting(Group):
 
     def tell_if_due(self, episode: Episode) -> Outputs:
         """Tell an episode when it has grown as the schedule says, or carries what is new to outer correlations."""
+        if self.plan.each and episode.revision and not self.plan.carried:
+            return NOTHING  # only late entries add to it, and others with it: what they add is told at its close
         count = self.count(episode)
         if episode.told <= count < episode.next_count and not self._carries_more(episode):
             self._check_later(episode, count)

@@ -8,9 +8,10 @@ fractions: 1.1 + 2.2 is 3.3.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, TypeAlias
 
@@ -91,6 +92,10 @@ class Threshold:
             return bound // 1 + 1
         return None
 
+    def at_least(self) -> Number:
+        """Return a value below which it cannot hold; there is one, see `has_lower`."""
+        return max(bound for name, bound in self.tests if name in _LOWER)
+
     def lowest(self) -> int:
         """Return a count below which it cannot hold; 0 when there is none."""
         bounds = [
@@ -110,10 +115,6 @@ class Threshold:
         """Whether more can end it."""
         return any(name in _UPPER for name, _ in self.tests)
 
-    def text(self) -> str:
-        """Return it as a person reads it, e.g. `gt 100 and lte 200`."""
-        return " and ".join(f"{name} {float(bound):g}" for name, bound in self.tests)
-
 
 Clause: TypeAlias = tuple[frozenset[int], frozenset[int]]
 """Rules (by index) that must be present, and rules that must not."""
@@ -124,12 +125,6 @@ class Presence:
     """Which sets of rules satisfy: any clause whose rules are all present and whose refused ones are not."""
 
     clauses: tuple[Clause, ...]
-
-    def holds(self, present: frozenset[int] | set[int]) -> bool:
-        """Tell whether the rules seen in the time frame satisfy."""
-        return any(
-            wanted <= present and refused.isdisjoint(present) for wanted, refused in self.clauses
-        )
 
 
 class ExpressionError(ValueError):
@@ -154,7 +149,7 @@ def presence(expression: str, index: Mapping[str, int]) -> Presence:
     clauses = reader.either(positive=True)
     if reader.position < len(tokens):
         raise ExpressionError(f"expected 'and' or 'or', came {tokens[reader.position]!r}")
-    possible = _shortest({clause for clause in clauses if clause[0].isdisjoint(clause[1])})
+    possible = {clause for clause in clauses if clause[0].isdisjoint(clause[1])}
     if not possible:
         raise ExpressionError("no set of rules can satisfy it")
     if any(not wanted for wanted, _ in possible):
@@ -162,7 +157,35 @@ def presence(expression: str, index: Mapping[str, int]) -> Presence:
             "can hold without any match; expected at least one rule without 'not' "
             "(for 'no match within the timespan' use opsonin: absence)"
         )
-    return Presence(tuple(sorted(possible, key=lambda c: (sorted(c[0]), sorted(c[1])))))
+    return _presence(possible)
+
+
+def presence_of(rules: Iterable[int], threshold: Threshold) -> Presence:
+    """Return what a number of different rules asks, e.g. `gte: 2` of three.
+
+    Raises:
+        ExpressionError: no number of them satisfies, or more than `MAX_TERMS` alternatives.
+    """
+    every = frozenset(rules)
+    counts = [count for count in range(1, len(every) + 1) if threshold.holds(count)]
+    if not counts:
+        raise ExpressionError(f"holds for no count of {len(every)} rules")
+
+    def clauses() -> Iterator[Clause]:
+        for place, count in enumerate(counts):
+            enough = len(counts) - place > len(every) - count  # more of them never is too many
+            for chosen in map(frozenset, combinations(sorted(every), count)):
+                yield chosen, frozenset() if enough else every - chosen
+            if enough:
+                return
+
+    return _presence(_bounded(clauses()))
+
+
+def _presence(clauses: Collection[Clause]) -> Presence:
+    return Presence(
+        tuple(sorted(_shortest(clauses), key=lambda clause: tuple(map(sorted, clause))))
+    )
 
 
 def _tokens(expression: str) -> list[str]:
@@ -220,7 +243,7 @@ class _Reader:
         return frozenset({(one, frozenset())} if positive else {(frozenset(), one)})
 
 
-def _shortest(clauses: set[Clause]) -> set[Clause]:
+def _shortest(clauses: Collection[Clause]) -> set[Clause]:
     """Leave out what asks for more than another: of `a or (a and b)`, an event of `b` is no evidence."""
     return {
         one

@@ -6,19 +6,21 @@ SigmaHQ parser 2.x has them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from itertools import combinations
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from contract.document import Document
 from correlate.window.condition import (
-    MAX_TERMS,
     OPERATORS,
     ExpressionError,
+    Number,
     Presence,
     Threshold,
     number,
     presence,
+    presence_of,
 )
 from correlate.window.policy import names
 
@@ -26,12 +28,17 @@ from correlate.window.policy import names
 class ConditionReader:
     """Reads what a document says of its condition; every fault names the place of its key.
 
+    Args:
+        document: of a correlation.
+        called: for an id or name of a rule all that it is called; the document may mix them.
+
     Raises:
         RuleError: the document has no correlation, or a fault is met.
     """
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, called: Mapping[str, Sequence[str]]) -> None:
         self.document = document
+        self.called = called
         data = document.data.get("correlation")
         if not isinstance(data, dict):
             raise document.error("'correlation' must be a mapping", "correlation")
@@ -47,25 +54,30 @@ class ConditionReader:
         if type in ("temporal", "temporal_ordered"):
             return None, self.presence(given, rules, absence), (), None
         if not isinstance(given, dict):
-            self.fail(f"'condition' is {given!r}; {type} expects e.g. gte: 10", "condition")
+            came = "absent" if given is None else repr(given)
+            self.fail(f"'condition' is {came}; {type} expects e.g. gte: 10", "condition")
         threshold = self.threshold(given, type)
         return threshold, None, self.fields(given, type), self.percentile(given, type)
 
+    def places(self, rules: tuple[str, ...]) -> dict[str, int]:
+        """Return the place in `rules` of each listed rule, by every id and name that it has."""
+        return {
+            name: place
+            for place, rule in enumerate(rules)
+            for name in (rule, *self.called.get(rule, ()))
+        }
+
     def presence(self, given: Any, rules: tuple[str, ...], absence: frozenset[int]) -> Presence:
-        wanted = [index for index in range(len(rules)) if index not in absence]
+        wanted = frozenset(range(len(rules))) - absence
         if given is None:
-            return Presence(((frozenset(wanted), frozenset()),))
-        index = {rules[position]: position for position in wanted}
-        if isinstance(given, dict):
-            threshold = self.threshold(given, "temporal")
-            counts = [n for n in range(1, len(wanted) + 1) if threshold.holds(n)]
-            if not counts:
-                self.fail(f"holds for no count of {len(wanted)} rules", "condition")
-            given = _some_of(list(index), counts)
-        if not isinstance(given, str):
+            return Presence(((wanted, frozenset()),))
+        if not isinstance(given, (dict, str)):
             self.fail(f"'condition' is {given!r}; expected a text or a mapping", "condition")
         try:
-            return presence(given, index)
+            if isinstance(given, dict):
+                return presence_of(wanted, self.threshold(given, "temporal"))
+            places = self.places(rules)
+            return presence(given, {name: at for name, at in places.items() if at in wanted})
         except ExpressionError as error:
             self.fail(f"'condition' {error}", "condition")
 
@@ -82,12 +94,12 @@ class ConditionReader:
         if not tests:
             self.fail(f"has no comparison; expected {', '.join(OPERATORS)}", "condition")
         threshold = Threshold(tuple(tests))
-        if type in ("event_count", "value_count") and not _can_hold(threshold):
-            self.fail(
-                f"'{threshold.text()}' holds for no count from 1 on; for 'none within the timespan' "
-                "use opsonin: absence",
-                "condition",
-            )
+        measured = _MEASURED.get(type, "number")
+        if measured == "share" and "percentile" in given:
+            measured = "number"
+        if not _can_hold(threshold, measured):
+            told = " and ".join(f"{name} {given[name]}" for name, _ in tests)
+            self.fail(f"'{told}' holds for no {_NEVER[measured]}", "condition")
         return threshold
 
     def fields(self, given: dict[str, Any], type: str) -> tuple[str, ...]:
@@ -99,6 +111,11 @@ class ConditionReader:
             found = names(given["field"])
         except ValueError as error:
             self.fail(f"'field' {error}", "condition", "field")
+        if aliased := [name for name in found if name in (self.data.get("aliases") or ())]:
+            self.fail(
+                f"'field' is the alias {aliased[0]!r}; aliases are for 'group-by', expected a field",
+                "condition", "field",
+            )  # fmt: skip
         if type != "value_count" and len(found) > 1:
             self.fail(f"'field' names {len(found)}; {type} takes one", "condition", "field")
         return found
@@ -121,24 +138,25 @@ class ConditionReader:
         return Fraction(rank)
 
 
-def _can_hold(threshold: Threshold) -> bool:
-    """Whether some whole number from 1 on satisfies: only those around the bounds can differ."""
-    around = {1}
-    for _, bound in threshold.tests:
-        around |= {max(1, bound // 1 + step) for step in (-1, 0, 1, 2)}
-    return any(threshold.holds(count) for count in around)
+_MEASURED = {"event_count": "count", "value_count": "count", "value_percentile": "share"}
+_NEVER = {
+    "count": "count from 1 on; for 'none within the timespan' use opsonin: absence",
+    "share": "share: that of the event's own value is above 0 and at most 100 percent",
+    "number": "number",
+}
 
 
-def _some_of(references: list[str], counts: list[int]) -> str:
-    """Write "so many of these rules, and none of the others when more is too many" as an expression."""
-    highest = len(references)
-    terms = []
-    for count in counts:
-        if count > min(counts) and count - 1 in counts and max(counts) == highest:
-            continue
-        for chosen in combinations(references, count):
-            refused = [r for r in references if r not in chosen] if max(counts) < highest else []
-            terms.append("(" + " and ".join([*chosen, *(f"not {one}" for one in refused)]) + ")")
-            if len(terms) > MAX_TERMS:
-                return " or ".join(terms)
-    return " or ".join(terms)
+def _can_hold(threshold: Threshold, kind: str) -> bool:
+    """Whether some value that a measure can have satisfies: only at, around and between the bounds can the answer differ."""
+    bounds = sorted(
+        {Fraction(0), Fraction(100), *(Fraction(bound) for _, bound in threshold.tests)}
+    )
+    tried: set[Number]
+    if kind == "count":
+        tried = {max(1, bound // 1 + step) for bound in bounds for step in (-1, 0, 1, 2)}
+    else:
+        between = [(low + high) / 2 for low, high in pairwise(bounds)]
+        tried = {*bounds, *between, bounds[0] - 1, bounds[-1] + 1}
+    if kind == "share":
+        tried = {value for value in tried if 0 < value <= 100}  # noqa: PLR2004
+    return any(threshold.holds(value) for value in tried)

@@ -95,7 +95,7 @@ def open_head(group: Group, head: Head) -> None:
     group.sealed = head.sealed
     group.decided = head.decided
     group.floor = head.floor
-    group.episodes = tuple(_unpack(episode) for episode in head.episodes)
+    group.episodes = [_unpack(episode) for episode in head.episodes]
     group.retracted = head.retracted or None
     group.undecided = head.undecided
     for place, data in head.inner:

@@ -15,7 +15,7 @@ class Past:
     """Members of an episode that are no longer kept one by one: they can no longer change.
 
     Attributes:
-        first: the first member of the episode.
+        first: the first member of the episode; of inner alerts, when the first of them began.
         ids: the first event ids, at most as many as an alert lists.
         agreed: fields on which all agree; None before the first.
         entities: the first ones, at most as many as an alert lists.
@@ -81,12 +81,14 @@ class Undecided:
         places: of those that came since.
         due: decided at the latest when time is here; None: it never waited.
         wake: when the group was to wake before.
+        put_off: that time was here, and it was put off.
     """
 
     edge: Place
     places: list[Place]
     due: int | None = None
     wake: int | None = None
+    put_off: bool = False
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from correlate.window.plan import Plan
 from correlate.window.settings import WindowSettings
 
 NEVER_FIRED: list[int | None] = []
+NO_EPISODES: list[Episode] = []
 """Shared by all groups whose rule never held; never changed."""
 
 
@@ -78,7 +79,7 @@ class Group(_Front):
         self.saved_wake: int | None = None
         self.head_at: int | None = None
         self.evaluator = self.plan.evaluator()
-        self.episodes: tuple[Episode, ...] = ()
+        self.episodes = NO_EPISODES
         self.inner: dict[str, Inner] | None = None
         self.retracted: dict[str, tuple[int, int]] | None = None
         self.horizon: int | None = None

@@ -96,6 +96,12 @@ def groups(fields: Fields, names: Iterable[str], *, absent: bool) -> list[str]:
     return [_text(texts)]
 
 
+def value_at(text: str, place: int, of: int) -> str | None:
+    """Return one of the values, so many `of` them, that a group's text stands for; None: it is absent, or only a digest is left."""
+    texts = text.split(SEPARATOR)
+    return texts[place] if len(texts) == of and texts[place] != ABSENT else None
+
+
 def _many(fields: Fields, names: list[str], before: list[str], *, absent: bool) -> list[str]:
     """The slow way: some field holds a list."""
     columns = []

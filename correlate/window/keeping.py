@@ -13,7 +13,6 @@ from contract.records import Alert
 from correlate.window.alarms import Alarms
 from correlate.window.alerting import Outputs
 from correlate.window.deadline import window_class
-from correlate.window.entry import Entry
 from correlate.window.facts import Facts
 from correlate.window.forms import Head
 from correlate.window.journal import Journal
@@ -23,6 +22,7 @@ from correlate.window.routing import Router
 from correlate.window.settings import WindowSettings
 from correlate.window.trimming import gone, wake_time
 from correlate.window.window import Window
+from correlate.window.young import Young
 
 NEVER_US = -(2**62)
 """A horizon before all events."""
@@ -43,11 +43,12 @@ class Keeping:
 
     Attributes:
         newest: no entry of any group is later; what is later follows in its group, which need not be looked at for that.
+        waiting: groups with entries that may wait to be decided.
     """
 
     __slots__ = (
-        "alarms", "alone", "discarded", "estimates", "facts", "groups", "horizon", "journal", "judges", "key", "kind",
-        "most", "newest", "now", "parts", "plan", "reader", "room", "router", "settings",
+        "alarms", "alone", "discarded", "estimates", "facts", "groups", "horizon", "journal", "key", "kind",
+        "may", "most", "newest", "now", "parts", "plan", "reader", "room", "router", "settings", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +60,7 @@ class Keeping:
         self.facts = facts
         self.groups: dict[str, Known] = {}
         self.alarms = Alarms()
+        self.waiting: set[str] = set()
         self.now: int | None = None
         self.horizon = NEVER_US
         self.newest = NEVER_US
@@ -74,7 +76,7 @@ class Keeping:
         self.parts = plan.parts
         self.alone = plan.alone
         self.most = plan.max_events
-        self.judges = plan.judged
+        self.may = plan.outlook.may if plan.outlook is not None else None
         self.room = min(plan.few - 1, plan.max_events)
         self.estimates = plan.correlation is not None and plan.correlation.type == "value_count"
         for known in self.groups.values():
@@ -85,7 +87,10 @@ class Keeping:
         """After a window changed: forget it when it is empty, else see that it wakes."""
         if window.is_empty():
             self.drop(group)
-        elif window.wake != window.armed:
+            return
+        if window.undecided is not None:
+            self.waiting.add(group)
+        if window.wake != window.armed:
             self.arm(group, window)
 
     def drop(self, group: str) -> None:
@@ -123,13 +128,16 @@ class Keeping:
         for group, known in self.groups.items():
             if not isinstance(known, Window):
                 self.alarms.set(wake_time(self.plan, front(known)), group)
-            elif known.wake is not None:
+                continue
+            if known.undecided is not None:
+                self.waiting.add(group)
+            if known.wake is not None:
                 known.armed = known.wake
                 self.alarms.set(known.wake, group)
 
     def wake_at(self) -> int | None:
-        """Return when a group has something to do."""
-        return self.alarms.next()
+        """Return when a group has something to do, or at once where something is to be said."""
+        return 0 if self.discarded else self.alarms.next()
 
     def on_time(self, now_us: int) -> Iterable[Alert | Notice]:
         """Wake the groups that are due, earliest first, ties by their texts."""
@@ -141,7 +149,7 @@ class Keeping:
         wake = self.wake_at()
         if wake is None or wake > now_us:
             return outputs
-        if self._decide(wake, outputs):
+        if self._decide(wake, now_us, outputs):
             return outputs
         for group in self._due(now_us):
             outputs += self._wake(group, now_us)
@@ -153,42 +161,45 @@ class Keeping:
             self._be_new()
         return outputs
 
-    def _decide(self, time: int, outputs: Outputs) -> bool:
+    def _decide(self, time: int, now_us: int, outputs: Outputs) -> bool:
         """Decide what waited until a time; tell whether there was any, which wakes again for the rest, in its turn."""
         waited = False
-        for group in self.alarms.at(time):
+        for group in sorted(self.waiting):
             window = self.groups.get(group)
-            if (
-                isinstance(window, Window)
-                and window.undecided is not None
-                and window.undecided.due == time
-            ):
+            if not isinstance(window, Window) or window.undecided is None:
+                self.waiting.discard(group)
+            elif window.undecided.due == time:
                 waited = True
                 self.journal.touched[group] = window
-                outputs += window.decide()
+                outputs += window.decide_due(now_us)
                 self.arm(group, window)
         return waited
 
     def _due(self, now_us: int) -> list[str]:
         """Let plain entries go whose time has come, and return the windows that are due, in order."""
+        groups, facts = self.groups, self.facts
         windows: list[str] = []
         for woken in self.alarms.due(now_us):
             due = []
             for group in woken:
-                known = self.groups.get(group)
-                if isinstance(known, Window):
-                    due.append(group)
-                    known.armed = None
-                elif known is not None:
+                known = groups.get(group)
+                if type(known) is tuple:
+                    del groups[group]
+                    facts.held -= 1
+                    facts.groups -= 1
+                elif type(known) is Young:
                     self._trim(group, known, now_us)
+                elif known is not None:
+                    due.append(group)
+                    cast("Window", known).armed = None
             windows += sorted(due)
         return windows
 
-    def _trim(self, group: str, known: Entry | list[Entry], now_us: int) -> None:
+    def _trim(self, group: str, known: Young, now_us: int) -> None:
         """Let entries go; what is stored of them is passed over by its time, see `recovery`."""
-        count = 1 if isinstance(known, tuple) else gone(self.plan, known, now_us)
+        count = gone(self.plan, known, now_us)
         self.facts.held -= count
-        if isinstance(known, tuple) or count == len(known):
+        if count == len(known):
             del self.groups[group]
             self.facts.groups -= 1
             return
@@ -220,7 +231,6 @@ class Keeping:
         """Let stored parts go that mean nothing any more; be woken for it."""
         self.journal.discard(parts)
         self.discarded = True
-        self.alarms.set(0, "")
 
     def restore(self, parts: Mapping[str, bytes]) -> bool:
         """Fill a new shard with what its snapshots left.

@@ -7,10 +7,11 @@ repetitions folded. The first error of a rule never stops the others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 from contract.errors import RuleError
+from contract.records import Level
 from correlate.chain.entities import JOIN_FIELDS
 from correlate.window.grouping import alternatives
 from correlate.window.parser import parse
@@ -43,14 +44,7 @@ class Library:
 def library(rules: Rules, settings: WindowSettings) -> Library:
     """Read all correlations, resolve what they refer to, and plan. O(rules)."""
     made = Library()
-    read: dict[str, Correlation] = {}
-    for id, document in rules.correlations.items():
-        try:
-            read[id] = parse(document, id)
-        except RuleError as error:
-            made.errors.append(error)
-    ids = _names(rules, read)
-    resolved = _resolve(read, ids, made.errors)
+    read, resolved = readable(rules, made.errors)
     generated: set[str] = set()
     for id, references in resolved.items():
         for reference in references:
@@ -71,6 +65,24 @@ def library(rules: Rules, settings: WindowSettings) -> Library:
     return made
 
 
+def readable(
+    rules: Rules, errors: list[RuleError]
+) -> tuple[dict[str, Correlation], dict[str, tuple[str, ...]]]:
+    """Return the correlations that can be read, and the ids that those refer to whose references are found.
+
+    What is wrong with the others goes to `errors`.
+    """
+    ids = _names(rules)
+    called = _called(ids)
+    read: dict[str, Correlation] = {}
+    for id, document in rules.correlations.items():
+        try:
+            read[id] = parse(document, id, called)
+        except RuleError as error:
+            errors.append(error)
+    return read, _resolve(read, ids, rules.detections, errors)
+
+
 def _add_correlations(
     made: Library,
     read: Mapping[str, Correlation],
@@ -86,7 +98,7 @@ def _add_correlations(
             # An inner alert is told of last when its own episode closes; until then this group stays open.
             late = plan.lateness_us + max(p.close_us + p.lateness_us for p in waits) + 1
             plan = replace(plan, lateness_us=late)
-        own = id not in made.consumers or id in generated or read[id].policy.alert
+        own = _tells(id, read[id].level, made) or id in generated or read[id].policy.alert
         made.correlations[id] = plan if own else replace(plan, silent=True)
 
 
@@ -97,30 +109,45 @@ def _add_folds(made: Library, generated: set[str], rules: Rules, settings: Windo
         except RuleError as error:
             made.errors.append(error)
             continue
-        # Sigma 2.1, `level`: no alerting should be triggered by informational rules.
-        own = id not in made.consumers and detection.level != "informational"
-        if own or id in generated or policy.alert:
+        if _tells(id, detection.level, made) or id in generated or policy.alert:
             plan = fold_plan(detection, id, policy, settings)
             made.folds[id] = (plan, policy.fold_by or settings.fold_by)
             made.facts |= frozenset(policy.fold_by or ())
 
 
-def _names(rules: Rules, read: Mapping[str, Correlation]) -> dict[str, list[str]]:
+def _tells(id: str, level: Level | None, made: Library) -> bool:
+    """Whether a rule gives alerts of its own unless it is said: Sigma 2.1 lets informational ones trigger none."""
+    return id not in made.consumers and level != "informational"
+
+
+def _names(rules: Rules) -> dict[str, list[str]]:
     """Return what each reference may mean: ids first, then names."""
     names: dict[str, list[str]] = {}
     for id, detection in rules.detections.items():
         if detection.name:
             names.setdefault(detection.name, []).append(id)
-    for id, correlation in read.items():
-        if name := correlation.document.data.get("name"):
+    for id, document in rules.correlations.items():
+        if name := document.data.get("name"):
             names.setdefault(str(name), []).append(id)
-    for id in (*rules.detections, *read):
+    for id in (*rules.detections, *rules.correlations):
         names[id] = [id]
     return names
 
 
+def _called(ids: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return for each reference that means one rule all those that mean it."""
+    by_id: dict[str, list[str]] = {}
+    for reference, meant in ids.items():
+        if len(meant) == 1:
+            by_id.setdefault(meant[0], []).append(reference)
+    return {reference: by_id[meant[0]] for reference, meant in ids.items() if len(meant) == 1}
+
+
 def _resolve(
-    read: Mapping[str, Correlation], ids: Mapping[str, list[str]], errors: list[RuleError]
+    read: Mapping[str, Correlation],
+    ids: Mapping[str, list[str]],
+    detections: Container[str],
+    errors: list[RuleError],
 ) -> dict[str, tuple[str, ...]]:
     """Return the rule ids of each correlation's references, without those that cannot be resolved."""
     resolved: dict[str, tuple[str, ...]] = {}
@@ -144,7 +171,9 @@ def _resolve(
         errors.append(_at(read[id], "refers to itself, directly or through other correlations"))
         del resolved[id]
     while orphans := [
-        id for id, found in resolved.items() if any(r in read and r not in resolved for r in found)
+        id
+        for id, found in resolved.items()
+        if any(r not in resolved and r not in detections for r in found)
     ]:
         for id in orphans:
             errors.append(_at(read[id], "refers to a correlation that was refused"))

@@ -7,6 +7,7 @@ specification, so nothing is taken from it here. Source: Sigma correlation rules
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from contract.document import Document
@@ -29,17 +30,18 @@ _KEYS = frozenset(
 )
 
 
-def parse(document: Document, id: str) -> Correlation:
+def parse(document: Document, id: str, called: Mapping[str, Sequence[str]]) -> Correlation:
     """Read a correlation.
 
     Args:
         document: one that has a `correlation` mapping.
         id: of the rule; derived by the loader where the document gives none.
+        called: for an id or name of a rule all that it is called.
 
     Raises:
         RuleError: any fault, with its place.
     """
-    return _Parser(document).correlation(id)
+    return _Parser(document, called).correlation(id)
 
 
 class _Parser(ConditionReader):
@@ -129,37 +131,49 @@ class _Parser(ConditionReader):
         given = self.data.get("aliases") or {}
         if not isinstance(given, dict):
             self.fail(f"'aliases' is {given!r}; expected a mapping", "aliases")
-        for alias, fields in given.items():
-            if not isinstance(fields, dict) or not all(
-                isinstance(field, str) and field for field in fields.values()
-            ):
-                self.fail(f"alias {alias!r}: expected rule: field", "aliases", str(alias))
-            for reference in fields:
-                if reference not in rules:
-                    self.fail(
-                        f"alias {alias!r} names {reference!r}; 'rules' does not list it",
-                        "aliases", alias, str(reference),
-                    )  # fmt: skip
-            if missing := [rule for rule in rules if rule not in fields]:
+        return {
+            alias: self.alias(alias, fields, rules, self.places(rules))
+            for alias, fields in given.items()
+        }
+
+    def alias(
+        self, alias: str, fields: object, rules: tuple[str, ...], places: Mapping[str, int]
+    ) -> dict[str, str]:
+        if not isinstance(fields, dict) or not all(
+            isinstance(field, str) and field for field in fields.values()
+        ):
+            self.fail(f"alias {alias!r}: expected rule: field", "aliases", str(alias))
+        found: dict[str, str] = {}
+        for reference, field in fields.items():
+            if reference not in places:
                 self.fail(
-                    f"alias {alias!r} has no field for {', '.join(missing)}; "
-                    "their events could not be grouped",
-                    "aliases",
-                    alias,
-                )
-        return given
+                    f"alias {alias!r} names {reference!r}; 'rules' does not list it",
+                    "aliases", alias, str(reference),
+                )  # fmt: skip
+            found[rules[places[reference]]] = field
+        if missing := [rule for rule in rules if rule not in found]:
+            self.fail(
+                f"alias {alias!r} has no field for {', '.join(missing)}; "
+                "their events could not be grouped",
+                "aliases",
+                alias,
+            )
+        if len(found) < len(fields):
+            self.fail(f"alias {alias!r} names a rule twice, by id and by name", "aliases", alias)
+        return found
 
     def absent(self, policy: Policy, rules: tuple[str, ...], type: str) -> frozenset[int]:
         if not policy.absence:
             return frozenset()
         if type not in ("temporal", "temporal_ordered"):
             self.fail("'opsonin: absence' needs type temporal or temporal_ordered", "type")
+        places = self.places(rules)
         for reference in policy.absence:
-            if reference not in rules:
+            if reference not in places:
                 raise self.document.error(
                     f"'opsonin: absence' names {reference!r}; 'rules' does not list it", NAMESPACE
                 )
-        found = frozenset(rules.index(reference) for reference in policy.absence)
+        found = frozenset(places[reference] for reference in policy.absence)
         if len(found) == len(rules):
             self.fail("every rule must be absent; expected at least one that must come", "rules")
         return found

@@ -25,11 +25,15 @@ from correlate.window.measure import (
 from correlate.window.measured import Measured, Ranked, Summed
 from correlate.window.presence import AllPresent, InOrder
 from correlate.window.rule import Correlation
+from correlate.window.young import Highest, Outlook, Parts, Total, Unknown
 
 Reader: TypeAlias = Callable[[Fields], Value]
 
 FEW_JUDGED = 5
 """Fewer values are judged anew each time, which costs less than to keep what is known of them."""
+
+NO_END = 2**62
+"""More entries than any group has."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,10 +49,13 @@ class Plan:
         keep_us: how far back before the horizon entries must be kept.
         gap_us: quiet time after which a firing is a new alert.
         close_us: quiet time after which nothing can join the alert any more.
+        each: each firing is an alert of its own; those of one time are one.
         refire_us: a firing this long after an alert's first one starts a new alert.
         evaluator: makes the decider of one group.
         reader: field values that are measured; None where none are. A None value takes no part.
+        inner: other correlations take its alerts.
         carried: fields that outer correlations group this one's alerts by.
+        aliased: places in group-by of own aliases that outer correlations group by.
         correlation: None for folding of detections and sensors' alerts.
         silent: its alerts are for outer correlations alone.
         spread: whether an alert must list one event of each part first.
@@ -57,7 +64,8 @@ class Plan:
         unwanted: parts whose events are no evidence.
         later: parts that are evidence only behind another; see `trimming`.
         few: a group with fewer entries is kept as no more than them while the rule does not hold; 0: it may wait for something.
-        judged: fewer may satisfy too, so each is to be judged.
+        outlook: tells at which entry the rule may hold for the first time; None: at none before there are `few`.
+        judged: where it may hold with fewer than `FEW_JUDGED` entries, whether it does is looked at anew each time.
         whole: what holds may hold no longer as more comes at the same time: all of one time is judged together.
         alone: tells whether an entry of a value, alone in its group, fires; None: it may, or waits for its deadline.
         slot_us: how coarsely times are rounded at which entries are let go of.
@@ -79,14 +87,18 @@ class Plan:
     evaluator: Callable[[], Evaluator]
     reader: Reader | None = None
     carried: tuple[str, ...] = ()
+    aliased: tuple[int, ...] = ()
     correlation: Correlation | None = None
     silent: bool = False
+    inner: bool = False
+    each: bool = False
     spread: bool = False
     mode: str = "sliding"
     absence: frozenset[int] = frozenset()
     unwanted: frozenset[int] = frozenset()
     later: frozenset[int] = frozenset()
     few: int = 0
+    outlook: Outlook | None = None
     judged: bool = False
     whole: bool = False
     alone: Callable[[Value], bool] | None = None
@@ -218,15 +230,21 @@ def _never(value: Value) -> bool:
     return False
 
 
-def few_of(correlation: Correlation, mode: str) -> tuple[int, bool]:
-    """Return from how many entries on a group is a window, and whether fewer are to be judged; see `Plan.few`."""
+def few_of(correlation: Correlation, mode: str) -> tuple[int, Outlook | None, bool]:
+    """Return (few, outlook, judged) of a plan; see there."""
     if mode != "sliding":
-        return 0, False
+        return 0, None, False
     if correlation.presence is not None:
-        return min(len(wanted) for wanted, _ in correlation.presence.clauses), False
-    if correlation.threshold is not None and correlation.type in ("event_count", "value_count"):
-        return correlation.threshold.lowest(), False
-    return FEW_JUDGED, True
+        return NO_END, Parts(correlation.presence), False
+    threshold = correlation.threshold
+    if threshold is not None and correlation.type in ("event_count", "value_count"):
+        return threshold.lowest(), None, False
+    if threshold is None or (
+        correlation.type == "value_percentile" and correlation.percentile is None
+    ):
+        return FEW_JUDGED, Unknown(), True
+    kind = Total if correlation.type == "value_sum" else Highest
+    return NO_END, kind(threshold.at_least()), True
 
 
 def later_of(correlation: Correlation, mode: str) -> frozenset[int]:

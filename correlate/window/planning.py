@@ -80,7 +80,8 @@ def correlation_plan(
     mode = mode_of(correlation)
     span = correlation.span_us
     temporal = correlation.presence is not None
-    gap = policy.suppress_us if policy.suppress_us is not None else span
+    each = policy.refire_us == 0
+    gap = 0 if each else _or(policy.suppress_us, span)
     lateness = _or(policy.lateness_us, microseconds(settings.lateness))
     keep = 2 * span if mode == "absence" else span
     wanted = (
@@ -88,7 +89,8 @@ def correlation_plan(
         if (correlation.presence is not None)
         else frozenset({0})
     )
-    few, judged = few_of(correlation, mode)
+    few, outlook, judged = few_of(correlation, mode)
+    outer, aliases = _carried(correlation.id, resolved, read), correlation.aliases
     meta = [_meta(id, rules, read, resolved) for id in references]
     positive = [m for index, m in enumerate(meta) if not temporal or index in wanted]
     return Plan(
@@ -106,12 +108,17 @@ def correlation_plan(
         keep_us=keep,
         gap_us=gap,
         close_us=gap if mode == "sliding" else gap + span,
-        refire_us=_or(policy.refire_us, microseconds(settings.refire)),
+        each=each,
+        inner=any(correlation.id in meant for meant in resolved.values()),
+        refire_us=policy.refire_us or microseconds(settings.refire),
         lateness_us=lateness,
         max_events=_or(policy.max_events, settings.max_events),
         evaluator=evaluator_of(correlation, mode, _or(policy.max_values, settings.max_values)),
         reader=reader_of(correlation),
-        carried=_carried(correlation.id, resolved, read),
+        carried=tuple(name for name in outer if name not in aliases),
+        aliased=tuple(
+            at for at, name in enumerate(correlation.group_by) if name in aliases and name in outer
+        ),
         correlation=correlation,
         spread=temporal,
         mode=mode,
@@ -119,6 +126,7 @@ def correlation_plan(
         # Alerts tell more long after the time at which they stand, so none is let go of early.
         later=frozenset() if any(id in read for id in references) else later_of(correlation, mode),
         few=few,
+        outlook=outlook,
         judged=judged,
         whole=whole_of(correlation, mode),
         alone=alone_of(correlation, mode),
@@ -132,7 +140,8 @@ def fold_plan(
     """Return the plan that folds the repetitions of one detection, or of a sensor's rule."""
     lateness = _or(policy.lateness_us, microseconds(settings.lateness))
     quiet = settings.sensor_fold if sensor else settings.fold
-    gap = _or(policy.fold_us, microseconds(quiet))
+    each = policy.refire_us == 0
+    gap = 0 if each else _or(policy.fold_us, microseconds(quiet))
     return Plan(
         rule=Rule(id=rule.id, name=rule.title, level=rule.level),
         tactics=rule.tactics,
@@ -144,7 +153,8 @@ def fold_plan(
         keep_us=0,
         gap_us=gap,
         close_us=gap,
-        refire_us=_or(policy.refire_us, microseconds(settings.refire)),
+        each=each,
+        refire_us=policy.refire_us or microseconds(settings.refire),
         lateness_us=lateness,
         max_events=_or(policy.max_events, settings.max_events),
         evaluator=Always,

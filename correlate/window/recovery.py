@@ -12,10 +12,11 @@ from correlate.window import decoding
 from correlate.window.entry import Entry
 from correlate.window.facts import Facts
 from correlate.window.forms import Head, Part, Row
-from correlate.window.known import Known
+from correlate.window.known import Known, young
 from correlate.window.plan import Plan
 from correlate.window.trimming import gone
 from correlate.window.window import Window
+from correlate.window.young import Young
 
 CLOCK = "clock"
 """Name of the part that says how far time is."""
@@ -114,12 +115,12 @@ def _held(
     return found[gone(plan, [entry for entry, _ in found], now, open_us) :]
 
 
-def _plain(found: list[tuple[Entry, int | None]], plan: Plan) -> Entry | list[Entry] | None:
+def _plain(found: list[tuple[Entry, int | None]], plan: Plan) -> Entry | Young | None:
     """Return a group that is no more than its entries; None: it is a window."""
     if len(found) == 1 and plan.alone is not None and not plan.alone(found[0][0][3]):
         return found[0][0]
-    if 1 < len(found) < plan.few and all(since is None for _, since in found):
-        return [entry for entry, _ in found]
+    if plan.few and len(found) > 1 and all(since is None for _, since in found):
+        return young(plan, [entry for entry, _ in found])
     return None
 
 

@@ -5,7 +5,6 @@ All calls want a shard at rest: its snapshot was taken, and nothing came since.
 
 from __future__ import annotations
 
-from correlate.window.deadline import window_class
 from correlate.window.entry import Entry
 from correlate.window.facts import Facts
 from correlate.window.known import Known, held
@@ -13,11 +12,12 @@ from correlate.window.plan import Plan
 from correlate.window.routing import Router
 from correlate.window.shard import Shard
 from correlate.window.window import Window
+from correlate.window.young import Young
 
 
 def fits(shard: Shard, plan: Plan) -> bool:
     """Tell whether what the groups hold means the same under another plan of their rule."""
-    return shard.plan.digest == plan.digest and shard.kind is window_class(plan)
+    return shard.plan.digest == plan.digest
 
 
 def move(shard: Shard, plan: Plan, router: Router, facts: Facts) -> None:
@@ -47,7 +47,9 @@ def _moved(known: Known, old: Facts, new: Facts) -> Known:
         known.entries = [renamed(one) for one in known.entries]
         known.facts = new
         return known
-    return renamed(known) if isinstance(known, tuple) else [renamed(one) for one in known]
+    if isinstance(known, Young):
+        return Young([renamed(one) for one in known], known.reach)
+    return renamed(known)
 
 
 def _uncount(shard: Shard) -> int:

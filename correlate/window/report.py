@@ -5,15 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from contract.records import Alert
 from contract.timestamps import from_datetime, iso, to_datetime
 from correlate.chain.entities import Named, entity, names_of
-from correlate.window.entry import Entry, Place
+from correlate.window.entry import Entry, Place, behind
 from correlate.window.episode import Episode, Past
 from correlate.window.group import Group
-from correlate.window.grouping import lookup
+from correlate.window.grouping import lookup, value_at
 from correlate.window.sketch import ERROR
 
 FIRED = "opsonin.fired"
@@ -27,13 +28,15 @@ DISTINCT_ERROR = "opsonin.distinct_error"
 
 _OWN = frozenset({FIRED, SILENT, DISTINCT_ERROR})
 
+_ID, _FACTS = itemgetter(2), itemgetter(4, 5)
+
 
 def absorb(group: Group, past: Past, entries: list[Entry]) -> Past:
     """Take members into what is known of an episode, in order; return the same object."""
     if not entries:
         return past
     most = group.settings.max_alert_events
-    ids = dict.fromkeys([entry[2] for entry in entries])
+    ids = dict.fromkeys(map(_ID, entries))
     ids.pop(past.newest, None)  # one event in two parts is one event
     past.newest = entries[-1][2]
     past.last_us = max(past.last_us, entries[-1][0])
@@ -53,7 +56,7 @@ def absorb(group: Group, past: Past, entries: list[Entry]) -> Past:
         return past
     past.count += len(ids)
     past.ids.extend(islice(ids, max(0, most - len(past.ids))))
-    for facts in dict.fromkeys([entry[4:] for entry in entries]):
+    for facts in dict.fromkeys(map(_FACTS, entries)):
         _take_facts(group, past, facts, None)
     return past
 
@@ -127,15 +130,15 @@ def fold_past(group: Group, episode: Episode, count: int) -> None:
     if not going:
         return
     past = _start(episode)
-    if episode.past is None:
-        past.first = going[0][:3]
+    # Inner alerts began before they fired.
+    first = going[0][0] if group.inner is None else min(_first_of(group, one) for one in going)
+    if episode.past is None or first < past.first[0]:
+        past.first = first, *going[0][1:3]
     absorb(group, past, going)
-    edge = group.entries[count - 1][:3]
-    for place, _, end in group.firings(None):
-        if place > edge or place > episode.last:
-            break
-        if place >= episode.fired:
-            past.last, past.end_us = place, end
+    edge = min(group.entries[count - 1][:3], episode.last)
+    found = group.last_firing((*episode.fired[:2], ""), behind(edge))
+    if found is not None and found[0] >= episode.fired:
+        past.last, _, past.end_us = found
     episode.past = past
     episode.absorbed = None  # it does not hold all that went
 
@@ -151,10 +154,11 @@ def alert(
     """Return the alert of an episode as its members stand now. O(members), amortized by the schedule."""
     plan, bounds = group.plan, group.settings
     entries = group.members(episode, without=without)
-    if not without and not retracted:
-        past = _known(group, episode, entries)
-    else:
-        past = absorb(group, _start(episode), entries)
+    past = (
+        absorb(group, _start(episode), entries)
+        if retracted  # without what came since it was told
+        else _known(group, episode, entries)
+    )
     first = entries[0][0] if episode.past is None and entries else past.first[0]
     ids = past.ids
     if plan.spread:
@@ -165,6 +169,7 @@ def alert(
     for name, values in past.carried.items():
         if values:
             fields[name] = values[0] if len(values) == 1 else values
+    fields |= _aliases(group)
     fields[FIRED] = iso(episode.fired[0])
     if group.evaluator.sketch is not None:
         fields[DISTINCT_ERROR] = ERROR
@@ -184,6 +189,16 @@ def alert(
         fields=fields,
         retracted=retracted,
     )
+
+
+def _aliases(group: Group) -> dict[str, str]:
+    """Return the group's values of the aliases that outer correlations group by: no event has these fields."""
+    correlation = group.plan.correlation
+    if not group.plan.aliased or correlation is None:
+        return {}
+    names = correlation.group_by
+    values = {names[at]: value_at(group.text, at, len(names)) for at in group.plan.aliased}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _first_of(group: Group, entry: Entry) -> int:

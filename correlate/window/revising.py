@@ -93,6 +93,22 @@ class Revising(Alerting):
             self.wake_by(undecided.due)
         return NOTHING
 
+    def decide_due(self, now_us: int) -> Outputs:
+        """Decide what waited until now; or let it wait once more, for a share of how far time is ahead of it.
+
+        A flood that comes behind time would else be decided again at each step that time takes.
+        """
+        undecided = cast("Undecided", self.undecided)
+        later = now_us + (now_us - self.entries[-1][0]) // SHARE
+        if undecided.put_off or later <= now_us:
+            return self.decide()
+        undecided.due, undecided.put_off = later, True
+        self.wake = undecided.wake
+        self.wake_by(wake_time(self.plan, self.entries[0]))
+        self.wake_by(later)
+        self.head_dirty = True
+        return NOTHING
+
     def decide(self) -> Outputs:
         """Decide what waits, and tell what that changes."""
         undecided = self.undecided

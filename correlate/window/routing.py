@@ -60,8 +60,8 @@ class Router:
         self._fold_by = fold_by
         self._sensors = _keys(SENSOR_KEY)
         self._folds = {
-            id: (_keys(f"{FOLD_KEY}{SEPARATOR}{id}"), names)
-            for id, (_, names) in made.folds.items()
+            id: (_keys(f"{FOLD_KEY}{SEPARATOR}{id}"), names, plan.each)
+            for id, (plan, names) in made.folds.items()
         }
         self._inner = frozenset(made.consumers) & made.correlations.keys()
         self._routes = _routes(made)
@@ -115,8 +115,10 @@ class Router:
         self._follow(rule, fields, found)
         fold = self._folds.get(rule)
         if fold is not None:
+            keys, names, each = fold
             # A list of addresses is one fact here, not several: the first group stands for it.
-            _add(found, fold[0], groups(fields, fold[1], absent=True)[0])
+            text = item.event.id if each else groups(fields, names, absent=True)[0]
+            _add(found, keys, text)
         return found
 
     def _follow(self, rule: str, fields: Fields, found: dict[str, list[str]]) -> None:

@@ -1,7 +1,7 @@
 """A sensor's own alert as a rule: its id, name, level, tactics and techniques, as the event says.
 
 Sources: ECS 9.4 (`rule.*`, `event.severity`, `threat.*`); Suricata 7 and Snort 3 priorities (1 is worst);
-Wazuh rule levels (0 to 15); Keylime severities (1 to 7); CEF severities (0 to 10). A sensor that says nothing is `medium`.
+classes of Wazuh rule levels (15, 12, 7, 1); Keylime severities (1 to 7); CEF severities (0 to 10). A sensor that says nothing is `medium`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _WORDS: dict[str, Level] = {
     "debug": "informational",
 }  # fmt: skip
 _TECHNIQUE = re.compile(r"T[0-9]{4}(?:\.[0-9]{3})?", re.ASCII)
-_TOPS = {"wazuh": 15, "keylime": 7}
+_TOPS = {"keylime": 7}
+_WAZUH: tuple[tuple[int, Level], ...] = ((15, "critical"), (12, "high"), (7, "medium"), (1, "low"))
+"""The classes of Wazuh's own dashboards."""
 _CEF_TOP = 10
 _DIGITS = 3
 _MEMO = 65_536
@@ -70,6 +72,8 @@ def level(fields: Fields) -> Level:
     if type(severity) is int:
         if module in _PRIORITY_MODULES or "suricata.eve.event_type" in fields:
             return _PRIORITY.get(max(1, severity), "informational")
+        if "wazuh" in (module, fields.get("agent.type")):
+            return next((level for least, level in _WAZUH if severity >= least), "informational")
         top = _TOPS.get(module, _CEF_TOP if severity <= _CEF_TOP else 100)
         return _scaled(severity, top)
     risk = fields.get("event.risk_score")

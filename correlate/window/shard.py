@@ -1,6 +1,6 @@
 """Many groups of one rule as one logic: found by one lookup, woken together, stored in one journal.
 
-A group with too few entries to satisfy is no more than them: one entry, or a list in order; most groups never are more.
+A group that surely satisfies nothing yet is no more than its entries: one, or several in order (`young`); most groups never are more.
 Everything else is a `Window`. Times at which entries are let go of are rounded, so that groups wake many at a time.
 An entry that follows those before it and changes nothing else goes a short way through all of it, in `on_item`.
 """
@@ -19,9 +19,10 @@ from correlate.window.entry import Entry
 from correlate.window.keeping import ALWAYS_US, Keeping
 from correlate.window.known import Known
 from correlate.window.notices import late_notice, overflow, refused
-from correlate.window.plan import Plan
+from correlate.window.plan import FEW_JUDGED, Plan
 from correlate.window.trimming import wake_time
 from correlate.window.window import Window, alone, late
+from correlate.window.young import Young
 
 
 class Shard(Keeping):
@@ -52,18 +53,19 @@ class Shard(Keeping):
         follows = time > self.newest
         if follows:
             self.newest = time
-        if time < self.horizon or facts.held >= facts.most or known is None:
+        if known is None or time < self.horizon or facts.held >= facts.most:
             return self._taken(group, known, entry)
-        if type(known) is list:
+        if type(known) is Young:
             few = known
         elif type(known) is tuple:
-            few = [known]
+            few = self._young(known)
         else:
             return self._follow(group, cast("Window", known), entry, follows)
+        may = self.may
         if (
             len(few) >= self.room
             or not (follows or entry[:3] > few[-1][:3])
-            or (self.judges and self._holds(few, entry))
+            or (may is not None and may(few, entry) and self._holds(few, entry))
         ):
             return self._taken(group, known, entry)
         if few is not known:
@@ -75,8 +77,15 @@ class Shard(Keeping):
         journal.rows.append(entry)
         return UNCHANGED
 
-    def _holds(self, few: list[Entry], entry: Entry) -> bool:
-        """Tell whether the rule holds at an entry that follows few others."""
+    def _young(self, entry: Entry) -> Young:
+        """Return the one entry of a group as a young one."""
+        outlook = self.plan.outlook
+        return Young((entry,), None if outlook is None else outlook.of((entry,)))
+
+    def _holds(self, few: Young, entry: Entry) -> bool:
+        """Tell whether the rule holds, or may hold, at an entry that follows others."""
+        if not self.plan.judged or len(few) + 1 >= FEW_JUDGED:
+            return True
         entries = [*few, entry]
         evaluator = self.plan.evaluator()
         evaluator.reset(entries, len(few))
@@ -136,6 +145,8 @@ class Shard(Keeping):
     def _changed(self, group: str, window: Window, outputs: Outputs) -> Outputs:
         """After an entry came to a window: store it, wake it in time, count estimates."""
         self.journal.touched[group] = window
+        if window.undecided is not None:
+            self.waiting.add(group)
         if window.wake != window.armed:
             self.arm(group, window)
         if self.estimates and window.evaluator.sketch is not None:
@@ -160,15 +171,12 @@ class Shard(Keeping):
         """Take the first entry of a group."""
         facts = self.facts
         if facts.groups >= self.settings.max_keys:
-            outputs: Outputs = [refused(self.plan_at_hand(), self.settings.max_keys)]
-            if self.plan.is_fold:  # a detection is told even where no group can be kept
-                outputs += alone(self.plan_at_hand(), group, self.settings, facts, entry)
-            return outputs
+            return self._refused(group, entry)
         facts.groups += 1
         wake = wake_time(self.plan, entry)
         if self.alone is None or self.alone(entry[3]):
             window = self._open(group)
-            outputs = window.put(entry)
+            outputs: Outputs = window.put(entry)
             if wake <= facts.now:
                 outputs = [*outputs, late_notice(window.plan)]
             self.settle(group, window)
@@ -184,6 +192,12 @@ class Shard(Keeping):
         if wake <= facts.now:
             return [late_notice(self.plan)]
         return NOTHING if is_new_time else UNCHANGED
+
+    def _refused(self, group: str, entry: Entry) -> Outputs:
+        """Count an entry for whose group there is no room; a detection is told even so."""
+        plan, settings = self.plan_at_hand(), self.settings
+        told = alone(plan, group, settings, self.facts, entry) if self.plan.is_fold else NOTHING
+        return [refused(plan, settings.max_keys), *told]
 
     def plan_at_hand(self) -> Plan:
         """Return the plan for the item that is taken."""
@@ -201,7 +215,7 @@ class Shard(Keeping):
             return known
         window = self.kind(self.plan, group, self.settings, self.facts)
         self.groups[group] = window
-        window.entries = [known] if isinstance(known, tuple) else known
+        window.entries = [known] if isinstance(known, tuple) else [*known]
         window.saved = len(window.entries)
         window.evaluator.reset(window.entries, window.saved)
         window.plan_wake()

@@ -23,10 +23,11 @@ def trim_time(plan: Plan, oldest: int) -> int:
 
 def wake_time(plan: Plan, first: Entry, open_us: int | None = None) -> int:
     """Return when the first entry of a group is let go of; with an open alert that holds it, as if that stayed open."""
-    slot, keep = plan.slot_us, plan.keep_us
-    if first[1] in plan.later and (open_us is None or first[0] < open_us):
-        slot, keep = _later_slot(plan), 0
-    return ((first[0] + keep + plan.lateness_us) // slot + 2) * slot
+    if plan.later and first[1] in plan.later and (open_us is None or first[0] < open_us):
+        slot = _later_slot(plan)
+        return ((first[0] + plan.lateness_us) // slot + 2) * slot
+    slot = plan.slot_us
+    return ((first[0] + plan.keep_us + plan.lateness_us) // slot + 2) * slot
 
 
 def gone(plan: Plan, entries: Entries, now: int, open_us: int | None = None) -> int:

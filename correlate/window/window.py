@@ -145,19 +145,22 @@ class Window(Revising):
         return outputs
 
     def _open_us(self) -> int | None:
-        """Return when the first of the open alerts began."""
+        """Return when the first of the open alerts began, where that holds entries."""
+        if not self.plan.later:
+            return None
         return min((one.start_us for one in self.episodes), default=None)
 
     def _close(self, horizon: int, outputs: Outputs) -> None:
-        while self.episodes:
-            episode = self.episodes[0]
+        closed = 0
+        for episode in self.episodes:
             if episode.end_us + self.plan.close_us >= horizon:
-                return
+                break
             if episode.changed:
                 outputs.append(self.tell(episode, self.count(episode)))
             self.sealed = episode.end_us
             self.head_dirty = True
-            self.episodes = self.episodes[1:]
+            closed += 1
+        del self.episodes[:closed]
 
     def _forget_retracted(self, horizon: int) -> None:
         known = self.retracted or {}

@@ -273,6 +273,61 @@ def test_explain_shows_the_tree_and_the_exit_code_says_whether_it_holds(
     assert "✗ Image ends with '\\\\sh.exe' — has 'C:\\\\cmd.exe'" in done.stdout.decode()
 
 
+CORRELATION = """title: Shells in a row
+id: 11111111-0000-4000-8000-000000000009
+level: high
+correlation:
+  type: event_count
+  rules: [929a690e-bef0-4204-a928-ef5e620d6fcc]
+  group-by: [Computer]
+  timespan: 1m
+  condition: {gte: 2}
+"""
+
+
+def test_explain_of_a_correlation_shows_its_detections_and_what_it_groups_by(rules: Path) -> None:
+    (rules / "row.yml").write_text(CORRELATION)
+    event = rules.parent / "event.json"
+    event.write_text(json.dumps(HIT))
+    words = ("rules", "explain", "--rules", rules)
+    for name in ("Shells in a row", rules / "row.yml"):
+        done = run(rules, *words, name, event)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"group-by Computer is 'pc'" in done.stdout
+    event.write_text(json.dumps({**HIT, "Computer": None}))
+    done = run(rules, *words, "Shells in a row", event)
+    assert b"group-by Computer is absent: takes no part" in done.stdout
+    event.write_text(json.dumps(MISS))
+    assert run(rules, *words, "Shells in a row", event).returncode == 1
+    assert run(rules, *words, "no such rule", event).returncode == 2
+
+
+def test_a_case_for_whose_events_no_detection_holds_says_so(rules: Path) -> None:
+    (rules / "row.yml").write_text(CORRELATION)
+    (rules / "row.test.yml").write_text(
+        "cases: [{events: [{fields: {a: 1}}], alerts: [{rule: Shells in a row}]}]"
+    )
+    done = run(rules, "rules", "test", rules)
+    assert done.returncode == 1
+    assert b"no detection holds for any of its 1 events" in done.stdout
+
+
+def test_backtest_counts_the_alerts_of_correlations(rules: Path) -> None:
+    (rules / "row.yml").write_text(CORRELATION)
+    later = {**HIT, "UtcTime": "2026-01-02 03:04:30.000"}
+    done = run(rules, "rules", "backtest", "--rules", rules, "--json", input=lines(HIT, later))
+    found = {one["kind"]: one for one in map(json.loads, done.stdout.splitlines())}
+    assert found["detection"]["hits"] == 2
+    assert (found["correlation"]["hits"], found["correlation"]["days"]) == (1, {"2026-01-02": 1})
+    assert b"2 hits of detections, 1 alerts of correlations" in done.stderr
+
+
+def test_backtest_names_the_first_lines_that_are_no_events_and_counts_all(rules: Path) -> None:
+    done = run(rules, "rules", "backtest", "--rules", rules, input=b"x\n" * 100)
+    assert done.stderr.count(b"not a JSON object") == 10
+    assert b"100 lines that are no events" in done.stderr
+
+
 def test_backtest_counts_by_day_and_host(rules: Path) -> None:
     words = ("rules", "backtest", "--rules", rules, "--json")
     (found,) = [
@@ -297,6 +352,39 @@ def test_backtest_runs_over_the_engine_s_own_events(rules: Path) -> None:
     (found,) = run(rules, *words, "--json").stdout.splitlines()
     assert json.loads(found)["hits"] == 3
     assert run(rules, *words, "some.jsonl").returncode == 2
+
+
+PATTERN = """pattern: own_shape
+title: Own shape
+steps:
+  - {name: one, techniques: [T1190]}
+  - {name: two, tactics: [impact]}
+edges: [{from: one, to: two, any: [address]}]
+"""
+
+
+def test_patterns_and_playbooks_are_listed_and_checked(rules: Path) -> None:
+    own = rules / "own.yml"
+    own.write_text(PATTERN)
+    listed = run(rules, "rules", "list", "--json", "--technique", "T1190", rules).stdout
+    assert [(one["id"], one["kind"]) for one in map(json.loads, listed.splitlines())] == [
+        ("own_shape", "pattern")
+    ]
+    assert run(rules, "rules", "check", own).returncode == 0
+    faults = {
+        "address": ("adress", "own.yml:1:1: error: no edge is named 'adress'"),
+        "techniques": ("technics", "own.yml:4:17: error: 'technics' is not known here"),
+        "T1190": ("T11", "own.yml:4:5: error: 'steps': 'T11' is no technique"),
+        "Own shape": ("[a]", "own.yml:2:1: error: 'title': expected a text, came ['a']"),
+        "steps": ("stages", "'steps' is absent"),
+    }
+    for right, (wrong, words) in faults.items():
+        own.write_text(PATTERN.replace(right, wrong))
+        done = run(rules, "rules", "check", own)
+        assert done.returncode == 1
+        assert words in done.stdout.decode()
+    own.write_text("when: {score: much}\nname: own\n")
+    assert run(rules, "rules", "check", own).returncode == 1
 
 
 def test_list_and_coverage(rules: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from contract.document import read
 from contract.event import SENSOR_RULE, Event, Match
 from contract.records import Alert
@@ -124,6 +126,19 @@ def test_a_sensors_alert_is_told_in_the_sensors_words() -> None:
     (alert,) = run.told
     assert (alert.rule.id, alert.rule.name, alert.rule.level) == ("2034647", "Log4Shell", "high")
     assert (alert.tactics, alert.techniques) == (("initial-access",), ("T1190",))
+
+
+@pytest.mark.parametrize(
+    ("severity", "level"),
+    [(0, "informational"), (1, "low"), (6, "low"), (7, "medium"), (11, "medium"), (12, "high"), (15, "critical")],
+)  # fmt: skip
+def test_wazuh_s_levels_are_the_classes_of_its_dashboards(severity: int, level: str) -> None:
+    run = run_of(rules(FAILED))
+    passed_on = {"event.module": "windows", "agent.type": "wazuh"}
+    run.take(
+        match(0, SENSOR_RULE, **{"event.kind": "alert", "event.severity": severity}, **passed_on)
+    )
+    assert [alert.rule.level for alert in run.told] == [level]
 
 
 def test_a_sensors_alert_survives_a_restart() -> None:

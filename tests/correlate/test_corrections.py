@@ -18,6 +18,7 @@ from contract.timestamps import from_datetime
 from correlate.chain import correct
 from correlate.chain.entities import entities_of
 from correlate.chain.settings import LinkSettings
+from correlate.chain.words import Words
 from correlate.link import link
 from tests.correlate.at_once import at_once
 
@@ -154,6 +155,86 @@ def test_what_leaves_together_stays_together_though_only_the_rest_held_it(restar
     assert play.groups() == {frozenset({"hub"}), frozenset({"left", "right"})}
 
 
+@RESTART
+def test_an_undone_merge_brings_back_the_split_that_it_took_back(restart: bool) -> None:
+    play = split(Play(restart=restart), "a3")
+    both = {"chain": play.of("a1").id, "other": play.of("a3").id}
+    play.take(word("w2", "merge", **both))
+    assert play.of("a3").corrections == ("w2",)
+    play.take(word("w3", "undo", other="w2"))
+    assert play.groups() == {frozenset({"a1", "a2"}), frozenset({"a3"})}
+    assert {"chain": play.of("a1").id, "other": play.of("a3").id} == both
+    assert play.of("a3").corrections == ("w1",)
+    play.take(word("w4", "undo", other="w1"))
+    assert play.groups() == {frozenset({"a1", "a2", "a3"})}
+
+
+@RESTART
+def test_an_undone_split_brings_back_the_merge_that_it_crossed(restart: bool) -> None:
+    play = merged(Play(restart=restart))
+    play.take(word("w2", "split", chain=play.of("a1").id, alerts=("b1", "b2")))
+    assert play.groups() == APART
+    play.take(word("w3", "undo", other="w2"))
+    assert play.groups() == ALL
+    assert play.of("b1").corrections == ("w1",)
+
+
+@RESTART
+def test_what_a_word_took_back_does_not_come_back_against_a_later_one(restart: bool) -> None:
+    play = split(Play(restart=restart), "a3")  # w1 parts a3 from a1 and a2
+    play.take(word("w2", "merge", chain=play.of("a1").id, other=play.of("a3").id))
+    play.take(word("w3", "split", chain=play.of("a1").id, alerts=("a2",)))
+    play.take(word("w4", "merge", chain=play.of("a2").id, other=play.of("a3").id))
+    assert play.groups() == {frozenset({"a1", "a2", "a3"})}
+    play.take(word("w5", "undo", other="w2"))
+    assert play.groups() == {frozenset({"a1", "a2", "a3"})}
+    assert play.of("a1").corrections == ("w4",)
+    play.take(word("w6", "undo", other="w4"))
+    assert play.groups() == {frozenset({"a1"}), frozenset({"a2"}), frozenset({"a3"})}
+    assert {play.of(one).corrections for one in ("a1", "a2", "a3")} == {("w1", "w3")}
+
+
+@RESTART
+def test_a_merge_takes_back_splits_between_other_steps_than_the_first_ones(restart: bool) -> None:
+    play = split(Play(restart=restart), "a3")
+    play.take(alert("a0", -9, "10.0.0.3", "10.0.0.33"), alert("a4", 29, "10.0.0.3", "10.0.0.4"))
+    play.take(word("w2", "merge", chain=play.of("a1").id, other=play.of("a3").id))
+    assert play.of("a1").alerts == play.of("a3").alerts
+    assert play.of("a3").corrections == ("w2",)
+
+
+def test_a_chain_keeps_its_id_where_its_first_alert_is_and_both_sides_name_the_split() -> None:
+    play = Play().take(A1, A2, alert("a3", 20, "203.0.113.1", "10.0.0.3"))
+    whole = play.of("a1").id
+    play.take(word("w1", "split", chain=whole, alerts=("a1",)))
+    assert play.of("a1").id == whole
+    rest = play.of("a2")
+    assert rest.id != whole
+    assert play.of("a1").corrections == rest.corrections == ("w1",)
+    play.take(word("w2", "undo", other="w1"))
+    assert play.of("a2").id == whole
+    assert play.last[rest.id].merged_into == whole
+
+
+def test_what_a_word_took_back_is_forgotten_with_it() -> None:
+    play = split(Play(lifetime="1h"), "a3")
+    play.take(word("w2", "merge", chain=play.of("a1").id, other=play.of("a3").id))
+    play.logic.snapshot()
+    play.time(30).time(600).time(1200)
+    parts = play.logic.snapshot()
+    assert {name: parts[name] for name in ("word/w1", "word/w2")} == {
+        "word/w1": None,
+        "word/w2": None,
+    }
+
+
+def test_words_that_an_earlier_version_stored_go_on() -> None:
+    row = [1, True, ["a1"], ["a3"], "wanda", "", 0]
+    words = Words()
+    words.restore({"w1": row})
+    assert words.part("w1") == [1, True, ("a1",), ("a3",), "wanda", "", 0, ""]
+
+
 def test_the_later_word_wins() -> None:
     play = split(Play(), "a3")
     both = {"chain": play.of("a1").id, "other": play.of("a3").id}
@@ -238,7 +319,7 @@ def test_so_many_corrections_hold_and_no_more_until_some_are_undone(
     more = {"chain": play.of("a1").id, "other": play.of("c1").id}
     play.take(word("w2", "merge", **more))
     assert [(one.name, one.text) for one in play.notices] == [
-        ("link_corrections_refused", "merge by wanda: 1 corrections are in force; undo some")
+        ("link_corrections_refused", "merge by wanda: 1 corrections are kept; undo some")
     ]
     play.take(
         word("w3", "undo", other="w1"), word("w4", "merge", **{**more, "chain": play.of("a1").id})

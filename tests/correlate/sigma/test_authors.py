@@ -238,6 +238,7 @@ def test_rule_that_follows_the_conventions_has_no_finding() -> None:
         ("title", "x" * 130, "title-length"),
         ("id", "not-a-uuid", "id"),
         ("status", "good", "status"),
+        ("status", "test\ntaxonomy: ours", "taxonomy"),
         ("level", "severe", "level"),
         ("date", "2026/01/31", "date"),
         ("tags", "'Attack.T1059'", "tag"),
@@ -275,6 +276,7 @@ def test_a_rule_with_one_fault_is_named_once() -> None:
 
 
 def test_faults_of_correlations_are_named_too() -> None:
+    assert "status" in {one.code for one in findings(f"status: good\n{CORRELATION}")}
     text = (
         "title: a\nname: ra\nid: ra\nlogsource: {product: windows}\ndetection: {s: {E: a}, condition: s}\n---\n"
         "title: c\nid: c\ncorrelation:\n  type: event_cuont\n  rules: [ra]\n  timespan: 5m\n  condition: {gte: 2}\n"

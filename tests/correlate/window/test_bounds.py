@@ -243,9 +243,22 @@ def test_values_that_time_lets_go_of_are_no_reason_to_estimate() -> None:
     assert window.evaluator.sketch is None
 
 
+def test_values_that_a_bound_lets_go_of_are_still_estimated() -> None:
+    run = run_of(
+        CORR % ("value_count", "1h", "field: v, gte: 150") + "opsonin: {max-events: 100}\n"
+    )
+    for number in range(200):
+        run.take(match(number, number, v=f"value {number}"))
+    run.time(END_US)
+    (found,) = (one for one in run.final() if one.rule.id == "corr")
+    assert found.fields["opsonin.distinct_error"] == ERROR
+    assert named(run, "correlation_events_dropped") > 0
+
+
 @pytest.mark.parametrize("apart", [0, 1], ids=["of one second", "before others"])
+@pytest.mark.parametrize("behind", [False, True], ids=["in time", "behind time"])
 def test_flood_is_decided_again_by_shares_not_entry_by_entry(
-    apart: int, monkeypatch: pytest.MonkeyPatch
+    apart: int, behind: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = 0
     plain = Summed.step
@@ -267,6 +280,8 @@ def test_flood_is_decided_again_by_shares_not_entry_by_entry(
                 Event.of(fields, id=f"e{place:05}", time_us=START_US + place * apart, source="s"),
             )
         )
+        if behind:
+            run.time(START_US + 1_000_000 + number * 1_000)
     run.time(END_US)
     assert [one.event_count for one in run.final() if one.rule.id == "corr"] == [total]
     assert steps < 40 * total

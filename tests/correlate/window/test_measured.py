@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from correlate.window import measure
 from correlate.window.condition import Threshold
-from correlate.window.entry import Entry
+from correlate.window.entry import Entries, Entry
 from correlate.window.evaluate import Evaluator
-from correlate.window.measure import Average, Percentile, Sum
+from correlate.window.measure import Average, Count, Distinct, Measure, Percentile, Share, Sum
 from correlate.window.measured import Measured, Ranked, Summed
 
 SPAN = 10
@@ -27,6 +29,33 @@ TESTS = st.tuples(st.sampled_from(["gt", "gte"]), st.sampled_from([3, Fraction(7
 
 def entry(time: int, number: int, value: int) -> Entry:
     return time, 0, f"{number:03}", value, b"", 0
+
+
+class Plain:
+    """Measures the span of each entry anew."""
+
+    sketch = None
+
+    def __init__(self, made: Callable[[], Measure], asked: tuple[str, Any]) -> None:
+        self.made = made
+        self.test = Threshold((asked,)).test()
+
+    def step(self, entries: Entries, at: int) -> int | None:
+        since = entries[at][0] - SPAN
+        found = self.made()
+        for one in entries[: at + 1]:
+            if one[0] >= since:
+                found.add(one[3])
+        return since if self.test(*found.ratio(entries[at][3])) else None
+
+    def rewind(self, entries: Entries, at: int) -> None:
+        pass
+
+    def reset(self, entries: Entries, at: int) -> None:
+        pass
+
+    def trim(self, entries: Entries, count: int) -> None:
+        pass
 
 
 def play(short: Evaluator, plain: Evaluator, steps: list[tuple[str, int, int, int]]) -> None:
@@ -50,6 +79,19 @@ def play(short: Evaluator, plain: Evaluator, steps: list[tuple[str, int, int, in
             for one in (short, plain):
                 one.trim(entries, count)
             del entries[:count]
+
+
+@pytest.mark.parametrize(
+    "made", [Count, Distinct, Share, Sum, Average, lambda: Percentile(Fraction(75))]
+)
+@settings(max_examples=30, deadline=None)
+@given(steps=STEPS, asked=TESTS)
+def test_a_measure_kept_up_is_the_one_taken_anew(made: Any, steps: Any, asked: Any) -> None:
+    if made is Share:
+        asked = asked[0], asked[1] * 10
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "_BLOCK", 2)
+        play(Measured(SPAN, made(), Threshold((asked,)).test()), Plain(made, asked), steps)
 
 
 @settings(max_examples=150, deadline=None)

@@ -66,6 +66,17 @@ def test_groups_go_on_under_rules_that_keep_other_fields() -> None:
     assert len(runner) == 3  # two addresses and a host
 
 
+def test_an_alert_goes_on_under_rules_that_keep_other_fields() -> None:
+    runner = StageRunner(stage(RULE))
+    for at in (0, 1, 2):
+        runner.take(match(at))
+    runner.changes()
+    assert runner.replace(stage(RULE + OTHER)) == 0
+    told = alerts([one for at in range(3, 8) for one in runner.take(match(at))])
+    assert told[-1].event_count == 8
+    assert told[-1].fields["host.name"] == "web1"
+
+
 def test_groups_wake_as_the_new_rule_says() -> None:
     runner = StageRunner(stage(RULE))
     runner.take(match(0))

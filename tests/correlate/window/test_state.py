@@ -76,6 +76,21 @@ def test_state_from_before_groups_shared_parts_is_let_go_of_and_said() -> None:
     assert run.host.stored == {}
 
 
+def test_what_comes_after_state_that_was_let_go_of_is_kept_where_there_is_one_group_of_all() -> (
+    None
+):
+    run = run_of(TEXT.replace("  group-by: [source.ip]\n", ""))
+    run.take(match(0, 9))
+    run.host.store()
+    (key,) = run.host.stored
+    run.host.stored = {key: {"state": b'{"version": 1}'}}
+    run.host.restart()
+    run.take(match(1, 9))
+    run.time(START_US)
+    run.take(match(2, 9))
+    assert [alert.events for alert in run.final()] == [("e1", "e2")]
+
+
 def test_only_what_changed_is_written() -> None:
     run = run_of()
     run.take(match(0))

@@ -102,6 +102,19 @@ def test_a_later_step_that_an_open_alert_may_come_to_hold_is_kept() -> None:
     assert told(restarted) == told(waiting)
 
 
+@pytest.mark.parametrize("seconds", range(8, 24))
+def test_a_first_step_that_comes_late_finds_the_later_ones_that_may_follow_it(seconds: int) -> None:
+    run = Alerts(stage_of("later steps"))
+    steps = [*(("rb", at) for at in range(seconds)), ("ra", seconds - LATENESS)]
+    for number, (rule, at) in enumerate(steps):
+        fields = {"source.ip": "10.0.0.1"}
+        event = Event.of(fields, id=f"e{number}", time_us=START_US + at * SECOND, source="s")
+        run.take(Match(rule, event))
+        run.time(event.time_us)
+    run.time(END_US)
+    assert [one.event_count for one in run.final()] == [LATENESS + 1]
+
+
 def test_later_steps_without_a_first_are_let_go_of_long_before_the_time_frame_ends() -> None:
     text = DETECTIONS + correlation(
         "type: temporal_ordered\nrules: [ra, rb]\ngroup-by: [source.ip]\ntimespan: 1h"
