@@ -1,8 +1,9 @@
-"""The cases that `stand_ins` plays: what other days of the same testbed are likely to be, and what is harder on purpose.
+"""The cases that `stand_ins` plays: what other days of the same testbed are likely to be, mixtures, and what is harder on purpose.
 
 Likely is what the testbed varies from site to site: attacks from the third day on, at any hour; scans with up to twenty times the
 alerts, over hours; the same steps at another pace, or one of them left out; more or fewer users; busier or calmer days; and
-kinds of noise that appear on the very day. Hard is what shows where the odds give out: first days, alerts lost, sensors silent.
+kinds of noise that appear on the very day. Mixed is several of these at once, each drawn by chance; large is scans with
+hundreds of thousands of alerts and attacks of many hours. Quiet is no attack at all. Hard is what shows where the odds give out: first days, alerts lost, sensors silent.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ Case: TypeAlias = Callable[[random.Random], list[Row]]
 LATE_HOURS = ((-2, 20), (-1, 8), (-1, 13), (-1, 18))
 """Days before the last, and hours."""
 HALF = 0.5
+MIXED = 10
+"""Of each site."""
 
 
 def other(name: str) -> str:
@@ -54,6 +57,8 @@ def other(name: str) -> str:
 def cases() -> Iterator[tuple[str, Case]]:
     """Yield every case by its name."""
     yield from likely()
+    yield from mixed()
+    yield from large()
     yield from hard()
 
 
@@ -68,6 +73,70 @@ def likely() -> Iterator[tuple[str, Case]]:
         alien = _some_day(name)
         yield from _other_attacks(f"moved {name[0]}", name, alien)
         yield from _other_noise(name, alien)
+
+
+def mixed() -> Iterator[tuple[str, Case]]:
+    """Yield days on which several things differ at once."""
+    for name in SITES:
+        for number in range(MIXED):
+            yield f"mixed {name[0]} {number}", lambda dice, name=name: _mixed(name, dice)  # type: ignore[misc]
+
+
+def _mixed(name: str, dice: random.Random) -> list[Row]:
+    here = SITE[name]
+    attack = here.attack if dice.random() < HALF else _some_day(name)(dice)
+    few = [row for row in here.noise if not row.host.endswith("_mail")]
+    noise = dice.choice((here.noise, here.noise, few, crowded(name, 3)))
+    if dice.random() < HALF / 2:
+        noise = lost(noise, HALF, dice)
+    attack = paced(attack, dice.choice((0.7, 1, 1, 1.5, 2, 3)))
+    by, hours = dice.choice(((1, 0), (1, 0), (5, 0), (5, 1), (20, 0), (20, 1), (20, 2)))
+    if by > 1:
+        attack = louder(attack, by, hours)
+    if dice.random() < HALF:
+        left_out = dice.choice((("crack_passwords",), SCANS[:2], ("escalated_sudo_command",), ("dirb",)))  # fmt: skip
+        attack = [row for row in attack if row.step not in left_out]
+    if dice.random() < HALF / 2:
+        noise = [*noise, *newcomers(name, begin(attack), 3, dice)]
+    return [*noise, *attack]
+
+
+def large() -> Iterator[tuple[str, Case]]:
+    """Yield days with scans of hundreds of thousands of alerts, and attacks of many hours."""
+    for name in SITES:
+        noise = SITE[name].noise
+        for title, attack in (
+            (f"own {name[0]}", lambda _, name=name: SITE[name].attack),
+            (f"moved {name[0]}", _some_day(name)),
+        ):
+            for by, hours in ((50, 0), (50, 4)):
+                yield (
+                    f"volume {title} x{by} {hours}h",
+                    lambda dice, by=by, hours=hours, noise=noise, attack=attack: [  # type: ignore[misc]
+                        *noise,
+                        *louder(attack(dice), by, hours),
+                    ],
+                )
+            yield (
+                f"pace {title} x8",
+                lambda dice, noise=noise, attack=attack: [*noise, *paced(attack(dice), 8)],  # type: ignore[misc]
+            )
+
+
+def quiet() -> Iterator[tuple[str, Case]]:
+    """Yield days without an attack: as they were, twice as loud, with more users, with kinds that nobody saw before."""
+    for name in SITES:
+        here, short = SITE[name], name[0]
+        yield f"quiet {short}", _in(here.noise, [])
+        yield f"quiet {short} noise x2", _in([*here.noise, *shifted(name, 24)], [])
+        yield f"quiet {short} more users", lambda dice, name=name: crowded(name, 3)  # type: ignore[misc]
+        yield (
+            f"quiet {short} new kinds",
+            lambda dice, name=name, here=here: [  # type: ignore[misc]
+                *here.noise,
+                *newcomers(name, here.last - DAY_S, 12, dice),
+            ],
+        )
 
 
 def hard() -> Iterator[tuple[str, Case]]:

@@ -7,6 +7,7 @@ the same on every machine. Each is played through the engine with its defaults a
 
     bench/stand_ins.py                     all cases, one line each, and the shares that keep each goal
     bench/stand_ins.py --likely            those that other days of the testbed are likely to be
+    bench/stand_ins.py --quiet             days without an attack: the highest scores, beside that of the site's own attack
     bench/stand_ins.py --only 'moved*'     those whose name fits
     bench/stand_ins.py --write DIR NAME    one case as the set's CSV, for the command line
 """
@@ -32,9 +33,10 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 from labelled_days import DAYS, Row  # type: ignore[import-not-found]  # noqa: E402  beside this script
-from stand_in_cases import cases, likely  # type: ignore[import-not-found]  # noqa: E402
+from stand_in_cases import cases, hard, large, likely, mixed, quiet  # type: ignore[import-not-found]  # noqa: E402
 
-from tests.correlate.chain.test_coincidence import SHARED, replayed  # noqa: E402  after the path
+from contract.records import Alert, Chain  # noqa: E402  after the path
+from tests.correlate.chain.test_coincidence import SHARED, replayed  # noqa: E402
 
 COVER = 0.9
 GOALS: dict[str, Callable[[Any], bool]] = {
@@ -76,17 +78,32 @@ def said(run: Callable[..., None], *arguments: str) -> str:
     return out.getvalue()
 
 
+def linked(rows: list[Row], folder: Path) -> tuple[dict[str, Alert], list[Chain], Path]:
+    """Play a case; return its alerts and its chains, the worst first, and the file of its rows."""
+    path = folder / "case.csv"
+    written(rows, path)
+    alerts, chains = replayed(said(judge().ecs, str(path)).encode().splitlines())
+    return alerts, chains, path
+
+
 def played(rows: list[Row], folder: Path) -> dict[str, Any]:
     """Play a case and return what the judge says."""
-    path, records = folder / "case.csv", folder / "records.ndjson"
-    written(rows, path)
-    tool = judge()
-    alerts, chains = replayed(said(tool.ecs, str(path)).encode().splitlines())
+    records = folder / "records.ndjson"
+    alerts, chains, path = linked(rows, folder)
     with records.open("w", encoding="utf-8") as file:
         for one in (*alerts.values(), *chains):
             file.write(f"{one.model_dump_json(by_alias=True)}\n")
-    found: dict[str, Any] = json.loads(said(tool.score, str(path), str(records)))
+    found: dict[str, Any] = json.loads(said(judge().score, str(path), str(records)))
     return found
+
+
+def rested() -> None:
+    """Print the highest scores of days without an attack, after those of the days with the sites' own."""
+    own = ((name, case) for name, case in likely() if name.startswith("same "))
+    for name, case in (*own, *quiet()):
+        with tempfile.TemporaryDirectory() as folder:
+            _, chains, _ = linked(case(_dice(name)), Path(folder))
+        print(f"{name:24} {len(chains):4} chains, scores {[round(one.score, 1) for one in chains[:4]]}", flush=True)  # fmt: skip
 
 
 def main() -> None:
@@ -96,10 +113,14 @@ def main() -> None:
     )
     options.add_argument("--only", action="append", help="names, as a pattern; may be said again")
     options.add_argument("--likely", action="store_true", help="leave the hard ones out")
+    options.add_argument("--quiet", action="store_true", help="days without an attack")
     options.add_argument("--write", nargs=2, metavar=("DIR", "NAME"))
     chosen = options.parse_args()
     if not DAYS.is_dir():
         sys.exit("../shared/data/chain/ait_ads is not there")
+    if chosen.quiet:
+        rested()
+        return
     patterns = chosen.write[1:] if chosen.write else chosen.only or ["*"]
     asked = {
         name: case
@@ -117,9 +138,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             found[name] = played(case(_dice(name)), Path(folder))
         print(f"{name:36} {told(found[name])}", flush=True)
-    expected = {name for name, _ in likely()} & set(found)
-    summary("likely", [found[name] for name in found if name in expected])
-    summary("hard", [found[name] for name in found if name not in expected])
+    for family in (likely, mixed, large, hard):
+        summary(family.__name__, [found[name] for name, _ in family() if name in found])
 
 
 def _dice(name: str) -> random.Random:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from console.desks import Desk, desk_of, who
+from console.desks import ALL, Desk, desk_of, who
 from console.output import write_record
 from console.places import config_option, json_option, kafka_option, settings_of
 from contract.records import Chain
@@ -62,9 +62,12 @@ def split(
 @kafka_option
 @json_option
 def undo(correction: str, config: Path | None, on_kafka: bool, as_json: bool) -> None:
-    """Take back a merge or a split: `opsonin chains undo 5e6f…`; `chains show` names what holds."""
+    """Take back a merge or a split: `opsonin chains undo 5e6f`; `chains show` names what holds.
+
+    What the word itself had taken back holds again, unless a word said since contradicts it.
+    """
     desk = desk_of(settings_of(config), on_kafka=on_kafka)
-    _say(desk, "undo", {"other": correction}, as_json=as_json)
+    _say(desk, "undo", {"other": _correction(desk, correction)}, as_json=as_json)
 
 
 def _say(desk: Desk, verb: str, body: dict[str, Any], *, as_json: bool) -> None:
@@ -97,6 +100,15 @@ def _chain(desk: Desk, id: str) -> Chain:
 def _alert(chain: Chain, id: str) -> str:
     found = [one for one in chain.alerts if one.startswith(id)]
     if len(found) != 1:
-        many = "several alerts" if found else "no alert"
-        raise click.UsageError(f"{many} of the chain begin with {id!r}; see `opsonin chains show`")
+        many = "several alerts of the chain begin" if found else "no alert of the chain begins"
+        raise click.UsageError(f"{many} with {id!r}; see `opsonin chains show`")
     return found[0]
+
+
+def _correction(desk: Desk, id: str) -> str:
+    """Return the only correction in force whose id begins so; an id of which no chain tells, as it is."""
+    chains, _ = desk.worst(ALL)
+    found = {one for chain in chains for one in chain.corrections if one.startswith(id)}
+    if len(found) > 1:
+        raise click.UsageError(f"several corrections begin with {id!r}; see `opsonin chains show`")
+    return found.pop() if found else id

@@ -92,7 +92,10 @@ class Linker:
             self._now_us = max(self._now_us, wake_us)
             out.extend(self._ripen())
         self._now_us = max(self._now_us, now_us)
-        self._graph.weighing.baseline.absorb(now_us)
+        if not self._graph.held.runs:
+            self._graph.weighing.baseline.absorb(
+                now_us
+            )  # else as runs ripen; memory fades without them too
         if now_us >= self._swept_us + _SWEEP_US:
             self._swept_us = now_us
             self._forget()

@@ -1,9 +1,9 @@
 """Pick the events that tell who is who and who did what, whether or not a rule matched them.
 
 Two alerts are often joined by an event that is none: the process between them, the logon, the flow that both
-ends saw. Only such events pass: process start, network connection of a known process or through NAT, address
-lease, successful logon, file written, service, task and autostart made, attestation result. All others are turned
-away after one or two dict lookups, because this stands in the path of every event.
+ends saw. Only such events pass: process start, entering of another process, network connection of a known process or through
+NAT or a proxy, address lease, successful logon, file written, service, task and autostart made, attestation result. All others
+are turned away after one or two dict lookups, because this stands in the path of every event.
 
 Source: ECS 9.4 categorization fields (`event.category`, `event.type`).
 """
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from contract.event import Event, Fields, Observation
+from correlate.chain.entering import ACCESS, RIGHTS, THREAD_STARTED, enters
 from correlate.chain.entities import keep
 from correlate.sigma.node import Leaf
 
@@ -32,18 +33,20 @@ def _has(fields: Fields, name: str, *values: str) -> bool:
 
 
 def _process(fields: Fields) -> bool:
-    return _has(fields, "event.type", "start", "creation") and (
+    return (_has(fields, "event.type", "start", "creation") or enters(fields)) and (
         "process.entity_id" in fields or "process.pid" in fields
     )
 
 
 def _network(fields: Fields) -> bool:
+    if fields.get("network.protocol") == "dhcp":
+        return True
     if "process.entity_id" in fields or "process.pid" in fields:
         return "destination.ip" in fields
     return (
         "source.nat.ip" in fields
         or "destination.nat.ip" in fields
-        or fields.get("network.protocol") == "dhcp"
+        or "network.forwarded_ip" in fields
     )
 
 
@@ -101,10 +104,13 @@ def _there(*names: str) -> tuple[Leaf, ...]:
 
 WATCHED: Final = (
     (*_category("process"), *_type("start", "creation")),
+    (*_category("process"), Leaf("equal", "event.code", THREAD_STARTED)),
+    (*_category("process"), *(Leaf("suffix", ACCESS, one) for one in sorted(RIGHTS))),
     (*_category("network"), *_there("destination.ip", "process.pid")),
     (*_category("network"), *_there("destination.ip", "process.entity_id")),
     (*_category("network"), *_there("source.nat.ip")),
     (*_category("network"), *_there("destination.nat.ip")),
+    (*_category("network"), *_there("network.forwarded_ip")),
     (*_category("network"), Leaf("equal", "network.protocol", "dhcp")),
     (*_category("authentication", "session"), *_there("user.name")),
     (*_category("file"), *_type("creation", "change"), *_there("file.path")),

@@ -68,8 +68,13 @@ def is_link_local(text: str) -> bool:
 
 @lru_cache(_CACHE)
 def host(text: str) -> str | None:
-    """Return a host name in lower case without the root dot; an address spelt as a name is no name."""
+    r"""Return a host name in lower case without the root dot; an address spelt as a name is no name.
+
+    A host's account in its domain (`CORP\WEB01$`) and its share (`\\WEB01`) mean the host.
+    """
     name = text.strip().rstrip(".").lower()
+    if "\\" in name or name[-1:] == "$":
+        name = name.rpartition("\\")[2].removesuffix("$")
     if name in NOTHING or name == "localhost" or name.startswith("localhost."):
         return None
     if name[0].isdigit() or ":" in name:
@@ -83,9 +88,15 @@ def host(text: str) -> str | None:
 
 @lru_cache(_CACHE)
 def mac(text: str) -> str | None:
-    """Return a MAC address as ECS writes it (`00-00-5E-00-53-23`), or None for none or broadcast."""
+    """Return a MAC address as ECS writes it (`00-00-5E-00-53-23`), or None for one that names no single device.
+
+    That are none, broadcast and multicast (IEEE 802: the lowest bit of the first octet), and `02:42` with the address behind it,
+    which Docker's bridges make of it on every host.
+    """
     digits = _MAC.sub("", text.lower())
-    if len(digits) != _MAC_DIGITS or digits in ("0" * 12, "f" * 12):
+    if len(digits) != _MAC_DIGITS or digits == "0" * 12 or int(digits[:2], 16) & 1:
+        return None
+    if digits.startswith("0242"):
         return None
     return "-".join(digits[at : at + 2] for at in range(0, _MAC_DIGITS, 2)).upper()
 
@@ -95,7 +106,8 @@ def user(name: str, domain: str, host_name: str) -> str | None:
     r"""Return `domain\name` for a domain account, `name@realm` for a cloud one, `host\name` for a local one.
 
     One domain is written `CORP` by NTLM and `corp.example.com` by Kerberos: the first label stands for it, which is the
-    NetBIOS name unless somebody chose another.
+    NetBIOS name unless somebody chose another. `name@realm` is that account where the realm is the domain that is stated beside it
+    (Kerberos: 4769), or the host's own.
 
     Args:
         name: as logged; may itself be `domain\name` or `name@realm`.
@@ -108,7 +120,10 @@ def user(name: str, domain: str, host_name: str) -> str | None:
     if "\\" in account:
         realm, _, account = account.rpartition("\\")
     elif "@" in account:
-        return bounded(account)
+        account, _, suffix = account.rpartition("@")
+        if not account or suffix not in (realm, host_name.partition(".")[2]):
+            return bounded(f"{account}@{suffix}")
+        realm = suffix
     short = host_name.partition(".")[0]
     if realm in NOTHING or realm in _BUILTIN_DOMAINS or realm in (short, host_name):
         return bounded(f"{host_name}\\{account}" if host_name else account)
@@ -124,6 +139,32 @@ def path(text: str) -> str | None:
         lower = text.replace("/", "\\").lower()
         return bounded(lower.removeprefix("\\??\\").removeprefix("\\\\?\\"))
     return bounded(text)
+
+
+_PLACES = {
+    "%systemroot%": "c:\\windows", "%windir%": "c:\\windows", "\\systemroot": "c:\\windows",
+    "%comspec%": "c:\\windows\\system32\\cmd.exe", "%programdata%": "c:\\programdata",
+    "%programfiles%": "c:\\program files", "%systemdrive%": "c:",
+}  # fmt: skip
+"""What Windows writes for its own places, where it was installed as usual."""
+
+
+def expanded(text: str) -> str:
+    """Return a command line or path with the variable that it begins with put in."""
+    if text[:1] not in ("%", "\\", '"'):
+        return text
+    quote, rest = ('"', text[1:]) if text[0] == '"' else ("", text)
+    lower = rest.lower()
+    for name, place in _PLACES.items():
+        if lower.startswith(name):
+            return f"{quote}{place}{rest[len(name) :]}"
+    return text
+
+
+@lru_cache(_CACHE)
+def command(text: str) -> str:
+    """Return a command line in one spelling: in lower case, without quotes, one blank between words, variables put in."""
+    return " ".join(expanded(text.strip()).lower().replace('"', "").split())
 
 
 @lru_cache(_CACHE)

@@ -5,6 +5,7 @@ shows in a minute what it shows once a month is no accident. The odds decide, un
 
 - two runs of one host join when so unusual a thing falls so near by chance less than once in `1 / chance`
   times, and chance makes such pairs on one host less than `chance_per_day` times a day;
+- on one host what goes on is near as long as it does: a scan of hours is not over when the next thing begins;
 - two episodes of one host join over a pause, too, where each shows several things new to the whole site: so strong an
   episode is weighed by how often all hosts showed one, since a few days of one host cannot tell what comes there once
   a month;
@@ -12,6 +13,8 @@ shows in a minute what it shows once a month is no accident. The odds decide, un
   mixes two stories; and it is only for the run that *opens* an episode of its host: what follows in an episode
   is no independent event. It joins the most unusual of the episodes that fit, one of them: a coincidence never
   bridges two;
+- what stands alone on its host joins a strong episode of another, as seldom as the site shows one, where chance puts so
+  unusual a thing of any host so near less than once in `1 / chance` times;
 - a moment at which a third of all hosts is unusual is a crowd: its cause is the site's, and it joins none of them;
 - a run that its own host's earlier doing explains looks for no other's: it would bridge two stories;
 - what is only thought to belong to a story, by a coincidence across hosts, is no bridge to it: the next is held
@@ -23,12 +26,12 @@ shows in a minute what it shows once a month is no accident. The odds decide, un
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple, TypeAlias
 
 from contract.timestamps import microseconds
 from correlate.chain.edges import COINCIDENCE, DAY_US, MINUTE_US, STRONG, Tie
-from correlate.chain.habits import EPISODE_US
+from correlate.chain.habits import EPISODE_US, Rarity
 from correlate.chain.runs import Run
 from correlate.chain.settings import LinkSettings
 
@@ -37,12 +40,16 @@ GRAIN_US: Final = MINUTE_US
 CROWD_SHARE: Final = 1 / 3
 CROWD_HOSTS: Final = 3
 """A moment is a crowd when at least so many hosts, and such a share of all, begin something unusual."""
-FAR: Final = 2
-"""So many times the span two strong episodes of one host may be apart: what follows a pause."""
+FAR: Final = 8
+"""So many times the span back a run is held against others of its host: what follows a long scan or a pause. How far two may
+be apart is for the odds to say."""
 MAX_NEAR: Final = 128
 """Runs that one is compared with on one host, nearest first."""
 MAX_SITE: Final = 1024
 """Runs of the site looked back at for an episode's opening; more at once are a crowd anyway."""
+
+
+_Apart: TypeAlias = Callable[[Run, Run], tuple[int, float]]
 
 
 class _Row(NamedTuple):
@@ -112,8 +119,7 @@ class Coincidences:
             tie = self._tie(run, other)
             if tie is not None:
                 found[other] = (tie,)
-        has_own = any(other.noted_us < run.noted_us - GRAIN_US for other in found)
-        run.partner = None if has_own else self._partner(run)
+        run.partner = None if self._has_own(run, found) else self._partner(run)
         for other in (
             *((run.partner,) if run.partner else ()),
             *(row.run for row in self._after(run) if row.run.partner is run),
@@ -146,6 +152,14 @@ class Coincidences:
         earlier = self._between(own, run.noted_us - EPISODE_US, run.noted_us - GRAIN_US)
         return all(row.run.is_elsewhere(run) for row in earlier)
 
+    def _has_own(self, run: Run, near: Iterable[Run]) -> bool:
+        """Tell whether what its host did before explains a run, from beginning to beginning: how long it goes on is not known yet."""
+        return any(
+            other.noted_us < run.noted_us - GRAIN_US
+            and self._odds(run, other, _since_begin) is not None
+            for other in near
+        )
+
     def _is_crowd(self, run: Run) -> bool:
         rows = self._between(self._site, run.noted_us - GRAIN_US, run.noted_us + GRAIN_US)
         hosts = {row.run.place for row in rows[:MAX_SITE]}
@@ -166,7 +180,7 @@ class Coincidences:
                 continue  # of two at one time the later by id looks back
             if other.partner is not None:
                 continue  # what is only thought to belong to another story is no bridge to it
-            odds = self._odds(run, other)
+            odds = self._odds(run, other, _since_begin)
             if odds is None:
                 continue
             if other.place not in strengths:
@@ -185,11 +199,9 @@ class Coincidences:
 
     # -------------------------------------------------------------- odds
 
-    def _odds(self, one: Run, two: Run) -> float | None:
+    def _odds(self, one: Run, two: Run, apart: _Apart) -> float | None:
         """Return the share of chance's budget that such a pair takes, 0 to 1; None when it takes more."""
-        # From beginning to beginning: how long either goes on is not known when they are weighed.
-        apart_us = abs(one.first_us - two.first_us)
-        days = 2 * max(GRAIN_US, apart_us) / DAY_US
+        gap_us, days = apart(*sorted((one, two)))
         first, second = one.rarity, two.rarity
         hosts = max(first.hosts, second.hosts)
         if one.place == two.place:
@@ -197,20 +209,31 @@ class Coincidences:
         else:
             budget = self._across / max(1.0, hosts * (hosts - 1) / 2)
         share = None
-        if apart_us <= self._span_us:
+        if gap_us <= self._span_us:
             share = self._share(first.host_per_day, second.host_per_day, days, budget)
-        if share is not None or one.place != two.place or apart_us <= EPISODE_US:
+        if share is None and one.place != two.place and gap_us <= self._span_us:
+            return self._beside(first, second, days)
+        if share is not None or one.place != two.place or gap_us <= EPISODE_US:
             return share
         if first.site_per_day is None or second.site_per_day is None:
             return None
         return self._share(first.site_per_day, second.site_per_day, days, budget * hosts**2)
+
+    def _beside(self, first: Rarity, second: Rarity, days: float) -> float | None:
+        """Return the share for a thing that stands alone on its host, beside a strong episode of another."""
+        strong, lone = (first, second) if second.site_per_day is None else (second, first)
+        if strong.site_per_day is None or lone.site_per_day is not None:
+            return None
+        anywhere = max(first.hosts, second.hosts) * lone.host_per_day * days
+        share = strong.site_per_day * anywhere / self._across
+        return None if anywhere >= self._chance or share >= 1 else share
 
     def _share(self, one: float, two: float, days: float, budget: float) -> float | None:
         share = one * two * days / budget
         return None if max(one, two) * days >= self._chance or share >= 1 else share
 
     def _tie(self, run: Run, other: Run) -> Tie | None:
-        share = self._odds(run, other)
+        share = self._odds(run, other, _since_end if run.place == other.place else _since_begin)
         if share is None:
             return None
         early, late = sorted((run, other))
@@ -227,6 +250,25 @@ class Coincidences:
         # From the least that joins, where the budget is just kept, to 0.9, where chance has no part.
         weight = STRONG + 0.2 * (1 - share)
         return Tie(COINCIDENCE, round(weight, 3), f"host|{hosts}", words)
+
+
+def _since_begin(early: Run, late: Run) -> tuple[int, float]:
+    """Return how far from one run another begins, and in how many days chance could have put it as near, or the other."""
+    gap_us = late.first_us - early.first_us
+    return gap_us, 2 * max(GRAIN_US, gap_us) / DAY_US
+
+
+def _since_end(early: Run, late: Run) -> tuple[int, float]:
+    """Return the same from where the earlier ends.
+
+    A scan of hours is there until it ends: what begins while it goes on is not far from it. But then chance has had all the
+    time since it began.
+    """
+    if late.first_us <= early.last_us:
+        return 0, max(2 * GRAIN_US, late.first_us - early.first_us) / DAY_US
+    gap_us = late.first_us - early.last_us
+    lasted_us = early.last_us - early.first_us
+    return gap_us, (lasted_us + 2 * max(GRAIN_US, gap_us)) / DAY_US
 
 
 def _time(row: _Row) -> int:

@@ -17,7 +17,9 @@ from correlate.chain.edges import Edge
 from correlate.chain.runs import Reach, Run
 
 NEAREST: Final = 16
-"""Runs of one rule at one thing that a later one is compared with; it is joined to the others through them."""
+"""Runs of one rule at one thing that a later one is compared with."""
+HELD_NEAREST: Final = 2
+"""The same where they are joined to each other by that very thing, so that a later one is joined to all through these."""
 
 
 class Row(NamedTuple):
@@ -40,65 +42,72 @@ class Column:
     Args:
         pairs: the edges that it may have: (other side, edge, whether this side comes first).
         can_crowd: whether many of them are a flood.
+        nearest: how many of them a later one is compared with.
     """
 
-    __slots__ = ("can_crowd", "counts", "over", "pairs", "rows")
+    __slots__ = ("can_crowd", "counts", "nearest", "over", "pairs", "rows")
 
     def __init__(
-        self, pairs: tuple[tuple[str, Edge, bool], ...] = (), *, can_crowd: bool = True
+        self,
+        pairs: tuple[tuple[str, Edge, bool], ...] = (),
+        *,
+        can_crowd: bool = True,
+        nearest: int = NEAREST,
     ) -> None:
         self.pairs = pairs
         self.can_crowd = can_crowd
+        self.nearest = nearest
         self.rows: list[Row] = []
         self.counts: dict[int, int] = {}
         """By slot; empty where many are no crowd."""
         self.over: dict[int, int] = {}
         """How many of them are over: no run stands for them any more."""
 
-    def add(self, row: Row) -> int:
-        """Take a run in; return its place."""
+    def add(self, row: Row) -> None:
+        """Take a run in."""
         rows = self.rows
         if not rows or row[:2] > rows[-1][:2]:
             rows.append(row)
-            return len(rows) - 1
-        insort(rows, row, key=_order)
-        return bisect_left(rows, row[:2], key=_order)
+        else:
+            insort(rows, row, key=_order)
 
-    def remove(self, order: tuple[int, str], run: Run) -> int | None:
-        """Take a run out; return the place that it had, None where it was not in."""
+    def remove(self, order: tuple[int, str], run: Run) -> bool:
+        """Take a run out; tell whether it was in."""
         place = bisect_left(self.rows, order, key=_order)
         if place == len(self.rows) or self.rows[place].run is not run:
-            return None
+            return False
         del self.rows[place]
-        return place
+        return True
 
-    def near(self, order: tuple[int, str], own: Sequence[Row]) -> Iterator[Row]:
+    def near(self, order: tuple[int, str], own: Column) -> Iterator[Row]:
         """Yield the runs that one in the column `own` sees, or that see it: later ones last."""
-        rows = self.rows
-        if len(rows) <= NEAREST and len(own) <= NEAREST:
+        rows, peers = self.rows, own.rows
+        if len(rows) <= self.nearest and len(peers) <= own.nearest:
             yield from rows
             return
         at = bisect_left(rows, order, key=_order)
-        yield from rows[max(0, at - NEAREST) : at]
-        last = bisect_left(own, order, key=_order) + NEAREST
-        end = bisect_right(rows, own[last].order, key=_order) if last < len(own) else len(rows)
+        yield from rows[max(0, at - self.nearest) : at]
+        last = bisect_left(peers, order, key=_order) + own.nearest
+        end = bisect_right(rows, peers[last].order, key=_order) if last < len(peers) else len(rows)
         yield from rows[at:end]
 
-    def seeing(self, place: int, others: Sequence[Row]) -> Iterator[tuple[Run, Run | None]]:
-        """Yield (run, who is out of its sight) for those of another column who see a row that has come at a place.
+    def seeing(
+        self, order: tuple[int, str], others: Sequence[Row]
+    ) -> Iterator[tuple[Run, Run | None]]:
+        """Yield (run, who is out of its sight) for those of another column who see a row that has come at this time.
 
         Where one has gone, they are those who saw it; nobody is out of sight.
         """
         rows = self.rows
-        if len(rows) < NEAREST or place >= len(rows):
+        if len(rows) < self.nearest:
             return
-        first = bisect_right(others, rows[place].order, key=_order)
-        last = place + NEAREST
+        first = bisect_right(others, order, key=_order)
+        last = bisect_right(rows, order, key=_order) + self.nearest - 1
         end = (
             bisect_right(others, rows[last].order, key=_order) if last < len(rows) else len(others)
         )
         for row in others[first:end]:
-            lost = bisect_left(rows, row.order, key=_order) - NEAREST - 1
+            lost = bisect_left(rows, row.order, key=_order) - self.nearest - 1
             yield row.run, rows[lost].run if lost >= 0 else None
 
     # -------------------------------------------------------------- crowds

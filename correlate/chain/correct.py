@@ -31,24 +31,17 @@ def correct(
         if correction.verb == "undo":
             if correction.other not in graph.words.by_id:
                 raise RefusedError(f"no correction {correction.other} is in force")  # noqa: TRY301
-            graph.weave.retie(_about(graph, graph.words.remove(correction.other)), change)
-            return None
-        if len(graph.words.by_id) >= MAX_WORDS:
-            raise RefusedError(f"{MAX_WORDS} corrections are in force; undo some")  # noqa: TRY301
-        _say(graph, _word(graph, correction, find), change)
+            concerned = graph.words.undo(correction.other, graph.held.by_alert)
+        else:
+            if len(graph.words) >= MAX_WORDS:
+                raise RefusedError(f"{MAX_WORDS} corrections are kept; undo some")  # noqa: TRY301
+            word = _word(graph, correction, find)
+            concerned = [word, *graph.words.say(word, graph.held.by_alert)]
     except RefusedError as error:
         text = f"{correction.verb} by {correction.by}: {error}"
         return Notice("link_corrections_refused", 1, correction.verb, text)
+    graph.weave.retie({run for word in concerned for run in _about(graph, word)}, change)
     return None
-
-
-def _say(graph: Graph, word: Word, change: Change) -> None:
-    """Let a word hold; earlier ones that it contradicts hold no more."""
-    runs: set[Run] = set()
-    for id in graph.words.overruled(word):
-        runs |= _about(graph, graph.words.remove(id))
-    graph.words.add(word)
-    graph.weave.retie(runs | _about(graph, word), change)
 
 
 def _about(graph: Graph, word: Word) -> set[Run]:
@@ -62,18 +55,20 @@ def _word(graph: Graph, correction: Correction, find: Callable[[str], Run | None
         second = _found(find, correction.other)
         if first.knot is second.knot:
             raise RefusedError(f"{correction.chain} and {correction.other} are one chain already")
-        one: tuple[str, ...] = (first.head,)
-        two: tuple[str, ...] = (second.head,)
+        one, two = _heads(first.knot.runs), _heads(second.knot.runs)
         last_us = max(first.knot.last_us, second.knot.last_us)
     else:
         leaving = _leaving(graph, correction, first)
-        one = tuple(run.head for run in sorted(first.knot.runs - leaving))
-        two = tuple(run.head for run in sorted(leaving))
+        one, two = _heads(first.knot.runs - leaving), _heads(leaving)
         last_us = first.knot.last_us
     return Word(
         correction.id, graph.words.next_number, correction.verb == "split", one, two,
         correction.by, correction.note, last_us,
     )  # fmt: skip
+
+
+def _heads(runs: set[Run]) -> tuple[str, ...]:
+    return tuple(run.head for run in sorted(runs))
 
 
 def _found(find: Callable[[str], Run | None], chain: str) -> Run:

@@ -10,7 +10,7 @@ joins two chains, from `medium` on two independent ones do, below it an edge onl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from contract.records import EntityType, Role
 
@@ -20,10 +20,19 @@ SIDES: Final[dict[Role, str]] = {"source": "a", "subject": "s", "target": "v", "
 THIEF: Final = "t"
 """Side of an account under which credentials were stolen: what it does next elsewhere is the thief's doing."""
 
+ENTRANT: Final = "e"
+"""Side of a process that entered another: what that one did from then on is its doing, or that of who started it."""
+
+ACTING: Final[Any] = "acting"
+"""No thing that records name: a host and an account on it, `acting|host|account`."""
+
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
+WEEK_US = 7 * DAY_US
+"""How long what does not fade joins, a connection or a process that is told by its id: where sensors' clocks are days
+apart, the setting `lifetime` says how far."""
 
 SKEW_US = 5 * SECOND_US
 """Clocks of two sensors may differ so much before "earlier" means anything."""
@@ -38,9 +47,9 @@ STALE = 6
 STALE_WEIGHT = 0.6
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, frozen=True, eq=False)
 class Edge:
-    """One way in which a shared thing joins.
+    """One way in which a shared thing joins; compared by identity.
 
     Attributes:
         name: on the link.
@@ -67,12 +76,16 @@ def _then(name: str, weight: float, lifetime_us: int, group: str, words: str) ->
     return Edge(name, weight, lifetime_us, ordered=True, group=group, words=words)
 
 
-_SAME_PROCESS = _both("process", 1.0, DAY_US, "process", "process {it} is in both")
-_SIBLING = _both("process", 0.8, DAY_US, "process", "process {it} started both")
-_LINEAGE = _both("process", 1.0, DAY_US, "process", "process {it} is one and started the other")
+_SAME_PROCESS = _both("process", 1.0, WEEK_US, "process", "process {it} is in both")
+_SIBLING = _both("process", 0.8, WEEK_US, "process", "process {it} started both")
+_LINEAGE = _both("process", 1.0, WEEK_US, "process", "process {it} is one and started the other")
 _REACHED = _then("process", 0.9, DAY_US, "process", "process {it} was reached, then acted")
+_ENTERED = _both(
+    "process", 0.95, 2 * HOUR_US, "process", "process {it} is one and entered the other's"
+)
+_ENTERED_BOTH = _both("process", 0.6, 2 * HOUR_US, "process", "process {it} entered both")
 _SESSION = _both("session", 0.85, 12 * HOUR_US, "session", "logon session {it} holds both")
-_FLOW = _both("flow", 0.9, DAY_US, "flow", "connection {it} was seen by both")
+_FLOW = _both("flow", 0.9, WEEK_US, "flow", "connection {it} was seen by both")
 _WRITTEN = _then("file", 0.85, DAY_US, "file", "file {it} was written, then run")
 _FILE = _both("file", 0.6, DAY_US, "file", "file {it} was touched by both")
 _HASH = _both("file", 0.6, DAY_US, "file", "content {it} is in both")
@@ -90,6 +103,13 @@ _CREDENTIAL = _then(
     "user",
     "account {it} was behind a theft of credentials, then acted elsewhere",
 )
+_LOGON = _both(
+    "logon",
+    0.8,
+    2 * HOUR_US,
+    "logon",
+    "account {it} acts there, and came from there",
+)
 _THING = {
     "service": "service {it} is in both",
     "task": "scheduled task {it} is in both",
@@ -104,6 +124,9 @@ EDGES: Final[dict[tuple[EntityType, str, str], Edge]] = {
     ("process", "a", "a"): _SIBLING,
     ("process", "v", "s"): _REACHED,
     ("process", "v", "a"): _REACHED,
+    ("process", ENTRANT, "s"): _ENTERED,
+    ("process", ENTRANT, "a"): _ENTERED,
+    ("process", ENTRANT, ENTRANT): _ENTERED_BOTH,
     **{("session", one, two): _SESSION for one in "asv" for two in "asv"},
     ("flow", "o", "o"): _FLOW,
     ("file", "o", "s"): _WRITTEN,
@@ -130,6 +153,8 @@ EDGES: Final[dict[tuple[EntityType, str, str], Edge]] = {
     ("user", "s", "a"): _USER,
     ("user", "v", "s"): _USER_REACHED,
     ("user", "v", "a"): _USER_REACHED,
+    (ACTING, "s", "a"): _LOGON,
+    (ACTING, "a", "s"): _LOGON,
     ("user", THIEF, "s"): _CREDENTIAL,
     ("user", THIEF, "a"): _CREDENTIAL,
     **{

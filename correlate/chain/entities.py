@@ -20,6 +20,7 @@ from contract.records import Entity, EntityType, Role
 from correlate.chain import canonical
 from correlate.chain.entity_fields import (
     ACTORS,
+    CLIENTS,
     HASHES,
     IPS,
     LOGONS,
@@ -115,10 +116,20 @@ def process_of(fields: Fields, host: str, id_name: str, pid_name: str) -> str | 
 
 
 def _address(name: str, role: Role, fields: Fields, host: str) -> Found:
+    if name == "source.ip" and _passes_on(fields):
+        role = "observer"
     for one in texts(fields[name]):
         known = canonical.ip(one)
-        if known and not (name == "host.ip" and canonical.is_link_local(known)):
+        if known and not canonical.is_link_local(known):
             yield "ip", known, role
+
+
+def _passes_on(fields: Fields) -> bool:
+    """Tell whether the source only passes on what another, who is named too, does."""
+    for name in CLIENTS:
+        if (value := fields.get(name)) and (client := canonical.ip(text(value))):
+            return client != canonical.ip(text(fields["source.ip"]))
+    return False
 
 
 def _mac(name: str, role: Role, fields: Fields, host: str) -> Found:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from contract.records import EntityType, Role
 
 IPS: tuple[tuple[str, Role], ...] = (
-    ("source.ip", "source"), ("client.ip", "source"), ("source.nat.ip", "source"),
+    ("source.ip", "source"), ("client.ip", "source"), ("network.forwarded_ip", "source"),
     ("destination.ip", "target"), ("server.ip", "target"), ("destination.nat.ip", "target"),
     ("host.ip", "subject"), ("observer.ip", "observer"),
 )  # fmt: skip
+"""What stands in `source.nat.ip` is the gateway's, whose many clients it would join; who it stood for is `source.ip`."""
+CLIENTS: tuple[str, ...] = ("network.forwarded_ip", "client.ip")
+"""Who acts where it is not who sends: then `source.ip` is a proxy's, a relay's, a load balancer's, which merely passes on."""
 MACS: tuple[tuple[str, Role], ...] = (
     ("source.mac", "source"), ("client.mac", "source"), ("destination.mac", "target"),
     ("host.mac", "subject"),
@@ -60,6 +63,7 @@ NAMES: tuple[tuple[str, EntityType, Role], ...] = (
     ("destination.domain", "domain", "target"), ("source.domain", "domain", "source"),
     ("tls.client.server_name", "domain", "target"), ("url.full", "url", "object"),
     ("container.id", "workload", "subject"), ("kubernetes.pod.uid", "workload", "subject"),
+    ("orchestrator.resource.id", "workload", "subject"),
     ("opsonin.attestation.attester", "key", "subject"),
 )  # fmt: skip
 
@@ -74,13 +78,15 @@ SUPPORT: frozenset[str] = frozenset({
     "winlog.event_data.SubjectDomainName", "winlog.event_data.TargetDomainName",
     "host.name", "host.hostname", "host.id", "host.type", "winlog.computer_name",
     "observer.name", "observer.type", "observer.hostname",
-    "source.port", "destination.port", "network.transport", "network.iana_number",
-    "network.direction", "source.nat.port", "destination.nat.port",
+    "source.nat.ip", "client.nat.ip", "server.nat.ip", "source.port", "destination.port", "network.transport", "network.iana_number",
+    "network.direction", "network.protocol", "client.domain", "source.nat.port", "destination.nat.port",
     "process.name", "process.start", "process.parent.start", "process.parent.name",
     "event.kind", "event.category", "event.type", "event.action", "event.outcome", "event.code",
     "event.module", "event.provider", "event.dataset", "winlog.logon.type",
     "winlog.event_data.LogonType", "winlog.event_data.ImagePath", "winlog.event_data.ServiceFileName",
-    "winlog.event_data.LogonGuid", "winlog.logon.guid",
+    "winlog.event_data.GrantedAccess",
+    "winlog.event_data.LogonGuid", "winlog.event_data.TargetLogonGuid",
+    "winlog.event_data.TaskContent", "process.command_line",
     "registry.data.strings", "zeek.session_id", "zeek.uid", "zeek.connection.uid",
     "dhcp.assigned_ip", "agent.id", "rule.id", "rule.name",
     "opsonin.attestation.attester",

@@ -11,11 +11,13 @@ from collections.abc import Iterable
 
 from contract.event import Fields, Observation
 from contract.records import Alert, Entity
-from contract.timestamps import microseconds
+from contract.timestamps import from_datetime, microseconds
+from correlate.chain.aliases import said_by
 from correlate.chain.entities import entities_of
 from correlate.chain.holding import Holding
 from correlate.chain.knots import Change
 from correlate.chain.regain import Regain, concerned, result_of
+from correlate.chain.retractions import Retractions
 from correlate.chain.runs import Knot, Member, Run, rule_of
 from correlate.chain.settings import LinkSettings
 from correlate.chain.signature import facts_of, member_of, sign
@@ -39,8 +41,7 @@ class Graph:
         words: what persons said of them.
         weave: which of them edges hold together.
         trust, regain: what attestation said.
-        gone: retracted alerts: revision and time of the retraction, so that an older revision stays out.
-        changed_gone: of these, since the snapshot took them.
+        gone: alerts that were taken back.
         lost: what passed a bound, by the bound's name, since last asked.
     """
 
@@ -55,8 +56,7 @@ class Graph:
         self.words, self.weave = ties.words, ties.weave
         self.trust = Trust()
         self.regain = Regain(self.trust, microseconds(settings.regain))
-        self.gone: dict[str, tuple[int, int]] = {}
-        self.changed_gone: set[str] = set()
+        self.gone = Retractions()
         self.lost: Counter[str] = Counter()
 
     # -------------------------------------------------------------- input
@@ -66,19 +66,16 @@ class Graph:
         if (rest := self.resting.rests.of_alert(alert.id)) is not None:
             self.ties.wake([rest], change)  # something newer is said of it
         known = self.held.by_alert.get(alert.id)
-        stale = self.gone.get(alert.id, (0, 0))[0]
+        stale = self.gone.revision(alert.id)
         if known is not None:
             stale = known.members[alert.id].revision
-        if alert.revision <= stale:
+        if alert.retracted or alert.revision <= stale:
+            self._hear(alert, change)
+            if alert.revision > stale:
+                self._take_back(alert, known, change)
             return None
         member = member_of(alert)
         self.weighing.baseline.start(member.time_us)
-        if alert.retracted:
-            self.gone[alert.id] = (alert.revision, member.last_us)
-            self.changed_gone.add(alert.id)
-            if known is not None:
-                self._lose(known, alert.id, change)
-            return None
         signature, signing, floating = sign(alert)
         member.floating = floating
         if known is not None and known.signature != signature:
@@ -88,19 +85,31 @@ class Graph:
             self.ties.wake([rest], change)
         run = known or self.held.find(signature, member)
         if run is not None:
-            return self._repeat(run, member, change)
+            return self._repeat(run, member, alert.fields, change)
         if not self.words.of((alert.id,)) and self.resting.takes(alert, signature, signing, member):
             self.lost["crowd"] += 1
             return None
         self._open(alert, signature, signing, member, change)
         return None
 
+    def _take_back(self, alert: Alert, known: Run | None, change: Change) -> None:
+        member = member_of(alert)
+        self.weighing.baseline.start(member.time_us)
+        self.gone.add(alert.id, alert.revision, member.last_us)
+        if known is not None:
+            self._lose(known, alert.id, change)
+
     def observe(self, seen: Observation, change: Change) -> None:
         """Take what an event tells beside any alert."""
         self.weighing.baseline.start(seen.time_us)
         fresh = self.around.learn(seen)
         self.ties.wake(map(self.resting.rests.of_key, fresh), change)
-        runs = {run for key in fresh for run in self.postings.at(key)}
+        runs = {
+            run
+            for key in fresh
+            for one in self.around.whose.spellings(key)
+            for run in self.postings.at(one)
+        }
         self.ties.reach_again(runs | self._renamed(seen.fields, seen.time_us, change), change)
         if ATTESTATION_RESULT in seen.fields:
             self._appraise(entities_of(seen.fields), seen.time_us, seen.fields, change)
@@ -124,24 +133,38 @@ class Graph:
             alert.techniques, signing, facts_of(alert),
         )  # fmt: skip
         run.put(member, self._max_run_alerts)
+        self._listen(run.says, alert.fields, member.time_us, change)  # before anybody can find it
         self.held.hold(run)
         self.weighing.learn(run)
-        if "host.ip" in alert.fields:
-            self.ties.reach_again(
-                self._renamed(alert.fields, member.time_us, change) - {run}, change
-            )
         self.ties.enter(run, change)
         self._appraise(run.signing, run.first_us, alert.fields, change)
 
     def _renamed(self, fields: Fields, time_us: int, change: Change) -> set[Run]:
-        """Learn who addresses are; return the runs that this may concern."""
-        ips = self.around.rename(fields, time_us)
-        for ip in ips if self.resting.rests else ():
-            self.ties.wake(
-                [self.resting.rests.of_key(f"ip|{ip}"), *self.resting.against(ip)], change
-            )
-        unclaimed = {run for ip in ips for run in self.postings.at(f"ip|{ip}")}
-        return unclaimed | self.around.asking(ips)
+        """Learn what names stand for; return the runs that this may concern."""
+        return self._concerned(self.around.rename(fields, time_us), change)
+
+    def _hear(self, alert: Alert, change: Change) -> None:
+        """Learn what an alert that makes no run says of names: what it took for a threat was there all the same."""
+        named = [(one.role, one.type, one.value) for one in sign(alert)[1]]
+        self._listen(said_by(named), alert.fields, from_datetime(alert.time), change)
+
+    def _listen(
+        self, says: tuple[tuple[str, str], ...], fields: Fields, time_us: int, change: Change
+    ) -> None:
+        """Learn what an alert says of names."""
+        if says or "host.ip" in fields:
+            things = self.around.note(says, time_us)
+            if "host.ip" in fields:
+                things += self.around.rename(fields, time_us)
+            self.ties.reach_again(self._concerned(things, change), change)
+
+    def _concerned(self, things: Iterable[str], change: Change) -> set[Run]:
+        """Return the runs that hang on what these things stand for."""
+        for thing in things if self.resting.rests else ():
+            self.ties.wake([self.resting.rests.of_key(thing), *self.resting.against(thing)], change)
+        return {run for thing in things for run in self.postings.at(thing)} | self.around.asking(
+            things
+        )
 
     def hold(self, run: Run) -> None:
         """Put back a run that was held: indexed, in no knot yet."""
@@ -151,7 +174,9 @@ class Graph:
         run.reach = run.reach or fresh
         self.postings.add(run)
 
-    def _repeat(self, run: Run, member: Member, change: Change) -> Run:
+    def _repeat(self, run: Run, member: Member, fields: Fields, change: Change) -> Run:
+        if run.says_more(member.time_us):
+            self._listen(run.says, fields, member.time_us, change)
         first_us, last_us, head = run.first_us, run.last_us, run.head
         reaches = bool(member.floating)
         pushed = run.put(member, self._max_run_alerts)
@@ -269,6 +294,4 @@ class Graph:
         self.trust.forget(self.around.forget_before(now_us, oldest_us))
         self.postings.forget(now_us - self._lateness_us)
         self.words.forget(old_us, self.held.by_alert)
-        for alert in [one for one, (_, at_us) in self.gone.items() if at_us < old_us]:
-            del self.gone[alert]
-            self.changed_gone.add(alert)
+        self.gone.forget(old_us)

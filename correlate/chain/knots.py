@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from correlate.chain.edges import MEDIUM, STRONG, Tie
-from correlate.chain.runs import Knot, Run
+from correlate.chain.runs import Knot, Run, by_order
 
 Find: TypeAlias = Callable[[Run], dict[Run, tuple[Tie, ...]]]
 Sides: TypeAlias = Callable[[Run], dict[str, int]]
@@ -23,11 +23,11 @@ class Change:
 
     Attributes:
         touched: knots whose runs changed; some may be empty (taken in, or dissolved).
-        full: joins that were refused because a chain was full.
+        full: pairs of knots, by number, that were not joined because the chain would be too large.
     """
 
     touched: set[Knot] = field(default_factory=set)
-    full: int = 0
+    full: set[tuple[int, int]] = field(default_factory=set)
 
 
 class Weave:
@@ -61,8 +61,10 @@ class Weave:
 
     def tie(self, run: Run, change: Change) -> None:
         """Find the edges of a run that is in a knot, and join what they join."""
-        for other, ties in sorted(self._find(run).items()):
+        found = self._find(run)
+        for other, ties in found.items():
             self._hold(run, other, ties)
+        for other in sorted(found, key=by_order):
             self._count(run, other, change)
 
     def spare(self, one: Run, other: Run, key: str, between: Run) -> bool:
@@ -104,7 +106,7 @@ class Weave:
                 self._hold(run, other, ties)
         self._again(knots, change)
         for run in fresh:
-            for other in sorted(run.ties):
+            for other in sorted(run.ties, key=by_order):
                 self._count(run, other, change)
 
     def forget(self, knot: Knot) -> None:
@@ -135,8 +137,8 @@ class Weave:
 
     def _again(self, knots: Iterable[Knot], change: Change) -> None:
         """Dissolve knots into single runs and tie these again by the edges they hold."""
-        for run in sorted(self._dissolve(knots, change)):
-            for other in sorted(run.ties):
+        for run in sorted(self._dissolve(knots, change), key=by_order):
+            for other in sorted(run.ties, key=by_order):
                 self._count(run, other, change)
 
     def _dissolve(self, knots: Iterable[Knot], change: Change) -> list[Run]:
@@ -148,7 +150,7 @@ class Weave:
                 partner.half.pop(knot, None)
             knot.half = {}
             runs.extend(knot.runs)
-            ordered = sorted(knot.runs)
+            ordered = sorted(knot.runs, key=by_order)
             for run in ordered[1:]:
                 change.touched.add(self.knot(run))
             knot.runs = set(ordered[:1])
@@ -204,7 +206,7 @@ class Weave:
             if one.bans and any(two.bans.get(id, side) != side for id, side in one.bans.items()):
                 continue  # a person parted them
             if len(one.runs) + len(two.runs) > self._max_runs:
-                change.full += 1
+                change.full.add((one.number, two.number))
                 continue
             big, small = (one, two) if len(one.runs) >= len(two.runs) else (two, one)
             for run in small.runs:

@@ -21,12 +21,13 @@ A pattern adds no alert and joins nothing: it names what the joins found.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -36,13 +37,18 @@ from contract.records import Level
 from contract.timespan import Timespan
 from contract.timestamps import microseconds
 from correlate.chain.attack import TACTICS
-from correlate.chain.edges import SKEW_US
+from correlate.chain.edges import EDGES, SKEW_US
 from correlate.chain.runs import LEVEL_OF, Run
 from correlate.chain.stages import edge_name, steps_of
 
 MAX_STEPS: Final = 12
 MAX_WORK: Final = 20_000
 """Runs tried for one pattern on one chain; a pattern that needs more is taken as not there."""
+
+EDGE_NAMES: Final = frozenset(edge.name for edge in EDGES.values()) | {"coincidence", "person"}
+"""What links are called."""
+
+_TECHNIQUE = re.compile(r"T[0-9]{4}(?:\.[0-9]{3})?", re.ASCII).fullmatch
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Texts = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
@@ -69,6 +75,11 @@ class Step(Strict):
         if not (self.tactics or self.techniques or self.rules):
             raise ValueError(
                 "expected tactics, techniques or rules; a step without them is anything"
+            )
+        odd = next((one for one in self.techniques if not _TECHNIQUE(one)), None)
+        if odd is not None:
+            raise ValueError(
+                f"{odd!r} is no technique; expected an ATT&CK id such as T1190 or T1059.001"
             )
         unknown = [one for one in self.tactics if one not in TACTICS]
         if unknown:
@@ -121,6 +132,11 @@ class Pattern(Strict):
         if sum(not step.optional for step in self.steps) < 2:  # noqa: PLR2004 - one step is no chain
             raise ValueError("expected at least two steps that are not optional")
         for join in self.edges:
+            strange = next((one for one in join.any if one not in EDGE_NAMES), None)
+            if strange is not None:
+                raise ValueError(
+                    f"no edge is named {strange!r}; there are {', '.join(sorted(EDGE_NAMES))}"
+                )
             for end in (join.from_, join.to):
                 if end not in names:
                     raise ValueError(
@@ -217,10 +233,7 @@ def load(documents: Iterable[Document]) -> PatternSet:
         try:
             pattern = Pattern.model_validate(document.data)
         except ValidationError as error:
-            errors.extend(
-                document.error(_words(one["loc"], one["msg"], one["input"]), *one["loc"])
-                for one in error.errors()
-            )
+            errors.extend(_faults(document, error))
             continue
         if pattern.pattern in patterns:
             errors.append(
@@ -231,7 +244,28 @@ def load(documents: Iterable[Document]) -> PatternSet:
     return PatternSet(patterns, tuple(errors))
 
 
-def _words(place: tuple[str | int, ...], message: str, value: object) -> str:
-    key = next((f"{part!r}: " for part in reversed(place) if isinstance(part, str)), "")
-    message = key + message.removeprefix("Value error, ")
+def _faults(document: Document, error: ValidationError) -> Iterator[RuleError]:
+    faults = error.errors()
+    places = [fault["loc"] for fault in faults]
+    for fault in faults:
+        place = fault["loc"]
+        # A list that lost its wrong members is short for their sake.
+        if not any(len(one) > len(place) and one[: len(place)] == place for one in places):
+            yield document.error(_words(fault), *place)
+
+
+def _words(fault: Any) -> str:
+    """Return what is wrong, of one fault that pydantic found."""
+    place, value = fault["loc"], fault["input"]
+    key = next((repr(part) for part in reversed(place) if isinstance(part, str)), "")
+    if fault["type"] == "missing":
+        return f"{key} is absent"
+    if fault["type"] == "extra_forbidden":
+        return f"{key} is not known here; remove it or correct its name"
+    if fault["type"] == "too_short":
+        return f"{key}: expected at least {fault['ctx']['min_length']}"
+    if fault["type"] == "string_type":
+        return f"{key}: expected a text, came {repr(value)[:80]}"
+    message = fault["msg"].removeprefix("Value error, ")
+    message = f"{key}: {message}" if key else message
     return message if isinstance(value, (dict, list)) else f"{message}; came {repr(value)[:80]}"

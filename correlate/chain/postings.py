@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from correlate.chain.columns import NEAREST, Column, Row
-from correlate.chain.edges import DAY_US, EDGES, MEDIUM, THIEF, Edge
+from correlate.chain.columns import HELD_NEAREST, NEAREST, Column, Row
+from correlate.chain.edges import DAY_US, EDGES, MEDIUM, STRONG, THIEF, Edge
 from correlate.chain.runs import Reach, Run
 
 _CROWDED: Final = frozenset(
@@ -20,6 +20,12 @@ _CROWDED: Final = frozenset(
      ("user", THIEF), ("hash", "o"), ("url", "o"), ("key", "s")}
 )  # fmt: skip
 """Where many runs of one rule mean a flood. Many from one actor are its doing, and join."""
+_HELD: Final = frozenset(
+    (kind, side)
+    for (kind, side, other), edge in EDGES.items()
+    if side == other and edge.weight >= STRONG and (kind, side) not in _CROWDED
+)
+"""Where runs of one thing are joined to each other by it."""
 
 MAX_ENDED: Final = 50_000
 """Columns, by slot, in which runs that are over count on; beyond, those that were over first count no more."""
@@ -101,13 +107,13 @@ class Postings:
         rule = run.rule.id
         for reach in run.reach:
             column = self.open((reach.key, reach.side, rule))
-            place = column.add(Row(first_us, head, run, reach))
+            column.add(Row(first_us, head, run, reach))
             if (reach.key, reach.side) in stays:
                 continue
             if column.can_crowd:
                 disturbed.update(self._recount(column, run, 1))
-            if len(column.rows) > NEAREST:
-                for one, other in self._seeing(reach.key, column, place):
+            if len(column.rows) > column.nearest:
+                for one, other in self._seeing(reach.key, column, run):
                     if other is not None and one is not other:
                         lost.append((one, other, reach.key))
         disturbed.discard(run)
@@ -128,13 +134,12 @@ class Postings:
             column = self.column(reach.key, reach.side, run.rule.id)
             if column is None:
                 continue
-            place = column.remove(run.posted, run)
-            if place is None or (reach.key, reach.side) in stays:
+            if not column.remove(run.posted, run) or (reach.key, reach.side) in stays:
                 continue
             if not is_over:
                 if column.can_crowd:
                     disturbed.update(self._recount(column, run, -1))
-                disturbed.update(one for one, _ in self._seeing(reach.key, column, place))
+                disturbed.update(one for one, _ in self._seeing(reach.key, column, run))
             elif column.can_crowd:
                 self.end((reach.key, reach.side, run.rule.id), self.slot_of(run))
             if not column.rows and not column.counts:
@@ -219,7 +224,11 @@ class Postings:
         column = columns.get(rule)
         if column is None:
             kind = key.partition("|")[0], side
-            column = columns[rule] = Column(_PAIRS.get(kind, ()), can_crowd=kind in _CROWDED)
+            column = columns[rule] = Column(
+                _PAIRS.get(kind, ()),
+                can_crowd=kind in _CROWDED,
+                nearest=HELD_NEAREST if kind in _HELD else NEAREST,
+            )
         return column
 
     def _drop(self, key: str, side: str, rule: str) -> None:
@@ -237,11 +246,11 @@ class Postings:
             return []
         return [row.run for row in column.rows if self.slot_of(row.run) in turned]
 
-    def _seeing(self, key: str, column: Column, place: int) -> Iterator[tuple[Run, Run | None]]:
+    def _seeing(self, key: str, column: Column, run: Run) -> Iterator[tuple[Run, Run | None]]:
         posting = self._by_key[key]
         for side, _, _ in column.pairs:
             for other in posting.get(side, {}).values():
-                yield from column.seeing(place, other.rows)
+                yield from column.seeing(run.posted, other.rows)
 
     def in_crowd(self, run: Run) -> bool:
         """Tell whether some crowd holds the run."""
@@ -273,7 +282,7 @@ class Postings:
                 for column in posting.get(side, {}).values():
                     if column is own and len(own.rows) == 1:
                         continue  # it is alone there
-                    for row in column.near(run.posted, own.rows):
+                    for row in column.near(run.posted, own):
                         if row.run is run:
                             continue
                         if column.counts and column.size(self.slot_of(row.run)) > crowd:

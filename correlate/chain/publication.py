@@ -22,7 +22,8 @@ from correlate.chain.telling import Telling, digest
 Output: TypeAlias = Chain | Notice
 
 _AT_ONCE: Final = 32
-"""Runs of a chain up to which each new one is published at once; a longer one when a sixteenth of it is new or gone."""
+"""Runs of a chain up to which each new one is published at once; a longer one when a quarter of it is new or gone, else after `refresh`: what is
+published while a chain grows is then a few times the chain, however large it is."""
 
 
 class Publication:
@@ -52,7 +53,7 @@ class Publication:
     def settle(self, change: Change, now_us: int = 0, *, at_due: bool = False) -> list[Output]:
         """Give ids to what changed and tell it."""
         if change.full:
-            self._graph.lost["chain_runs"] += change.full
+            self._graph.lost["chain_runs"] += len(change.full)
         if self._graph.words:
             self._graph.weave.respect(change)
         touched = change.touched
@@ -175,10 +176,11 @@ class Publication:
     def _is_worth(self, knot: Knot) -> bool:
         """Tell whether a knot is a chain: two rules joined, or one alert that is grave enough by itself."""
         runs = knot.runs
-        if len({run.rule.id for run in runs}) > 1 or self.telling.said(knot):
+        rule = next(iter(runs)).rule.id
+        if any(run.rule.id != rule for run in runs) or self.telling.said(knot):
             return True
         # What names no peer and no process gives nothing to act on: alone it must be graver.
-        if max([one.level - one.is_blind for one in runs]) < self._single:
+        if all(one.level - one.is_blind < self._single for one in runs):
             return False
         if len(runs) == 1 and self._graph.postings.in_crowd(*runs):
             self._graph.lost["crowd"] += 1
@@ -187,9 +189,9 @@ class Publication:
 
     def _is_material(self, knot: Knot) -> bool:
         size = len(knot.runs)
-        if size <= _AT_ONCE or knot.names != (chain_id(knot.runs),):
+        if size <= _AT_ONCE or abs(size - knot.shown_runs) * 4 >= size:
             return True
-        return abs(size - knot.shown_runs) * 16 >= size
+        return knot.names != (chain_id(knot.runs),)
 
     # -------------------------------------------------------------- under which ids
 

@@ -5,21 +5,22 @@ that opened it, a file or service to the process that made it, a logon session t
 what lies up such a path, and two runs that reach one thing can be joined by it; the evidence tells the path.
 
 Paths end at hubs: processes that start everything on a host (shells of the desktop, service and
-session hosts) are nobody's doing. Relations are kept in chunks in order of arrival, so that a snapshot writes only
-the last one, and the oldest chunk goes first when the bound is met.
+session hosts) are nobody's doing, unless somebody entered them before (`entering`). Relations are kept in chunks in
+order of arrival, so that a snapshot writes only the last one, and the oldest chunk goes first when the bound is met.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from contract.event import Fields, Observation
-from correlate.chain import canonical
-from correlate.chain.edges import HOUR_US
-from correlate.chain.entities import flow_of, host_of, process_of, text, texts
+from contract.event import Observation
+from correlate.chain.causes import Up, causes_of
+from correlate.chain.edges import ENTRANT
+from correlate.chain.entrants import SLOT_US, Entrants
+from correlate.chain.whose import Asking, Who
 
 ROOTS: Final = frozenset(
     {"explorer.exe", "services.exe", "svchost.exe", "wininit.exe", "winlogon.exe", "userinit.exe",
@@ -31,35 +32,42 @@ ROOTS: Final = frozenset(
 """Names of processes under which everything of a host or session runs: hubs, by their office."""
 
 CHUNK: Final = 128
-MAX_DEPTH: Final = 6
+MAX_DEPTH: Final = 10
 MAX_REACH: Final = 48
 """Steps up, and things reached, from what one run names."""
-SLOT_US: Final = HOUR_US
-"""A relation that is told again within the same hour is kept once, unless it comes to be known earlier."""
 HOP: Final = 0.97
 """What is left of a weight with each parent: far ancestors have many children."""
 
 
-class Up(NamedTuple):
-    """One relation, from a thing (`type|value`) to its cause; `name` is the program's where that is a process."""
-
-    key: str
-    cause: str
-    kind: str
-    name: str
-    time_us: int
-
-
 _STEP: Final[dict[str, tuple[str, float, str]]] = {
     "parent": ("a", HOP, "{it} was started by {cause}"),
+    "entered": (ENTRANT, 0.95, "{it} was entered by {cause}"),
+    "same": ("s", HOP, "{it} was {cause}"),
     "flow": ("s", 0.95, "{it} was opened by {cause}"),
+    "taken": ("s", 0.95, "{it} was accepted by {cause}"),
+    "asked": ("s", 0.95, "{it} was asked for by {cause}"),
     "written": ("a", 0.9, "{it} was written by {cause}"),
     "made": ("a", 0.9, "{it} was made by {cause}"),
-    "logon": ("a", 0.9, "{it} was a logon from {cause}"),
-    "started": ("o", 0.9, "{it} is started by {cause}"),
+    "session": ("a", HOP, "{it} was made in session {cause}"),
+    "logon": ("a", 0.95, "{it} was a logon from {cause}"),
+    "started": ("o", 0.95, "{it} is started by {cause}"),
+    "ran": ("o", 1.0, "{it} ran {cause}"),
     "nat": ("o", 0.9, "{it} was {cause} before translation"),
 }
 """Kind of relation: side of the cause, weight, words."""
+
+
+class _Step(NamedTuple):
+    """A thing on a path: how it was come to, and the time at which it counts."""
+
+    key: str
+    weight: float
+    via: str
+    depth: int
+    told_us: int
+    at_us: int
+    is_hub: bool
+    is_entered: bool
 
 
 @dataclass(slots=True)
@@ -83,21 +91,23 @@ class Relations:
         self._chunks: deque[Chunk] = deque()
         self._count = 0
         self._next = 1
+        self._entrants = Entrants()
         self.changed: set[int] = set()
         self.lost = 0
 
     def learn(self, seen: Observation) -> list[str]:
         """Take an observation; return the keys from which something new can be reached."""
-        fresh = []
-        for up in relations_of(seen.fields, seen.time_us):
+        fresh: list[str] = []
+        for up in causes_of(seen.fields, seen.time_us):
             known = self._up.get(up.key)
             slot = up.time_us // SLOT_US
             if known is not None and any(
-                one[:3] == up[:3] and one.time_us // SLOT_US == slot for one in known
-            ):
+                one[:3] == up[:3] and one.time_us // SLOT_US == slot
+                and one.time_us <= up.time_us for one in known
+            ):  # fmt: skip
                 continue
             self._add(up)
-            fresh.append(up.key)
+            fresh += self._entrants.concerned(up) if up.kind == "entered" else (up.key,)
         return fresh
 
     def _add(self, up: Up) -> None:
@@ -112,6 +122,7 @@ class Relations:
 
     def _link(self, up: Up) -> None:
         self._up.setdefault(up.key, []).append(up)
+        self._entrants.add(up, is_hub=up.name in ROOTS)
         self._count += 1
 
     def _drop(self) -> int:
@@ -123,6 +134,7 @@ class Relations:
             rows.remove(up)
             if not rows:
                 del self._up[up.key]
+            self._entrants.drop(up, is_hub=up.name in ROOTS)
         self._count -= len(chunk.rows)
         return len(chunk.rows)
 
@@ -136,33 +148,61 @@ class Relations:
         return key in self._up
 
     def reach(
-        self, key: str, time_us: int, span_us: int
+        self,
+        key: str,
+        time_us: int,
+        span_us: int,
+        asking: Asking | None = None,
+        *,
+        is_hub: bool = False,
     ) -> Iterator[tuple[str, str, float, str, int]]:
         """Yield (key, side, weight, via, when it was told) of what lies up from a thing, nearest first; hubs end a path.
 
         Only what was told within a span of the time counts, by whole hours: then it does not show whether what
-        is older was forgotten already.
+        is older was forgotten already. From a hub only to those who entered it before. `asking` knows hosts
+        by both their names.
         """
-        first, last = (time_us - span_us) // SLOT_US, (time_us + span_us) // SLOT_US
-        waiting = deque([(key, 1.0, "", 0, 0)])
+        span = range((time_us - span_us) // SLOT_US, (time_us + span_us) // SLOT_US + 1)
+        waiting = deque([_Step(key, 1.0, "", 0, 0, time_us, is_hub, False)])
         seen = {key}
         while waiting:
-            here, weight, via, depth, told_us = waiting.popleft()
-            if depth >= MAX_DEPTH or len(seen) > MAX_REACH:
+            step = waiting.popleft()
+            if step.depth >= MAX_DEPTH or len(seen) > MAX_REACH:
                 return
-            for up in sorted(self._up.get(here, ())):
-                if up.cause in seen or up.name in ROOTS:
+            for up in self._known(step.key, step.at_us // SLOT_US, span, asking):
+                who = Who(up.cause) if asking is None else asking.key(up.cause)
+                if who.key in seen or not self._leads_on(up, step, span):
                     continue
-                if not first <= up.time_us // SLOT_US <= last:
+                is_hub = up.name in ROOTS
+                if is_hub and not self._is_entered(who.key, up.time_us, span, asking):
                     continue
-                seen.add(up.cause)
-                side, share, words = _STEP[up.kind]
-                named = f"{up.name} ({_plain(up.cause)})" if up.name else _plain(up.cause)
-                step = words.format(it=_plain(here), cause=named)
-                path = f"{via}, {step}" if via else step
-                last_us = max(told_us, up.time_us)
-                yield up.cause, side, round(weight * share, 4), path, last_us
-                waiting.append((up.cause, weight * share, path, depth + 1, last_us))
+                seen.add(who.key)
+                there = _taken(step, up, who, is_hub=is_hub)
+                if not is_hub:
+                    side, weight = _side(there, up), round(there.weight, 4)
+                    yield who.key, side, weight, there.via, there.told_us
+                waiting.append(there)
+
+    def _leads_on(self, up: Up, step: _Step, span: range) -> bool:
+        """Tell whether a relation counts at a step: whoever entered it later has no part in it, and a hub has no other cause."""
+        if up.kind == "entered":
+            return self._entrants.counts(up, step.at_us, span)
+        return not step.is_hub
+
+    def _is_entered(self, key: str, at_us: int, span: range, asking: Asking | None) -> bool:
+        spelt = (key,) if asking is None else asking.spellings(key)
+        return any(self._entrants.entered(one, at_us, span) for one in spelt)
+
+    def _known(self, key: str, slot: int, span: range, asking: Asking | None) -> list[Up]:
+        """Return what is known of a thing between two slots; of a number that is used again, only of its latest use."""
+        told = self._up.get(key, [])
+        for one in asking.spellings(key)[1:] if asking is not None else ():
+            told = [*told, *self._up.get(one, ())]
+        rows = [up for up in _earliest(told) if up.time_us // SLOT_US in span]
+        if len(rows) > 1 and (key.startswith("end|") or "|pid:" in key):
+            nearest = min(_apart(up, slot) for up in rows)
+            rows = [up for up in rows if _apart(up, slot) == nearest]
+        return rows
 
     # -------------------------------------------------------------- state
 
@@ -179,101 +219,39 @@ class Relations:
             self._link(up)
 
 
-# ------------------------------------------------------------------ fields to relations
+def _taken(step: _Step, up: Up, who: Who, *, is_hub: bool) -> _Step:
+    """Return the step that a relation leads to."""
+    _, share, words = _STEP[up.kind]
+    named = f"{up.name} ({_plain(who.key)})" if up.name else _plain(who.key)
+    said = words.format(it=_plain(step.key), cause=named)
+    at_us = step.at_us if up.kind == "same" else up.time_us
+    return _Step(
+        who.key, step.weight * share, f"{step.via}, {said}" if step.via else said, step.depth + 1,
+        max(step.told_us, up.time_us, who.told_us), at_us, is_hub, step.is_entered or up.kind == "entered",
+    )  # fmt: skip
 
 
-def relations_of(fields: Fields, time_us: int) -> Iterator[Up]:
-    """Yield what one event tells of causes."""
-    host = host_of(fields)
-    actor = process_of(fields, host, "process.entity_id", "process.pid")
-    name = program(text(fields.get("process.executable")) or text(fields.get("process.name")))
-    if actor is not None:
-        process = f"process|{actor}"
-        categories, types = texts(fields.get("event.category")), texts(fields.get("event.type"))
-        if "process" in categories and "start" in types:
-            yield from _parent(fields, host, process, time_us)
-        if "destination.ip" in fields and (flow := flow_of(fields)):
-            yield Up(f"flow|{flow}", process, "flow", name, time_us)
-        if (
-            host
-            and "file" in categories
-            and (path := canonical.path(text(fields.get("file.path"))))
-        ):
-            yield Up(f"file|{host}|{path}", process, "written", name, time_us)
-    yield from _started(fields, host, actor, name, time_us)
-    yield from _logon(fields, host, time_us)
-    yield from _translated(fields, time_us)
+def _side(step: _Step, up: Up) -> str:
+    """Return the side of a cause; of processes beyond an entering, that of who entered."""
+    side = _STEP[up.kind][0]
+    return ENTRANT if step.is_entered and side in ("a", "s") else side
 
 
-def program(path: str) -> str:
-    """Return the file name of a program's path, in lower case."""
-    return path.replace("\\", "/").rpartition("/")[2].lower()
-
-
-def _parent(fields: Fields, host: str, process: str, time_us: int) -> Iterator[Up]:
-    parent = process_of(fields, host, "process.parent.entity_id", "process.parent.pid")
-    if parent is not None and f"process|{parent}" != process:
-        path = fields.get("process.parent.executable") or fields.get("process.parent.name")
-        yield Up(process, f"process|{parent}", "parent", program(text(path)), time_us)
-
-
-def _started(fields: Fields, host: str, actor: str | None, name: str, time_us: int) -> Iterator[Up]:
-    """Services, tasks and autostart values: who made them, and which file they start."""
-    if not host:
-        return
-    for kind, named, image in _STARTERS:
-        value = next((text(fields[one]) for one in named if one in fields), "")
-        if not value:
-            continue
-        key = canonical.bounded(f"{kind}|{host}|{value.strip().lower()}")
-        if actor is not None:
-            yield Up(key, f"process|{actor}", "made", name, time_us)
-        for one in image:
-            if path := canonical.path(command_path(text(fields.get(one)))):
-                yield Up(f"file|{host}|{path}", key, "started", "", time_us)
-
-
-def _logon(fields: Fields, host: str, time_us: int) -> Iterator[Up]:
-    source = canonical.ip(text(fields.get("source.ip")))
-    if source is None or not host or fields.get("event.outcome") == "failure":
-        return
-    for name in ("winlog.event_data.TargetLogonId", "winlog.logon.id", "auditd.session"):
-        if name in fields and (logon := canonical.logon(text(fields[name]))):
-            yield Up(f"session|{host}|{logon}", f"ip|{source}", "logon", "", time_us)
-            return
-
-
-def _translated(fields: Fields, time_us: int) -> Iterator[Up]:
-    inside = {"source.ip": "source.nat.ip", "destination.ip": "destination.nat.ip"}
-    if not any(one in fields for one in inside.values()):
-        return
-    outside = dict(fields)
-    outside.pop("network.community_id", None)
-    for side in ("source", "destination"):
-        for part in ("ip", "port"):
-            if (value := fields.get(f"{side}.nat.{part}")) is not None:
-                outside[f"{side}.{part}"] = value
-    before, after = flow_of({**fields, "network.community_id": None}), flow_of(outside)
-    if before and after and before != after:
-        yield Up(f"flow|{after}", f"flow|{before}", "nat", "", time_us)
-
-
-def command_path(command: str) -> str:
-    """Return the program of a command line: what is quoted, else up to the first `.exe`, else to a blank."""
-    command = command.strip()
-    if command.startswith('"'):
-        return command[1:].partition('"')[0]
-    at = command.lower().find(".exe")
-    return command[: at + 4] if at >= 0 else command.partition(" ")[0]
-
-
-_STARTERS: Final = (
-    ("service", ("service.name", "winlog.event_data.ServiceName"),
-     ("winlog.event_data.ImagePath", "winlog.event_data.ServiceFileName")),
-    ("task", ("winlog.event_data.TaskName",), ()),
-    ("registry", ("registry.path",), ("registry.data.strings",)),
-)  # fmt: skip
+def _earliest(rows: Sequence[Up]) -> Iterable[Up]:
+    """Return rows in order; of what was told again within an hour the earliest, whichever came first."""
+    if len(rows) <= 1:
+        return rows
+    first: dict[tuple[str, str, int], Up] = {}
+    for up in sorted(rows):
+        first.setdefault((up.cause, up.kind, up.time_us // SLOT_US), up)
+    return first.values()
 
 
 def _plain(key: str) -> str:
     return key.partition("|")[2]
+
+
+def _apart(up: Up, slot: int) -> tuple[bool, int]:
+    """Sort key: what was told before comes before what was told after, the nearest first."""
+    away = slot - up.time_us // SLOT_US
+    return away < 0, abs(away)

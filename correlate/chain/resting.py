@@ -110,7 +110,7 @@ class Resting:
                 target = one.value
         if not target:
             return None
-        key = self._around.key_of(target, time_us)
+        key = self._around.key_of(target, "v", time_us)
         column = self._postings.column(key, "v", rule)
         slot = self._postings.slot_at(time_us)
         if column is None or column.size(slot) <= self._crowd:
@@ -134,7 +134,7 @@ class Resting:
                 continue
             key = f"{kind}|{value}"
             keys.append(key)
-            if kind == "ip" and (bound := self._around.key_of(value, time_us)) != key:
+            if kind == "ip" and (bound := self._around.key_of(value, "a", time_us)) != key:
                 keys.append(bound)
         if any(
             self.rests.of_key(one) is not None
@@ -152,12 +152,13 @@ class Resting:
 
     # -------------------------------------------------------------- who wakes
 
-    def against(self, ip: str) -> Iterator[Rest]:
-        """Yield the members whose target an address is, and is not known by the name of their crowd. O(groups + theirs)."""
+    def against(self, thing: str) -> Iterator[Rest]:
+        """Yield the members whose target a thing is, and is not known by the name of their crowd. O(groups + theirs)."""
         for group in self.rests:
-            if group.kind.target == ip:
+            ip = group.kind.target
+            if thing in (f"ip|{ip}", group.kind.place[0]):
                 for rest in group.rests.values():
-                    if self._around.key_of(ip, rest.member.time_us) != group.kind.place[0]:
+                    if self._around.key_of(ip, "v", rest.member.time_us) != group.kind.place[0]:
                         yield rest
 
     def uneasy(self, rule: str, reaches: Iterable[Reach]) -> list[Rest]:

@@ -6,11 +6,14 @@ function of the set of its alerts, never of their order of arrival.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from contract.records import LEVELS, Entity, EntityType, Level, Role, Rule
+from correlate.chain.aliases import SLOT_US, said_by
 from correlate.chain.edges import Tie
 from correlate.chain.habits import Rarity
 
@@ -24,6 +27,8 @@ _ABOUT: Final[dict[tuple[Role, EntityType], int]] = {
     ("target", "ip"): 3, ("source", "host"): 4, ("source", "ip"): 5,
 }  # fmt: skip
 """What says which host a run is about: the least of these that it names."""
+by_order: Final = attrgetter("first_us", "head")
+"""Sort key of runs, the same as their order, without a call for each comparison."""
 _BLIND: Final = frozenset({"host", "ip", "user", "key"})
 """Types of subjects that name no process, nor anything else by which a run could be joined."""
 
@@ -85,6 +90,7 @@ class Run:
         version: how often its alerts changed.
         host: the host or address it is about: subject, else target, else source; empty where unknown.
         place: the host whose habits it is measured by; empty where it names only who acted.
+        says: what its alerts say of names: (alias, what it stands for).
         addresses: of the host that it is about, as its alerts state them; empty where they do not.
         is_blind: it names a host and nothing else that could be joined: no peer, no process.
         posted: its place in the index; set by it.
@@ -120,10 +126,12 @@ class Run:
     place: str = ""
     addresses: frozenset[str] = frozenset()
     is_blind: bool = False
+    says: tuple[tuple[str, str], ...] = ()
     knot: Knot = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         named = [(one.role, one.type, one.value) for one in self.signing]
+        self.says = said_by(named)
         self.host = _host(named)
         acted = [value for role, _, value in named if role == "source"]
         self.place = "" if self.host in acted else self.host
@@ -139,6 +147,10 @@ class Run:
         """Tell whether a run that names the same host is about another machine: one name, but no address in common."""
         here, there = self.addresses, other.addresses
         return bool(here) and bool(there) and here.isdisjoint(there)
+
+    def says_more(self, time_us: int) -> bool:
+        """Tell whether an alert at a time may say of names what its first alert did not say within the hour before."""
+        return time_us < self.first_us or time_us // SLOT_US != self.first_us // SLOT_US
 
     @property
     def order(self) -> tuple[int, str]:
@@ -247,7 +259,16 @@ class Knot:
     @property
     def first(self) -> Run:
         """The run with its earliest alert."""
-        return min(self.runs)
+        return earliest(self.runs)
+
+
+def earliest(runs: Iterable[Run]) -> Run:
+    """Return the run that begins first: times alone tell most apart, and are compared faster than runs."""
+    held = list(runs)
+    if len(held) == 1:
+        return held[0]
+    first_us = min([run.first_us for run in held])
+    return min([run for run in held if run.first_us == first_us])
 
 
 def _host(named: list[tuple[Role, EntityType, str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -34,6 +35,8 @@ class LinkSettings(BaseModel):
             hosts both together stay below one false chain in two days.
         hubs: what supports joins and makes none: addresses and networks behind which many hosts stand (NAT, proxy,
             VPN gateway), names of hosts that all talk to (domain controllers), accounts that all use.
+        host_networks: networks whose addresses mean something on one host only (bridges of containers, of virtual
+            machines): the same address on two hosts is two.
         max_runs, max_chain_runs, max_run_alerts, max_resting, max_relations, max_names: sizes of the graph, of
             one chain, of one run, of the crowds' members beside the graph, of what observations told, and of ids
             remembered after a merge.
@@ -54,6 +57,7 @@ class LinkSettings(BaseModel):
     chance_per_day: Annotated[float, Field(gt=0)] = 0.02
     chance_across_per_day: Annotated[float, Field(gt=0)] = 0.25
     hubs: tuple[str, ...] = ()
+    host_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     max_runs: Count = 20_000
     max_chain_runs: Count = 512
     max_run_alerts: Count = 256

@@ -75,13 +75,15 @@ def changed(graph: Graph) -> dict[str, bytes | None]:
 def _known(graph: Graph) -> Iterator[tuple[str, set[Any], Callable[[Any], dict[str, Any] | None]]]:
     """Yield (kind of part, names of what changed, what a part of that name holds) of what is known beside runs."""
     around, baseline = graph.around, graph.weighing.baseline
-    yield "gone", graph.changed_gone, lambda one: _row(graph.gone.get(one))
+    yield "gone", graph.gone.changed, lambda one: _row(graph.gone.part(one))
     yield "crowd", graph.postings.changed, lambda one: _row(graph.postings.part(one))
     yield "rest", graph.resting.rests.changed, lambda one: _rest(graph.resting.rests.group(one))
     yield "word", graph.words.changed, lambda one: _row(graph.words.part(one))
     yield "base", baseline.changed, baseline.part
     yield "seen", around.relations.changed, lambda one: _rows(around.relations.part(one))
-    yield "address", around.identity.changed, lambda one: _rows(around.identity.part(one))
+    identity, aliases = around.whose.identity, around.whose.aliases
+    yield "address", identity.changed, lambda one: _rows(identity.part(one))
+    yield "alias", aliases.changed, lambda one: _rows(aliases.part(one))
 
 
 def _row(row: Any) -> dict[str, Any] | None:
@@ -213,13 +215,14 @@ def _know(graph: Graph, parts: Mapping[str, bytes]) -> None:
     for _, part in _of_kind("crowd", parts):
         graph.postings.restore(part["row"])
     for rest, part in _of_kind("gone", parts):
-        revision, time_us = part["row"]
-        graph.gone[rest] = (revision, time_us)
+        graph.gone.restore(rest, part["row"])
     chunks = {int(rest): part["rows"] for rest, part in _of_kind("seen", parts)}
     for chunk in sorted(chunks):
         graph.around.relations.restore(chunk, chunks[chunk])
     for rest, part in _of_kind("address", parts):
-        graph.around.identity.restore(rest, part["rows"])
+        graph.around.whose.identity.restore(rest, part["rows"])
+    for rest, part in _of_kind("alias", parts):
+        graph.around.whose.aliases.restore(rest, part["rows"])
     graph.words.restore({rest: part["row"] for rest, part in _of_kind("word", parts)})
     for rest, part in _of_kind("base", parts):
         graph.weighing.baseline.restore(rest, part)

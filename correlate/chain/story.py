@@ -9,7 +9,9 @@ from typing import Final
 from contract.ids import derive_id
 from contract.records import Chain, Entity, Link
 from contract.timestamps import to_datetime
+from correlate.chain.causes import program
 from correlate.chain.edges import (
+    ACTING,
     DAY_US,
     HOUR_US,
     MEDIUM,
@@ -20,8 +22,7 @@ from correlate.chain.edges import (
     gap_us,
 )
 from correlate.chain.entities import Named
-from correlate.chain.relations import program
-from correlate.chain.runs import Member, Run
+from correlate.chain.runs import Member, Run, by_order, earliest
 from correlate.chain.score import score
 from correlate.chain.stages import ACTORS, edge_name, stages_of
 
@@ -31,7 +32,7 @@ MAX_ENTITIES: Final = 64
 
 def chain_id(runs: Iterable[Run]) -> str:
     """Return the id of the chain that these runs make: that of its first alert's cause."""
-    return _id_of(min(runs).head)
+    return _id_of(earliest(runs).head)
 
 
 @lru_cache(16_384)
@@ -50,7 +51,7 @@ def tell(
     trusted: tuple[Entity, ...] = (),
 ) -> Chain:
     """Return the record of a chain. O(runs squared) at worst, bounded by the chain's own bound."""
-    ordered = sorted(runs)
+    ordered = sorted(runs, key=by_order)
     members = sorted([(one.time_us, one.id) for run in ordered for one in run.members.values()])
     last_us = max([run.last_us for run in ordered])
     first = to_datetime(ordered[0].first_us)
@@ -112,7 +113,7 @@ def spanning(runs: Sequence[Run]) -> list[tuple[Run, Run, Tie]]:
     """Return (earlier run, later run, edge) of the heaviest tree, in order of time of the later run."""
     if len(runs) == 1:
         return []
-    ordered, gravest = sorted(runs), sorted(runs, key=_gravest_first)
+    ordered, gravest = sorted(runs, key=by_order), sorted(runs, key=_gravest_first)
     by_weight, count = _by_weight(ordered, gravest), len(runs)
     groups = _Groups(runs)
     found: list[tuple[Run, Run, Tie]] = []
@@ -130,7 +131,7 @@ def spanning(runs: Sequence[Run]) -> list[tuple[Run, Run, Tie]]:
     while pair := _independent(rest, groups):
         groups.join(pair[0][0], pair[0][1])
         found.extend(pair)
-    return sorted(found, key=lambda row: (row[1], row[0], -row[2].weight))
+    return sorted(found, key=lambda row: (row[1].order, row[0].order, -row[2].weight))
 
 
 def _by_weight(ordered: Sequence[Run], gravest: Sequence[Run]) -> dict[float, list[int]]:
@@ -208,8 +209,11 @@ def _link(early: Run, late: Run, tie: Tie) -> Link:
 
 
 def _named(key: str, run: Run) -> str:
-    """Return a process with the name of its program, where a run says it; else nothing."""
+    """Return a process with the name of its program, where a run says it, an account with its host; else nothing."""
     kind, _, value = key.partition("|")
+    if kind == ACTING:
+        host, _, user = value.partition("|")
+        return f"{user} of {host}"
     if kind != "process":
         return ""
     roles = {one.role for one in run.signing if one.type == "process" and one.value == value}

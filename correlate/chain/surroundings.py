@@ -8,11 +8,11 @@ from contract.event import Fields, Observation
 from contract.timestamps import microseconds
 from correlate.chain.edges import DAY_US, HOUR_US
 from correlate.chain.hubs import Hubs
-from correlate.chain.identity import Identity
 from correlate.chain.reach import reach_of
 from correlate.chain.relations import Relations
 from correlate.chain.runs import Reach, Run
 from correlate.chain.settings import LinkSettings
+from correlate.chain.whose import Whose
 
 
 class Surroundings:
@@ -21,14 +21,14 @@ class Surroundings:
     Attributes:
         hubs: what makes no join.
         relations: what lies up from things.
-        identity: who addresses were.
+        whose: what addresses and other names stand for.
     """
 
     def __init__(self, settings: LinkSettings) -> None:
         self.hubs = Hubs(settings.hubs)
         self.relations = Relations(settings.max_relations)
-        self.identity = Identity()
-        self._by_ip: dict[str, dict[Run, None]] = {}
+        self.whose = Whose(self.hubs, settings.host_networks)
+        self._by_name: dict[str, dict[Run, None]] = {}
         self._lifetime_us = microseconds(settings.lifetime)
         self._lateness_us = microseconds(settings.lateness)
 
@@ -37,30 +37,35 @@ class Surroundings:
         return self.relations.learn(seen)
 
     def rename(self, fields: Fields, time_us: int) -> list[str]:
-        """Learn who addresses are; return those of which something is new."""
-        return self.identity.learn(fields, time_us)
+        """Learn what names stand for; return the things (`type|value`) of which something is new."""
+        return list(self.whose.learn(fields, time_us))
 
-    def asking(self, ips: Iterable[str]) -> set[Run]:
-        """Return the runs that hang on whom addresses were that somebody claimed before; others reach the address itself."""
-        return {run for ip in ips for run in self._by_ip.get(ip, ())}
+    def note(self, said: Iterable[tuple[str, str]], time_us: int) -> list[str]:
+        """Take what an alert says of names; return the things of which something is new."""
+        return list(self.whose.note(said, time_us))
+
+    def asking(self, things: Iterable[str]) -> set[Run]:
+        """Return the runs that hang on what things stand for of which something was told before; others reach these themselves."""
+        return {run for thing in things for run in self._by_name.get(thing, ())}
 
     def reach(self, run: Run) -> tuple[Reach, ...]:
         """Return through what a run can be joined, and keep in mind whose addresses that depends on."""
         asked: set[str] = set()
-        found = reach_of(run, self.relations, self.identity, self.hubs, self._lifetime_us, asked)
+        found = reach_of(run, self.relations, self.whose, self._lifetime_us, asked)
         if asked != run.asked:
             self.leave(run)
             run.asked = frozenset(asked)
-            for ip in run.asked:
-                self._by_ip.setdefault(ip, {})[run] = None
+            for thing in run.asked:
+                self._by_name.setdefault(thing, {})[run] = None
         return found
 
-    def key_of(self, ip: str, time_us: int) -> str:
+    def key_of(self, ip: str, side: str, time_us: int) -> str:
         """Return the key that an address stands for at a time."""
-        if not self.identity.knows(ip) or self.hubs.is_address(ip):
-            return f"ip|{ip}"
-        bound = self.identity.host_at(ip, time_us)
-        return f"ip|{ip}" if bound is None else f"host|{bound.host}"
+        return (
+            self.whose.at(time_us, set()).address(ip, side).key
+            if self.whose.knows(ip, side)
+            else f"ip|{ip}"
+        )
 
     def leads(self, key: str) -> bool:
         """Tell whether anything is known to lie up from a thing."""
@@ -68,12 +73,12 @@ class Surroundings:
 
     def leave(self, run: Run) -> None:
         """Keep a run in mind no more."""
-        for ip in run.asked:
-            named = self._by_ip.get(ip)
+        for thing in run.asked:
+            named = self._by_name.get(thing)
             if named is not None:
                 named.pop(run, None)
                 if not named:
-                    del self._by_ip[ip]
+                    del self._by_name[thing]
         run.asked = frozenset()
 
     def forget_before(self, now_us: int, oldest_us: int) -> int:
@@ -87,5 +92,5 @@ class Surroundings:
             min(oldest_us, now_us - self._lateness_us) - max(self._lifetime_us, DAY_US) - HOUR_US
         )
         self.relations.forget(before_us)
-        self.identity.forget(before_us)
+        self.whose.forget(before_us)
         return before_us

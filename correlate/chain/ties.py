@@ -13,7 +13,7 @@ from correlate.chain.edges import Tie, strongest
 from correlate.chain.holding import Holding
 from correlate.chain.joining import Joining
 from correlate.chain.knots import Change, Weave
-from correlate.chain.postings import Postings
+from correlate.chain.postings import Lost, Postings
 from correlate.chain.resting import Resting
 from correlate.chain.rests import Rest
 from correlate.chain.runs import Knot, Reach, Run
@@ -75,12 +75,10 @@ class Ties:
         self._call(run, change)
         disturbed, lost = self.postings.add(run)
         if disturbed:
-            self.weave.retie({run, *disturbed, *(one for one, _, _ in lost)}, change)
+            self.weave.retie({run, *disturbed}, change)
         else:
             self.weave.tie(run, change)
-            apart = [row for row in lost if not self.weave.spare(*row, run)]
-            if apart:
-                self.weave.retie({one for one, _, _ in apart}, change)
+        self._part(lost, run, change)
         run.grown = False
 
     def again(self, run: Run, change: Change) -> None:
@@ -92,10 +90,16 @@ class Ties:
         run.reach = reach
         self._call(run, change)
         more, lost = self.postings.add(run, stays)
-        self.weave.retie({run, *disturbed, *more, *(one for one, _, _ in lost)}, change)
+        self.weave.retie({run, *disturbed, *more}, change)
+        self._part(lost, run, change)
         run.grown = False
         self._held.changed[run.number] = run
         self.wake(self.resting.uneasy(run.rule.id, before), change)
+
+    def _part(self, lost: Iterable[Lost], run: Run, change: Change) -> None:
+        """Join anew who lost sight of whom, as a run came between them, where that does not hold both."""
+        apart = {row[0] for row in lost if not self.weave.spare(*row, run)}
+        self.weave.retie(apart, change)
 
     def reach_again(self, runs: Iterable[Run], change: Change) -> None:
         """Join anew the runs that something new can be reached from."""

@@ -80,10 +80,11 @@ class Weighing:
         concerned: list[Run] = []
         while self._ripe and self._ripe[0][0] <= now_us:
             ripe_us, number = heappop(self._ripe)
-            self.baseline.absorb(ripe_us)
             run = runs.get(number)
             if run is None or run.ripe_us != ripe_us:
                 continue
+            # As runs ripen and not as the clock passes, so that it shows neither in which steps time passed nor a restart.
+            self.baseline.absorb(ripe_us)
             run.ripe_us = None
             ripe.append(run)
             concerned.extend(self.again(run))

@@ -9,7 +9,6 @@ from typing import Final
 from contract.records import Alert, Chain, ChainStage, EntityType, Link
 from correlate.chain.edges import EDGES, MEDIUM, STRONG
 from correlate.chain.hubs import Hubs
-from correlate.chain.identity import Identity
 from correlate.chain.joining import Joining
 from correlate.chain.postings import Postings
 from correlate.chain.reach import reach_of
@@ -18,6 +17,7 @@ from correlate.chain.runs import Run
 from correlate.chain.settings import LinkSettings
 from correlate.chain.signature import facts_of, member_of, sign
 from correlate.chain.stages import ANY_TIME, RANK
+from correlate.chain.whose import Whose
 
 MAX_LEFT_OUT: Final = 50
 """Alerts outside a chain that are explained, nearest in time first."""
@@ -171,7 +171,7 @@ def _run(alert: Alert, settings: LinkSettings) -> Run:
     member = member_of(alert)
     member.floating = floating
     run.put(member, settings.max_run_alerts)
-    run.reach = reach_of(run, Relations(1), Identity(), Hubs(settings.hubs))
+    run.reach = reach_of(run, Relations(1), Whose(Hubs(settings.hubs), settings.host_networks))
     return run
 
 

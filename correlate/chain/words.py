@@ -2,19 +2,21 @@
 
 A word is about alerts, not about chains: chains come and go by their edges, alerts stay. A merge ties the first alerts of two
 chains; a split ties the alerts that leave to each other and bans every chain that would hold both sides. The later word wins:
-a merge takes back the splits that stand between its two sides, a split the merges that cross it.
+a merge takes back the splits that stand between its two sides, a split the merges that cross it. What a word took back rests as
+long as that word holds, and comes back when it is undone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from correlate.chain.edges import PERSON, Tie
+from correlate.chain.runs import Run
 
 MAX_WORDS: Final = 10_000
-"""Words that hold at a time; a further one is refused."""
+"""Words that hold, or rest, at a time; a further one is refused."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -25,7 +27,7 @@ class Word:
         id: of the correction.
         number: later words have greater ones.
         is_split: whether it parts; else it joins.
-        one, two: alerts of the two sides; of a split, those that stay and those that leave.
+        one, two: first alerts of the steps of the two sides, in order of time; of a split, those that stay and those that leave.
         by: who said it.
         note: why.
         last_us: of the alerts when it was said; it is forgotten a lifetime after they are.
@@ -58,11 +60,13 @@ class Words:
 
     Attributes:
         by_id: in the order in which they were said.
+        resting: words that a later one took back, with that one's id.
         changed: ids since the snapshot took them.
     """
 
     def __init__(self) -> None:
         self.by_id: dict[str, Word] = {}
+        self.resting: dict[str, tuple[Word, str]] = {}
         self.changed: set[str] = set()
         self._sides: dict[str, dict[str, int]] = {}
         self._ties: dict[str, list[tuple[str, Word]]] = {}
@@ -70,13 +74,56 @@ class Words:
     def __bool__(self) -> bool:
         return bool(self.by_id)
 
+    def __len__(self) -> int:
+        return len(self.by_id) + len(self.resting)
+
     @property
     def next_number(self) -> int:
         """The number of the next word."""
-        return 1 + max((word.number for word in self.by_id.values()), default=0)
+        resting = (word.number for word, _ in self.resting.values())
+        return 1 + max((*(word.number for word in self.by_id.values()), *resting), default=0)
 
-    def add(self, word: Word) -> None:
-        """Let a word hold."""
+    def say(self, word: Word, steps: Mapping[str, Run]) -> list[Word]:
+        """Let a new word hold; return those that it takes back.
+
+        Args:
+            word: what is said now.
+            steps: by alert, as they stand now: what was a step's first alert may be its second by now.
+        """
+        over = [known for known in self.by_id.values() if _overrules(word, known, steps)]
+        for known in over:
+            self._rest(known, word.id)
+        self._add(word)
+        return over
+
+    def undo(self, id: str, steps: Mapping[str, Run]) -> list[Word]:
+        """Let a word hold no more; return it, and those that hold again without it.
+
+        What it had taken back comes back, unless a word that was said since contradicts it: then it rests on by that one.
+        """
+        word = self._remove(id)
+        found = [word]
+        for known, _ in [row for row in self.resting.values() if row[1] == id]:
+            del self.resting[known.id]
+            self.changed.add(known.id)
+            later = [
+                one.id
+                for one in self.by_id.values()
+                if one.number > known.number and _overrules(one, known, steps)
+            ]
+            if later:
+                self.resting[known.id] = known, later[0]
+            else:
+                self._add(known)
+                found.append(known)
+        self.by_id = dict(sorted(self.by_id.items(), key=lambda row: row[1].number))
+        return found
+
+    def _rest(self, word: Word, by: str) -> None:
+        self._remove(word.id)
+        self.resting[word.id] = word, by
+
+    def _add(self, word: Word) -> None:
         self.by_id[word.id] = word
         self.changed.add(word.id)
         if word.is_split:
@@ -87,8 +134,7 @@ class Words:
             self._ties.setdefault(one, []).append((two, word))
             self._ties.setdefault(two, []).append((one, word))
 
-    def remove(self, id: str) -> Word:
-        """Let a word hold no more; return it."""
+    def _remove(self, id: str) -> Word:
         word = self.by_id.pop(id)
         self.changed.add(id)
         for alert in word.alerts:
@@ -135,40 +181,57 @@ class Words:
         }  # fmt: skip
         return tuple(id for id in self.by_id if id in found)
 
-    def overruled(self, word: Word) -> list[str]:
-        """Return the ids of earlier words that a new one contradicts."""
-        one, two = set(word.one), set(word.two)
-        return [
-            known.id
-            for known in self.by_id.values()
-            if known.is_split != word.is_split
-            and any((a in one and b in two) or (a in two and b in one) for a, b in _pairs(known))
-        ]
-
     def forget(self, before_us: int, held: Container[str]) -> None:
-        """Drop the words of whose alerts none is held and all are older."""
+        """Drop the words of whose alerts none is held and all are older, and what rests by them."""
         for word in list(self.by_id.values()):
             if word.last_us < before_us and not any(one in held for one in word.alerts):
-                self.remove(word.id)
+                self._remove(word.id)
+        for id, (_, by) in sorted(self.resting.items(), key=lambda row: -row[1][0].number):
+            if by not in self.by_id and by not in self.resting:
+                del self.resting[id]
+                self.changed.add(id)
 
     def part(self, id: str) -> list[Any] | None:
-        """Return a word as a row of the state; None when it holds no more."""
-        word = self.by_id.get(id)
+        """Return a word as a row of the state; None when it is known no more."""
+        word, by = self.resting.get(id) or (self.by_id.get(id), "")
         if word is None:
             return None
-        return [word.number, word.is_split, word.one, word.two, word.by, word.note, word.last_us]
+        return [
+            word.number,
+            word.is_split,
+            word.one,
+            word.two,
+            word.by,
+            word.note,
+            word.last_us,
+            by,
+        ]
 
     def restore(self, rows: dict[str, list[Any]]) -> None:
-        """Put back what `part` returned, by id."""
-        for id, (number, is_split, one, two, by, note, last_us) in sorted(
-            rows.items(), key=lambda row: row[1][0]
-        ):
-            self.add(Word(id, number, is_split, tuple(one), tuple(two), by, note, last_us))
+        """Put back what `part` returned, by id; an earlier version kept no words that rest."""
+        for id, row in sorted(rows.items(), key=lambda one: one[1][0]):
+            number, is_split, one, two, by, note, last_us, over = (*row, "")[:8]
+            word = Word(id, number, is_split, tuple(one), tuple(two), by, note, last_us)
+            if over:
+                self.resting[id] = word, over
+            else:
+                self._add(word)
         self.changed.clear()
 
 
-def _pairs(word: Word) -> Iterator[tuple[str, str]]:
-    if word.is_split:
-        yield from ((one, two) for one in word.one for two in word.two)
-    else:
-        yield word.one[0], word.two[0]
+def _overrules(word: Word, earlier: Word, steps: Mapping[str, Run]) -> bool:
+    """Tell whether a word contradicts an earlier one.
+
+    A split that parts the two steps which a merge ties, a merge of what holds both sides of a split.
+    """
+    if word.is_split == earlier.is_split:
+        return False
+    split, joint = (word, earlier) if word.is_split else (earlier, word)
+    here, there = _steps(split.one, steps), _steps(split.two, steps)
+    size = 1 if word.is_split else None
+    one, two = _steps(joint.one[:size], steps), _steps(joint.two[:size], steps)
+    return bool((one & here and two & there) or (one & there and two & here))
+
+
+def _steps(alerts: Iterable[str], steps: Mapping[str, Run]) -> set[Run | str]:
+    return {steps.get(one, one) for one in alerts}

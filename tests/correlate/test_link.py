@@ -459,7 +459,7 @@ def test_run_lists_its_first_alerts_and_counts_the_others() -> None:
     assert sum(one.amount for one in out if isinstance(one, Notice)) == 6
 
 
-def test_a_long_chain_is_told_when_a_sixteenth_of_it_is_new_or_gone() -> None:
+def test_a_long_chain_is_told_when_a_quarter_of_it_is_new_or_gone() -> None:
     def step(number: int, *, revision: int = 1, retracted: bool = False) -> Alert:
         named = peers(ATTACKER, f"10.0.1.{number}")
         return alert(f"a{number:02}", f"r{number}", number / 10, named, revision=revision, retracted=retracted)  # fmt: skip
@@ -468,11 +468,11 @@ def test_a_long_chain_is_told_when_a_sixteenth_of_it_is_new_or_gone() -> None:
     told: list[int] = []
     for number in range(44):
         list(logic.on_item(step(number)))  # all of one moment, with the next
-    items = [step(number) for number in range(44, 52)]
-    items += [step(number, revision=2, retracted=True) for number in range(51, 46, -1)]
+    items = [step(number) for number in range(44, 64)]
+    items += [step(number, revision=2, retracted=True) for number in range(63, 46, -1)]
     for item in items:
         told += [len(one.alerts) for one in at_once(logic, item) if isinstance(one, Chain)]
-    assert told == [45, 48, 52, 48]
+    assert told == [45, 60, 48]
     last = list(logic.on_time(END_US))
     assert [len(one.alerts) for one in last if isinstance(one, Chain)] == [47], (
         "soon, at the latest"
@@ -487,6 +487,24 @@ def test_a_long_chain_is_told_at_once_when_an_earlier_alert_gives_it_another_id(
     told = at_once(logic, alert("c", "r-c", -1, peers(ATTACKER, TARGET)))
     assert [(len(one.alerts), one.merged_into or "") for one in told] == [(42, ""), (0, told[0].id)]
     assert told[1].id == known.id
+
+
+def test_long_run_of_one_actor_holds_together_in_any_order_and_without_its_middle() -> None:
+    """Each is compared with few of them; taking some out must bring those together that are neighbours then."""
+    items = [alert(f"a{n:02}", "r", n * 60, peers(ATTACKER, f"10.0.1.{n}")) for n in range(24)]
+    items += [alert(f"b{n:02}", "other", n * 400, peers(ATTACKER, f"10.0.2.{n}")) for n in range(4)]
+    gone = [
+        alert(f"a{n:02}", "r", n * 60, peers(ATTACKER, f"10.0.1.{n}"), revision=2, retracted=True)
+        for n in range(8, 16)
+    ]
+    dice = random.Random(5)  # noqa: S311  the same orders again
+    (expected,) = live(play([*items, *gone])).values()
+    assert len(expected["alerts"]) == 20
+    for _ in range(4):
+        order = list(items)
+        dice.shuffle(order)
+        assert live(play([*order, *gone])) == {expected["id"]: expected}
+        assert live(play([*order, *gone], restart=True)) == {expected["id"]: expected}
 
 
 def test_full_chain_takes_no_more_and_says_so() -> None:

@@ -18,6 +18,8 @@ def event(**fields: Any) -> Event:
     [
         {"event__category": ["process"], "event__type": ["start"], "process__entity_id": "p"},
         {"event__category": "process", "event__type": "start", "process__pid": 7},
+        {"event__category": ["process"], "event__type": ["change"], "event__code": "8", "process__pid": 7,
+         "winlog__event_data__TargetProcessId": "8"},
         {"event__category": ["network"], "process__entity_id": "p", "destination__ip": "10.0.0.1"},
         {"event__category": ["network"], "source__nat__ip": "192.0.2.1"},
         {"event__category": ["network"], "network__protocol": "dhcp"},

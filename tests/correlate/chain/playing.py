@@ -51,6 +51,12 @@ def rules() -> RuleSet:
     return load(documents)
 
 
+@lru_cache(maxsize=1)
+def detector() -> Detector:
+    """Return the one that all plays share: it remembers outcomes, which depend on nothing else."""
+    return Detector(rules())
+
+
 def events(adapter: Adapter, stream: Any) -> Iterator[Event]:
     normalizer, context = Normalizer(adapter, adapter.name), Context(received_us=RECEIVED_US)
     for line in stream:
@@ -86,7 +92,7 @@ class Play:
         self.alerts: dict[str, Alert] = {}
         self.chains: dict[str, Chain] = {}
         self.linked: list[Alert | Observation] = []
-        self._detector = Detector(rules())
+        self._detector = detector()
         self._aggregate = StageRunner(aggregate(rules()))
         self._link = StageRunner(link())
 

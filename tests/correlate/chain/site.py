@@ -150,6 +150,131 @@ class Site:
             yield self._made(at + number * SECOND_US, "noise", fields)
 
 
+class Unconnected(Site):
+    """Draws what sensors say that name a host and no peer: everyday kinds, and spells of rare ones that only coincidence joins."""
+
+    def items(self, count: int, days: float = 6) -> list[Item]:
+        """Return about so many, ordered by time: most of them everyday."""
+        dice = self._dice
+        hosts = tuple(f"h{number}" for number in range(dice.choice((3, 6, 12))))
+        found: list[Item] = []
+        while len(found) < count:
+            at = START_US + dice.randrange(int(days * 24 * 3600)) * SECOND_US
+            found.append(self._shown(at, dice.choice(hosts), f"daily-{dice.randrange(3)}", 0))
+        for _ in range(dice.randrange(3, 7)):
+            found += self._spell(dice.sample(hosts, dice.randrange(1, 4)), days)
+        at = START_US + int(dice.uniform(1, days) * 24) * HOUR_US
+        for host in hosts:
+            found.append(self._shown(at + dice.randrange(90) * SECOND_US, host, "everywhere", 0))
+        return sorted(found, key=_time)
+
+    def _spell(self, hosts: Sequence[str], days: float) -> Iterator[Item]:
+        """Yield rare kinds on some hosts within two hours; some are extended or retracted later."""
+        dice = self._dice
+        begun = START_US + int(dice.uniform(1, days) * 24 * 3600) * SECOND_US
+        kinds = dice.choice((6, 1000))
+        for _ in range(dice.randrange(2, 12)):
+            after = dice.choice((0, 1, 5, 61, 130, 600, 950, 3000, 5400)) + dice.randrange(3)
+            lasts = dice.choice((0, 0, 30, 400)) * SECOND_US
+            rare = f"rare-{dice.randrange(kinds)}"
+            first = self._shown(begun + after * SECOND_US, dice.choice(hosts), rare, lasts)
+            yield first
+            if dice.random() < 0.25:
+                last = first.last + (first.last - first.time)
+                is_gone = dice.random() < 0.5
+                yield first.model_copy(update={"revision": 2, "retracted": is_gone, "last": last})
+
+    def _shown(self, at: int, host: str, kind: str, span_us: int) -> Alert:
+        self._count += 1
+        fields: dict[str, Any] = {"host.name": host}
+        if self._dice.random() < 0.1:
+            fields["host.ip"] = [f"10.0.0.{self._dice.randrange(2)}"]
+        return Alert(
+            id=f"a{self._count:05}", revision=1, rule=Rule(id=kind, name=kind, level="medium"),
+            time=to_datetime(at), last=to_datetime(at + span_us), events=(f"e{self._count}",),
+            event_count=1, entities=entities_of(fields),
+        )  # fmt: skip
+
+
+class Renamed(Site):
+    """Draws what sensors say that know things under several names: short and whole hosts, gateways, proxies, attesters."""
+
+    _HOSTS = ("web1", "web1.corp.example", "web1.dmz.example", "db1", "db1.corp.example", "ws1")
+    _ADDRESSES = ("10.0.0.1", "10.0.0.2", "172.17.0.2", "198.51.100.1", "203.0.113.7")
+
+    def _alert(self, at: int) -> Iterator[Item]:
+        for one in super()._alert(at):
+            yield one
+            if (
+                isinstance(one, Alert) and self._dice.random() < 0.2
+            ):  # the same again, for more than an hour
+                for number in range(1, self._dice.randrange(2, 9)):
+                    after = at + number * 800 * SECOND_US
+                    yield one.model_copy(
+                        update={"id": f"{one.id}+{number}", "time": to_datetime(after), "last": to_datetime(after)}
+                    )  # fmt: skip
+
+    def _named(self) -> dict[str, Any]:
+        dice = self._dice
+        host = dice.choice(self._HOSTS)
+        match dice.randrange(6):
+            case 0:
+                return {"host.name": host, "opsonin.attestation.attester": dice.choice("kl")}
+            case 1:
+                return {"opsonin.attestation.attester": dice.choice("kl")}
+            case 2 | 3:
+                source, target = dice.sample(self._ADDRESSES, 2)
+                ports = {"source.port": dice.randrange(4000, 4003), "destination.port": 443}
+                return {"source.ip": source, "destination.ip": target, "network.transport": "tcp", **ports}  # fmt: skip
+            case 4:
+                return {"host.name": host, "process.pid": dice.randrange(4), "source.ip": dice.choice(self._ADDRESSES)}  # fmt: skip
+            case _:
+                return {
+                    "host.name": host,
+                    "file.path": f"/f{dice.randrange(3)}",
+                    "user.name": "pia",
+                }
+
+    def _told(self, at: int) -> Iterator[Item]:
+        dice = self._dice
+        host, process = dice.choice(self._HOSTS), dice.randrange(4)
+        fields: dict[str, Any] = {"host.name": host}
+        source, target, other = dice.sample(self._ADDRESSES, 3)
+        match dice.randrange(7):
+            case 6:
+                fields |= {"network.protocol": "dhcp", "event.type": [dice.choice(("start", "start", "end"))],
+                           "client.ip": dice.choice(self._ADDRESSES[:3]), "client.mac": "00-00-5E-00-53-23",
+                           "client.domain": dice.choice(("web1", "db1", "ws1", ""))}  # fmt: skip
+            case 0:
+                fields |= {"event.category": ["process"], "event.type": ["start"], "process.pid": process,
+                           "process.parent.pid": dice.randrange(4)}  # fmt: skip
+            case 1:
+                fields |= {
+                    "event.category": ["file"],
+                    "file.path": f"/f{dice.randrange(3)}",
+                    "process.pid": process,
+                }
+            case 2:
+                fields |= {"host.ip": [dice.choice(self._ADDRESSES[:3])]}
+            case 3:
+                fields |= {
+                    "opsonin.attestation.attester": dice.choice("kl"),
+                    "opsonin.attestation.result": "fail",
+                }
+            case 4:
+                fields = {
+                    "source.ip": source,
+                    "destination.ip": target,
+                    "network.forwarded_ip": other,
+                }
+            case _:
+                side = dice.choice(("source", "destination"))
+                fields = {"source.ip": source, "source.port": dice.randrange(4000, 4003), f"{side}.nat.ip": other,
+                          "destination.ip": target, "destination.port": 443, "network.transport": "tcp"}  # fmt: skip
+        self._count += 1
+        yield Observation(f"o{self._count:04}", at, fields)
+
+
 def _time(item: Item) -> int:
     return item.time_us if isinstance(item, Observation) else from_datetime(item.time)
 

@@ -95,10 +95,28 @@ def test_two_things_never_seen_an_hour_and_more_apart_do_not_join() -> None:
 
 def test_two_episodes_as_strong_as_none_before_join_over_a_pause() -> None:
     early = [alert("h1", f"early-{number}", LEARNT, number) for number in range(4)]
-    for pause, joins in ((110, True), (121, False)):
+    for pause, joins in ((110, True), (170, True), (200, False)):
         late = [alert("h1", f"late-{number}", LEARNT + pause, number) for number in range(4)]
         found = groups(chains([*history(), *new_elsewhere(), *early, *late]))
         assert any({"early-0", "late-0"} <= group for group in found) is joins
+
+
+def test_what_begins_as_a_scan_of_hours_ends_joins_it() -> None:
+    scan = [alert("h1", "scan", LEARNT + minute) for minute in range(0, 150, 5)]
+    for after, joins in ((3, True), (63, False)):
+        late = alert("h1", "late", LEARNT + 145 + after)
+        found = groups(chains([*history(), *scan, late]))
+        assert ({"scan", "late"} in found) is joins
+
+
+def test_the_longer_a_scan_the_less_what_begins_at_its_end_says() -> None:
+    """A thing of three days finds a scan of an hour seldom by chance, and one of ten hours in every seventh."""
+    seen = [alert("h1", "now-and-then", 500 + 4000 * number) for number in range(2)]
+    for hours, joins in ((1, True), (10, False)):
+        scan = [alert("h1", "scan", LEARNT + minute) for minute in range(0, 60 * hours, 5)]
+        late = alert("h1", "now-and-then", LEARNT + 60 * hours - 1)
+        found = groups(chains([*history(), *seen, *scan, late]))
+        assert ({"scan", "now-and-then"} in found) is joins
 
 
 def test_what_other_hosts_showed_before_makes_no_episode_strong() -> None:
@@ -124,6 +142,21 @@ def test_rare_thing_on_another_host_minutes_later_joins_as_an_episode_that_opens
     burst = [alert("h1", f"new-{number}", LEARNT, number) for number in range(5)]
     found = chains([*history(), *burst, alert("h2", "new-far", LEARNT + 1.5)])
     assert "new-far" in groups(found)[0]
+
+
+def test_what_stands_alone_on_its_host_joins_a_strong_episode_of_another_from_farther() -> None:
+    """Among forty hosts a pair must be within five minutes; that any shows so rare a thing, within nine."""
+    burst = [alert("h1", f"new-{number}", LEARNT, number) for number in range(5)]
+    lone = alert("h2", "far-0", LEARNT + 7.5)
+    more = [alert("h2", f"far-{number}", LEARNT + 7.5, number) for number in range(1, 4)]
+    for here, there, joins in (
+        (burst, [lone], True),
+        (burst[:1], [lone], False),
+        (burst, [lone, *more], False),
+        (burst, [alert("h2", "far-0", LEARNT + 12)], False),
+    ):
+        found = groups(chains([*history(hosts=40), *here, *there]))
+        assert any({"new-0", "far-0"} <= group for group in found) is joins
 
 
 def test_what_follows_an_opening_on_the_other_host_is_no_second_witness() -> None:
@@ -189,10 +222,27 @@ def test_restart_in_the_middle_changes_nothing() -> None:
     assert _played(items, restart_every=13) == _played(items, restart_every=0)
 
 
-def _played(items: list[Alert], restart_every: int) -> list[Any]:
+def test_what_is_told_does_not_show_how_often_time_was_looked_at() -> None:
+    """How often hosts show a strong episode becomes known at times of its own, not when somebody looks."""
+    items = [
+        *history(every=240),
+        *(alert("h3", f"first-{number}", LEARNT + 1, number) for number in range(4)),
+        *(alert("h1", f"before-{number}", LEARNT + 100, number) for number in range(4)),
+        *(alert("h1", f"after-{number}", LEARNT + 195, number) for number in range(4)),
+    ]
+    items.sort(key=lambda one: (one.time, one.id))
+    told = _played(items, restart_every=0)
+    assert any("95 min apart" in one.evidence for chain in told for one in chain.links)
+    assert _played(items, restart_every=0, looks=True) == told
+
+
+def _played(items: list[Alert], restart_every: int, *, looks: bool = False) -> list[Any]:
+    """Return what is told; with `looks` time passes also where nothing is due."""
     stage = link()
     logic, parts, out = stage.open("default", {}), {}, []
     for number, item in enumerate(items):
+        if looks:
+            out.extend(logic.on_time(from_datetime(item.time) - 10_000_000))
         out.extend(_due(logic, from_datetime(item.time) - 10_000_000))
         out.extend(logic.on_item(item))
         if restart_every and number % restart_every == 0:

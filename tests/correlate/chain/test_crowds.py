@@ -258,3 +258,44 @@ def test_nothing_is_kept_of_a_thing_whose_runs_are_all_gone() -> None:
     assert postings.at_any("ip|203.0.113.7")
     postings.remove(run)
     assert not any(postings.at_any(reach.key) for reach in run.reach)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whoever_sees_others_than_before_is_told(seed: int) -> None:
+    """As runs of one thing come and go in any order: nothing else has its edges looked for again."""
+    dice = random.Random(seed)  # noqa: S311  the same again
+    postings = Postings(16)
+    held: list[Run] = []
+    before: set[frozenset[int]] = set()
+    for number in range(150):
+        told: set[Run] = set()
+        parted: set[frozenset[int]] = set()
+        if held and dice.random() < 0.4:
+            run = held.pop(dice.randrange(len(held)))
+            told |= postings.remove(run)
+        else:
+            run = posted(number, dice)
+            found, lost = postings.add(run)
+            told |= found
+            parted = {frozenset((one.number, other.number)) for one, other, _ in lost}
+            held.append(run)
+        now = pairs(postings, held)
+        again = {one.number for one in told} | {run.number}
+        assert all(pair & again or pair in parted for pair in before ^ now)
+        before = now
+
+
+def posted(number: int, dice: random.Random) -> Run:
+    """Return a run of one of two rules, of one process or begun by it, at any minute."""
+    said = alert(number, dice.randrange(10_000) / 10, f"rule-{dice.randrange(2)}")
+    run = Run(number, "s", said.rule, (), (), (), {})
+    run.put(member_of(said), 8)
+    run.reach = (Reach("process|h|p", dice.choice("as")),)
+    return run
+
+
+def pairs(postings: Postings, held: list[Run]) -> set[frozenset[int]]:
+    """Return who sees whom, by number; the same from both sides."""
+    seen = {(run.number, row.run.number) for run in held for _, row, _, _ in postings.beside(run)}
+    assert seen == {(two, one) for one, two in seen}
+    return {frozenset(pair) for pair in seen}

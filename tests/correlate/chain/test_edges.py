@@ -166,6 +166,10 @@ NEAR: dict[str, Items] = {
         alert("a", 5, on("ws5", user__name="pia", user__domain="corp"), "credential-access", "T1110.003"),
         alert("b", 900, on("srv1", "p2", user__name="pia", user__domain="corp")),
     ],
+    "credentials stolen, and their owner at work on another host": [
+        alert("a", 5, on("ws5", "p1", user__name="pia", user__domain="corp"), *DUMP),
+        alert("b", 900, on("srv1", "p2", user__name="pia", user__domain="corp"), "discovery", "T1082"),
+    ],
     "credentials stolen under another account": [
         alert("a", 5, on("ws5", "p1", user__name="eve", user__domain="corp"), *DUMP),
         alert("b", 900, on("srv1", "p2", user__name="pia", user__domain="corp")),

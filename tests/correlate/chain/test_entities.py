@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contract.records import Entity
 from correlate.chain import canonical
-from correlate.chain.entities import JOIN_FIELDS, MAX_ENTITIES, entities_of, flow_of, keep
+from correlate.chain.entities import JOIN_FIELDS, MAX_ENTITIES, entities_of, flow_of, keep, names_of
 
 
 def named(**fields: Any) -> set[tuple[str, str, str]]:
@@ -104,6 +104,36 @@ def test_sessions_of_the_machine_itself_are_no_entities(logon: str) -> None:
 )
 def test_addresses_that_name_no_peer_are_no_entities(text: str) -> None:
     assert canonical.ip(text) is None
+
+
+def test_gateways_own_address_is_nobody_who_acts_and_a_proxy_only_passes_on() -> None:
+    fields = {"source.ip": "10.0.0.5", "source.nat.ip": "198.51.100.1"}
+    assert names_of(fields) == (("ip", "10.0.0.5", "source"),)
+    for client in ("network.forwarded_ip", "client.ip"):
+        both = names_of({"source.ip": "10.0.0.80", client: "203.0.113.7"})
+        assert set(both) == {("ip", "10.0.0.80", "observer"), ("ip", "203.0.113.7", "source")}
+    assert names_of({"source.ip": "10.0.0.5", "client.ip": "10.0.0.5"}) == (
+        ("ip", "10.0.0.5", "source"),
+    )
+
+
+@pytest.mark.parametrize(
+    "ip", ["169.254.3.4", "fe80::1%eth0", "::", "::ffff:127.0.0.1", "ff02::1", "224.0.0.251", "255.255.255.255"],
+)  # fmt: skip
+def test_addresses_that_mean_nobody_beyond_one_link_name_nobody(ip: str) -> None:
+    assert not names_of({"source.ip": ip, "destination.ip": ip})
+
+
+@pytest.mark.parametrize(
+    "mac", ["01:00:5e:00:00:fb", "33:33:00:00:00:01", "ff:ff:ff:ff:ff:ff", "02:42:ac:11:00:02"]
+)
+def test_hardware_addresses_that_many_have_name_nobody(mac: str) -> None:
+    assert not names_of({"source.mac": mac})
+
+
+@pytest.mark.parametrize("text", ["WEB1", "web1.", "CORP\\WEB1$", "WEB1$", "\\\\web1"])
+def test_host_is_one_under_all_spellings_of_its_short_name(text: str) -> None:
+    assert names_of({"host.name": text}) == (("host", "web1", "subject"),)
 
 
 def test_link_local_addresses_of_a_host_are_left_out() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from contract.timestamps import microseconds
 from correlate.chain.settings import LinkSettings
-from tests.correlate.chain.site import Site, in_order, sequence, shuffled, told
+from tests.correlate.chain.site import Site, Unconnected, in_order, sequence, shuffled, told
 
 LATENESS_US = microseconds(LinkSettings().lateness)
 
@@ -41,3 +41,40 @@ def test_all_that_is_told_on_the_way_is_the_same_however_one_time_is_ordered_and
     assert any(one.merged_into for one in expected)
     for number in range(3):
         assert sequence(items, random.Random(number)) == expected  # noqa: S311  the same order again
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_coincidences_are_the_same_in_any_order_within_lateness_and_over_restarts(
+    seed: int,
+) -> None:
+    items = Unconnected(seed).items(150)
+    dice = random.Random(seed)  # noqa: S311  the same order again
+    expected = told(in_order(items))
+    edges = [link["edge"] for one in expected.values() for link in one["links"]]
+    assert edges.count("coincidence") > 3
+    order = shuffled(items, dice, LATENESS_US)
+    assert told(order) == expected
+    assert told(order, dice=dice) == expected
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_coincidences_told_on_the_way_do_not_show_in_which_steps_time_passed(seed: int) -> None:
+    """What is learnt of how often hosts show strong episodes becomes known at times of its own."""
+    items = Unconnected(seed).items(150)
+    assert sequence(items, random.Random(seed)) == sequence(items)  # noqa: S311  the same again
+
+
+class Always(random.Random):
+    """Dice that fall so that the stage is put away and opened anew after every item."""
+
+    def random(self) -> float:
+        return 0.0
+
+
+@pytest.mark.parametrize("seed", [4, 9])
+def test_coincidences_outlive_a_restart_after_every_item(seed: int) -> None:
+    items = Unconnected(seed).items(60)
+    order = in_order(items)
+    expected = told(order)
+    assert any(link["edge"] == "coincidence" for one in expected.values() for link in one["links"])
+    assert told(order, dice=Always()) == expected

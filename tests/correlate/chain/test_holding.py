@@ -54,6 +54,12 @@ def test_growing_brings_together_all_that_it_reaches_and_no_more() -> None:
     assert held.beside(last) == []
 
 
+def test_members_are_parted_where_more_than_the_gap_is_between_them() -> None:
+    held = Holding(LinkSettings())
+    members = [member(0, 12), member(5, 6), member(27, 27), member(42.1, 43)]
+    assert held.parts(members) == [members[:3], members[3:]]
+
+
 def test_a_run_whose_beginning_moved_past_another_is_found_where_it_is() -> None:
     held = Holding(LinkSettings())
     moved, other = run(held, 0, 0), run(held, 60, 60)

@@ -11,9 +11,10 @@ import pytest
 from contract.event import Observation
 from contract.records import Alert, Chain, Rule
 from correlate.chain.baseline import OLD_DAYS, Baseline
+from correlate.chain.causes import causes_of, command_path
 from correlate.chain.entities import entities_of
 from correlate.chain.identity import Identity, claims
-from correlate.chain.relations import CHUNK, Relations, command_path, relations_of
+from correlate.chain.relations import CHUNK, Relations
 from correlate.chain.trust import FAILED, HALF_LIFE_US, PASSED, UNKNOWN, Trust
 from correlate.link import link
 from tests.correlate.at_once import at_once
@@ -168,9 +169,10 @@ def test_program_of_a_command_line(command: str, path: str) -> None:
 def test_service_leads_from_its_program_to_the_process_that_made_it() -> None:
     fields = {"host.name": "ws5", "process.entity_id": "p", "service.name": "Evil",
               "winlog.event_data.ImagePath": "C:\\Temp\\x.exe -s"}  # fmt: skip
-    assert {(one.key, one.cause, one.kind) for one in relations_of(fields, 1)} == {
+    assert {(one.key, one.cause, one.kind) for one in causes_of(fields, 1)} == {
         ("service|ws5|evil", "process|ws5|p", "made"),
         ("file|ws5|c:\\temp\\x.exe", "service|ws5|evil", "started"),
+        ("command|ws5|c:\\temp\\x.exe -s", "service|ws5|evil", "started"),
     }
 
 
@@ -200,6 +202,44 @@ def test_address_used_again_is_another_host() -> None:
     assert before is not None
     assert after is not None
     assert (before.host, after.host) == ("old", "new")
+
+
+def test_lease_without_the_domain_means_the_host_that_says_its_whole_name() -> None:
+    identity = Identity()
+    identity.bind("10.0.0.5", HOUR_US, "ws5.corp.example.com", "connection")
+    identity.bind("10.0.0.5", 2 * HOUR_US, "ws5", "lease")
+    bound = identity.host_at("10.0.0.5", 3 * HOUR_US)
+    assert bound is not None
+    assert (bound.host, bound.source) == ("ws5.corp.example.com", "lease")
+    identity.bind("10.0.0.5", 4 * HOUR_US, "ws6", "lease")
+    bound = identity.host_at("10.0.0.5", 5 * HOUR_US)
+    assert bound is not None
+    assert bound.host == "ws6"
+
+
+@pytest.mark.parametrize(
+    ("named", "owner"),
+    [({"source.domain": "WS5", "source.mac": "00-00-5E-00-53-23"}, "ws5"),
+     ({"source.mac": "00-00-5E-00-53-23"}, "00-00-5e-00-53-23"), ({}, "")],
+)  # fmt: skip
+def test_lease_that_a_sensor_saw_binds_the_address_to_the_client(
+    named: dict[str, str], owner: str
+) -> None:
+    fields = {
+        "network.protocol": "dhcp",
+        "dhcp.assigned_ip": "10.0.0.5",
+        "destination.ip": "10.0.0.1",
+    }
+    assert list(claims(fields | named)) == ([("10.0.0.5", owner, "lease")] if owner else [])
+
+
+def test_short_and_whole_name_of_one_host_are_no_dispute() -> None:
+    identity = Identity()
+    identity.bind("10.0.0.5", HOUR_US, "ws5.corp.example.com", "connection")
+    identity.bind("10.0.0.5", HOUR_US + 1, "ws5", "host")
+    bound = identity.host_at("10.0.0.5", HOUR_US + 2)
+    assert bound is not None
+    assert bound.host == "ws5.corp.example.com"
 
 
 def test_address_that_two_hosts_claim_at_once_is_nobodys() -> None:
