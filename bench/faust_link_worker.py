@@ -2,8 +2,8 @@
 
 What had to be built against the framework (faust-streaming 0.15.3; decision 5 says what came):
 
-- The position is inside the state. Reading goes on there, not at the group's committed offset: set before anything flows,
-  for later the fetcher passes over what is read again.
+- The position is inside the state. Reading goes on there, not at the group's committed offset: set by `seek_to_committed`, in the
+  fetching thread, with the flow held from the rebalance until then (as `runtime/kafka/views.py` does).
 - Writes of a table arrive one by one. So each part has two slots, and a marker, written last, says which step is in force; a
   step is some hundred records. At any cut the parts of the marker's step are whole.
 - What a step sent is acknowledged before the step is written; ids are derived, so what is sent again is known by id and revision.
@@ -137,16 +137,20 @@ class Worker:
         """Start, and run for ever."""
         self.app.loop = asyncio.get_running_loop()
         consumer = self.app.consumer
-        seek = consumer.perform_seek
 
-        async def to_own_position() -> None:
-            # Before anything flows: later, what the fetcher has at hand makes it pass over what is read again.
-            await seek()
-            for place in consumer.assignment():
-                if place.topic == IN:
-                    await consumer.seek(place, Slots(self.table).at["offset"] + 1)
+        async def hold(*_: Any, **__: Any) -> None:
+            # What is read between Faust letting the partitions go and its seek comes from elsewhere.
+            consumer.stop_flow()
 
-        consumer.perform_seek = to_own_position
+        async def to_own_position() -> dict[Any, int]:
+            # `seek_wait` runs in the fetching thread; `seek` reaches into it, and what was being fetched is lost.
+            at = Slots(self.table).at["offset"] + 1
+            places = {place: at for place in consumer.assignment() if place.topic == IN}
+            await consumer.seek_wait(places)
+            return places
+
+        self.app.on_rebalance_complete.connect(hold)
+        consumer.seek_to_committed = to_own_position
         await self.app.start()
         await asyncio.Event().wait()
 

@@ -195,7 +195,8 @@ class Writers:
         }
         self._pause_s = pause_s
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._write)
+        # A daemon: where the engine does not start, the bench ends at once, whatever is still written.
+        self._thread = threading.Thread(target=self._write, daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -240,7 +241,8 @@ def start(config: Path) -> subprocess.Popen[bytes]:
     deadline = time.monotonic() + START_LIMIT_S
     while b"engine.started" not in said.read_bytes():
         if engine.poll() is not None or time.monotonic() > deadline:
-            sys.exit(said.read_text())
+            engine.kill()
+            sys.exit(f"the engine did not start:\n{said.read_text()}")
         time.sleep(0.01)
     return engine
 
@@ -255,6 +257,16 @@ def stored(config: Path) -> tuple[set[str], Counter[str]]:
         rules = Counter(rule for _, rule in rows)
     db.close()
     return ids, rules
+
+
+def wait_for_all(config: Path, engine: subprocess.Popen[bytes]) -> None:
+    """Wait until the engine has seen every log: of others it cannot know what was rotated away."""
+    deadline = time.monotonic() + START_LIMIT_S
+    while not all(any(id.startswith(way) for id in stored(config)[0]) for way in WAYS):
+        if engine.poll() is not None or time.monotonic() > deadline:
+            engine.kill()
+            sys.exit(f"not every log was read:\n{config.with_suffix('.log').read_text()}")
+        time.sleep(0.1)
 
 
 def wait_for(config: Path, count: int) -> None:
@@ -290,8 +302,7 @@ def main() -> None:
         config = settings(folder, writers)
         engine = start(config)
         writers.start()
-        while not all(any(id.startswith(way) for id in stored(config)[0]) for way in WAYS):
-            time.sleep(0.1)  # who has seen nothing of a log cannot know what was rotated away
+        wait_for_all(config, engine)
         for kill in range(given.kills):
             time.sleep(chance.uniform(0.05, given.longest))
             engine.send_signal(signal.SIGKILL)
