@@ -203,3 +203,20 @@ def test_a_name_in_the_cloud_is_a_second_name_of_the_account() -> None:
     named = {one.value for one in entities_of(fields) if one.type == "user"}
     assert named == {"corp\\pia", "pia@example.com"}
     assert not entities_of({"user.email": "nobody"})
+
+
+def test_equal_numbers_that_are_written_differently_stay_apart() -> None:
+    for first, second in ((1, True), (1, 1.0), (True, 1)):
+        told = [names_of({"host.name": "web1", "process.pid": pid}) for pid in (first, second)]
+        assert told == [
+            (("host", "web1", "subject"), ("process", f"web1|pid:{pid}", "subject"))
+            for pid in (first, second)
+        ]
+
+
+def test_what_is_remembered_of_values_is_told_by_all_that_was_looked_at() -> None:
+    there = {"host.name": "web1", "user.name": "alice"}
+    assert ("user", "web1\\alice", "subject") in names_of(there)
+    assert ("user", "web2\\alice", "subject") in names_of(there | {"host.name": "web2"})
+    assert ("user", "corp\\alice", "subject") in names_of(there | {"user.domain": "CORP"})
+    assert ("user", "web1\\alice", "subject") in names_of(there | {"host.name": ["web1", "web2"]})
