@@ -5,7 +5,7 @@ Two sensors write the same machine as `WEB01.corp.example.` and `web01.corp.exam
 must be one. Sources: RFC 5952 (IPv6 text), Community ID 1.0 (flow hash), ECS 9.4 (MAC form),
 Windows well-known SIDs and logon ids.
 
-All functions are pure and remember their last answers, because log values repeat.
+All functions are pure and remember their last answers, because log values repeat (`remembering`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from correlate.chain.remembering import remembered
 
 NOTHING = frozenset({"", "-", "(none)", "null", "none", "n/a", "unknown", "(unknown)", "?"})
 """What sensors write where they mean nothing."""
@@ -22,7 +23,6 @@ NOTHING = frozenset({"", "-", "(none)", "null", "none", "n/a", "unknown", "(unkn
 MAX_VALUE = 512
 """Characters kept of one canonical value; a longer one is cut and ends in a digest of the whole."""
 
-_CACHE = 65_536
 _MAC = re.compile(r"[^0-9a-f]")
 _MAC_DIGITS = 12
 _PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "ipv6-icmp": 58, "icmp6": 58, "sctp": 132}
@@ -41,7 +41,7 @@ def bounded(text: str) -> str:
     return f"{text[: MAX_VALUE - 17]}~{digest}"
 
 
-@lru_cache(_CACHE)
+@remembered
 def ip(text: str) -> str | None:
     """Return the address in its one spelling, or None: not an address, or one that names nobody.
 
@@ -60,13 +60,13 @@ def ip(text: str) -> str | None:
     return None if value == "255.255.255.255" else value
 
 
-@lru_cache(_CACHE)
+@remembered
 def is_link_local(text: str) -> bool:
     """Tell whether a canonical address is only valid on one link (169.254/16, fe80::/10)."""
     return ip_address(text).is_link_local
 
 
-@lru_cache(_CACHE)
+@remembered
 def host(text: str) -> str | None:
     r"""Return a host name in lower case without the root dot; an address spelt as a name is no name.
 
@@ -86,7 +86,7 @@ def host(text: str) -> str | None:
     return bounded(name)
 
 
-@lru_cache(_CACHE)
+@remembered
 def mac(text: str) -> str | None:
     """Return a MAC address as ECS writes it (`00-00-5E-00-53-23`), or None for one that names no single device.
 
@@ -101,7 +101,7 @@ def mac(text: str) -> str | None:
     return "-".join(digits[at : at + 2] for at in range(0, _MAC_DIGITS, 2)).upper()
 
 
-@lru_cache(_CACHE)
+@remembered
 def user(name: str, domain: str, host_name: str) -> str | None:
     r"""Return `domain\name` for a domain account, `name@realm` for a cloud one, `host\name` for a local one.
 
@@ -130,7 +130,7 @@ def user(name: str, domain: str, host_name: str) -> str | None:
     return bounded(f"{realm.partition('.')[0]}\\{account}")
 
 
-@lru_cache(_CACHE)
+@remembered
 def path(text: str) -> str | None:
     r"""Return a file path; Windows paths in lower case with one `\`, others as they are."""
     if text in NOTHING or text == "/":
@@ -161,13 +161,13 @@ def expanded(text: str) -> str:
     return text
 
 
-@lru_cache(_CACHE)
+@remembered
 def command(text: str) -> str:
     """Return a command line in one spelling: in lower case, without quotes, one blank between words, variables put in."""
     return " ".join(expanded(text.strip()).lower().replace('"', "").split())
 
 
-@lru_cache(_CACHE)
+@remembered
 def guid(text: str) -> str:
     """Return a GUID without braces in lower case; other identifiers keep their case."""
     if text[:1] == "{" and text[-1:] == "}":
@@ -175,7 +175,7 @@ def guid(text: str) -> str:
     return bounded(text)
 
 
-@lru_cache(_CACHE)
+@remembered
 def logon(text: str) -> str | None:
     """Return a Windows logon id as `0x…`, or a Linux session id; None where it names no session.
 
@@ -192,7 +192,7 @@ def logon(text: str) -> str | None:
     return hex(number) if value.startswith("0x") else value
 
 
-@lru_cache(_CACHE)
+@remembered
 def flow(protocol: str, source: str, source_port: int, target: str, target_port: int) -> str | None:
     """Return the Community ID 1.0 (seed 0) of a flow with ports, or None for other protocols.
 

@@ -34,6 +34,7 @@ from correlate.chain.entity_fields import (
     THINGS,
     USERS,
 )
+from correlate.chain.remembering import remembered
 
 MAX_ENTITIES = 32
 """Entities taken of one document, in the order below; a document that names more is no evidence of a join."""
@@ -208,7 +209,7 @@ Reader: TypeAlias = Callable[[Fields, str], Found]
 
 
 class _Row(NamedTuple):
-    """What reads an entity: of which fields one must be there, which others it looks at, and the reader."""
+    """What reads an entity: of which fields one must be there, which others the reader looks at, and the reader."""
 
     needs: tuple[str, ...]
     also: tuple[str, ...]
@@ -278,9 +279,9 @@ def _in(names: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
 _column = lru_cache(8192)(_Column)
 
 
-@lru_cache(65_536, typed=True)
+@remembered
 def _found(column: _Column, *values: Any) -> tuple[Named, ...]:
-    """Return what a column finds; remembered, since a site has few things that it speaks of all day. 1, 1.0 and True are written differently."""
+    """Return what a column finds in a document with these values."""
     return column.found(*values)
 
 
@@ -296,11 +297,7 @@ def names_of(fields: Fields) -> tuple[Named, ...]:
     """
     found: list[Named] = []
     for column in _columns_of(tuple(fields)):
-        values = column.values(fields)
-        try:
-            found += _found(column, *values)
-        except TypeError:  # of lists nothing is remembered
-            found += column.found(*values)
+        found += _found(column, *column.values(fields))
     return tuple(islice(dict.fromkeys(found), MAX_ENTITIES))
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from contract.event import Fields
 from contract.ids import derive_id
 from contract.records import Level
+from correlate.chain.remembering import remembered
 
 _PRIORITY: dict[int, Level] = {1: "high", 2: "medium", 3: "low", 4: "informational"}
 _PRIORITY_MODULES = frozenset({"suricata", "snort"})
@@ -31,7 +31,6 @@ _WAZUH: tuple[tuple[int, Level], ...] = ((15, "critical"), (12, "high"), (7, "me
 """The classes of Wazuh's own dashboards."""
 _CEF_TOP = 10
 _DIGITS = 3
-_MEMO = 65_536
 MAX_NAMES = 16
 """Tactics or techniques taken of one event."""
 
@@ -97,7 +96,7 @@ def _scaled(value: float, top: int) -> Level:
     return "low" if share > 0 else "informational"
 
 
-@lru_cache(_MEMO)
+@remembered
 def _made(
     id: str, name: str, message: str, module: str, level: Level,
     tactics: tuple[str, ...], techniques: tuple[str, ...], finer: tuple[str, ...],

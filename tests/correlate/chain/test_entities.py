@@ -1,5 +1,6 @@
 """Entities named by flat ECS documents."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -220,3 +221,17 @@ def test_what_is_remembered_of_values_is_told_by_all_that_was_looked_at() -> Non
     assert ("user", "web2\\alice", "subject") in names_of(there | {"host.name": "web2"})
     assert ("user", "corp\\alice", "subject") in names_of(there | {"user.domain": "CORP"})
     assert ("user", "web1\\alice", "subject") in names_of(there | {"host.name": ["web1", "web2"]})
+
+
+@pytest.mark.parametrize("name", ["user.name", "process.executable", "url.full", "host.name"])
+def test_long_values_are_named_and_do_not_fill_the_memory(name: str) -> None:
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            fields = {"observer.name": "web1", "host.name": "web1"}
+            fields[name] = f"a{number}/{'x' * 100_000}"
+            assert len(names_of(fields)) >= 2
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_000_000  # all of them together are 20,000,000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -25,3 +26,15 @@ def test_the_level_of_a_sensor_s_alert_is_read_from_its_scale(
     fields: dict[str, Any], level: str
 ) -> None:
     assert sensor_rule({"event.kind": "alert", "rule.id": "1", **fields}).level == level
+
+
+@pytest.mark.parametrize("name", ["rule.id", "rule.name", "threat.tactic.name"])
+def test_long_signatures_do_not_fill_the_memory(name: str) -> None:
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            assert sensor_rule({name: [f"{number}{'x' * 100_000}"]}).group
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_000_000  # all of them together are 20,000,000
